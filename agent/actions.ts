@@ -1,0 +1,465 @@
+/**
+ * The closed table of actions: what a QueryMorph can do, and nothing else.
+ *
+ * Owns the schemas (lengths bounded, unknown keys refused) and what each action does. What must hold: nothing here writes;
+ * an action never throws for what it was asked (an unknown path is an observation that names the nearest); paths reach memory or
+ * `git` only after they were found in the index; text from files is returned, never interpreted.
+ */
+import { z } from "zod";
+import type { Hit, OutlineEntry } from "../rag/mod.ts";
+import type { ContextItem, Reference } from "./driver.ts";
+import type { MemoryPort } from "./memory_port.ts";
+
+/** Longest query that an action takes; what is longer is no query but a document. */
+export const LONGEST_QUERY = 1000;
+/** Chunks that one descent into a file returns: three descents fill the default context. */
+const DESCENT_CHUNKS = 6;
+/** Lines that one read returns: more is a file, not an exact place. */
+const MOST_LINES = 160;
+/** Lines that hold a name which one action returns. */
+const MOST_REFERENCES = 80;
+/** Files looked through for a name, at most, so that a step stays well under a second. */
+const MOST_FILES_SCANNED = 4000;
+/** Commits of a file that history returns. */
+const MOST_COMMITS = 15;
+
+const path = z.string().max(1024).describe(
+  "path relative to the repository, as observations show it",
+);
+const name = z.string().min(1).max(200).describe("exact name of a definition");
+const line = z.int().min(1).max(10_000_000);
+
+/** What an action works on. */
+export interface World {
+  readonly memory: MemoryPort;
+  /** Absolute path of the repository, for `git`. */
+  readonly root: string;
+  /** What retrieval looks for now; descent ranks the chunks of a file by it. */
+  readonly query: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface Observation {
+  readonly summary: string;
+  readonly items: readonly ContextItem[];
+}
+
+const citation = z.strictObject({ path: path.min(1), start_line: line, end_line: line });
+
+/** Arguments of every action. */
+const SCHEMAS = {
+  search: z.strictObject({
+    query: z.string().min(1).max(LONGEST_QUERY),
+    level: z.enum(["summaries", "chunks"]).default("chunks"),
+    path: path.describe("only below this folder").optional(),
+    k: z.int().min(1).max(50).default(10),
+  }).describe(
+    "Search the index: `summaries` of files and folders (level 1) or `chunks` of code and text",
+  ),
+  descend: z.strictObject({ path })
+    .describe(
+      "Go down one level: a folder gives its files and folders, a file its definitions and best chunks",
+    ),
+  read: z.strictObject({ path: path.min(1), start_line: line, end_line: line })
+    .describe(`Read exact lines of a file, at most ${MOST_LINES} at once`),
+  references: z.strictObject({ name })
+    .describe("Where a name is defined, called, imported, mentioned"),
+  history: z.strictObject({ path: path.min(1) })
+    .describe("The last commits that touched a file"),
+  answer: z.strictObject({
+    text: z.string().min(1).max(20_000).describe("the answer, with citations as path:start-end"),
+    citations: z.array(citation).max(40).default([]),
+  }).describe("Answer the question and end"),
+};
+
+export type ActionName = keyof typeof SCHEMAS;
+type Arguments<Name extends ActionName> = z.output<typeof SCHEMAS[Name]>;
+
+const thought = z.string().max(2000).default("");
+/** One thought and one action; the grammar of a model driver is made from this schema. */
+export const STEP = z.discriminatedUnion("action", [
+  z.strictObject({ thought, action: z.literal("search"), arguments: SCHEMAS.search }),
+  z.strictObject({ thought, action: z.literal("descend"), arguments: SCHEMAS.descend }),
+  z.strictObject({ thought, action: z.literal("read"), arguments: SCHEMAS.read }),
+  z.strictObject({ thought, action: z.literal("references"), arguments: SCHEMAS.references }),
+  z.strictObject({ thought, action: z.literal("history"), arguments: SCHEMAS.history }),
+  z.strictObject({ thought, action: z.literal("answer"), arguments: SCHEMAS.answer }),
+]);
+
+export type Step = z.output<typeof STEP>;
+
+/** The step in what a driver proposed, or what is wrong with it. */
+export function parseStep(data: unknown): { step: Step } | { problems: string[] } {
+  const parsed = STEP.safeParse(data);
+  if (parsed.success) return { step: parsed.data };
+  return {
+    problems: parsed.error.issues.map((issue) =>
+      `${issue.path.join(".") || "step"}: ${issue.message}`
+    ),
+  };
+}
+
+/** Equal for equal actions, whatever the thought. */
+export function actionKey(step: { action: string; arguments: unknown }): string {
+  return JSON.stringify(
+    [step.action, step.arguments],
+    (_key, value) =>
+      value && typeof value === "object" && !Array.isArray(value)
+        ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : value,
+  );
+}
+
+/** Does what the step says. Throws the signal's reason when the run was cancelled. */
+export async function perform(
+  step: Exclude<Step, { action: "answer" }>,
+  world: World,
+): Promise<Observation> {
+  world.signal?.throwIfAborted();
+  switch (step.action) {
+    case "search":
+      return search(step.arguments, world);
+    case "descend":
+      return descend(step.arguments, world);
+    case "read":
+      return read(step.arguments, world);
+    case "references":
+      return references(step.arguments, world);
+    case "history":
+      return await history(step.arguments, world);
+  }
+}
+
+function search(args: Arguments<"search">, world: World): Observation {
+  const { query, level, k } = args;
+  const { memory } = world;
+  const folder = args.path?.replace(/^\.\//, "").replace(/\/+$/, "");
+  if (level === "summaries") {
+    const found = memory.summaries(query, folder ? { limit: k, path: folder } : { limit: k });
+    return {
+      summary: found.length
+        ? `${found.length} summaries: ${
+          found.map((summary) => summary.path || "(workspace)").join(", ")
+        }`
+        : "no summary matches",
+      items: found.map((summary) => ({ type: "summary", summary })),
+    };
+  }
+  const found = memory.search(
+    query,
+    folder ? { limit: k, path: globBelow(folder, memory) } : { limit: k },
+  );
+  return {
+    summary: found.length
+      ? `${found.length} chunks: ${
+        found.map((hit) =>
+          `${hit.path}:${hit.startLine}-${hit.endLine}${hit.nodeName && ` ${hit.nodeName}`}`
+        )
+          .join(", ")
+      }`
+      : "nothing matches",
+    items: [
+      ...found.map((hit) => ({ type: "chunk", hit, query } as const)),
+      ...outlinesOf(found, memory),
+    ],
+  };
+}
+
+/** The definitions that the chunks hold: signatures and doc comments, file by file. */
+function outlinesOf(hits: readonly Hit[], memory: MemoryPort): ContextItem[] {
+  return [...new Set(hits.map((hit) => hit.path))].flatMap((path) => {
+    const inFile = hits.filter((hit) => hit.path === path);
+    const entries = memory.outline(path).filter((entry) =>
+      inFile.some((hit) => hit.startLine <= entry.endLine && entry.startLine <= hit.endLine)
+    );
+    return entries.length ? [{ type: "outline", path, entries } as const] : [];
+  });
+}
+
+/** A folder means everything below it, a file itself; a glob stays one. */
+function globBelow(path: string, memory: MemoryPort): string {
+  if (memory.file(path)) return literalGlob(path);
+  return /[*?{[]/.test(path) ? path : `${literalGlob(path)}/**`;
+}
+
+function literalGlob(path: string): string {
+  return path.replace(/[\\*?{}[\]()!+@|]/g, "\\$&");
+}
+
+function descend(args: Arguments<"descend">, world: World): Observation {
+  const { memory, query } = world;
+  const asked = args.path.replace(/^\.\//, "").replace(/\/+$/, "");
+  const found = resolvePath(asked, memory);
+  if (!found) {
+    const children = memory.children(asked);
+    if (!children.length) return unknownPath(asked, memory);
+    return {
+      summary: `${asked || "(workspace)"} holds ${children.map((child) => child.path).join(", ")}`,
+      items: children.map((summary) => ({ type: "summary", summary })),
+    };
+  }
+  const entries = memory.outline(found);
+  const best = query
+    ? memory.search(query, { path: literalGlob(found), limit: DESCENT_CHUNKS })
+    : [];
+  const all = memory.chunks(found);
+  // Chunks without a word of the query follow in the order of the file.
+  const held = new Set(best.map((hit) => hit.oid));
+  const hits = [
+    ...best,
+    ...all.filter((hit) => !held.has(hit.oid)).slice(0, DESCENT_CHUNKS - best.length),
+  ];
+  return {
+    summary:
+      `${found}: ${entries.length} definitions, ${hits.length} of ${all.length} chunks: lines ${
+        hits.map((hit) => `${hit.startLine}-${hit.endLine}`).join(", ")
+      }`,
+    items: [
+      { type: "outline", path: found, entries },
+      ...hits.map((hit) => ({ type: "chunk", hit, query, within: found } as const)),
+    ],
+  };
+}
+
+/** The path itself, or the one path that ends with it. */
+export function resolvePath(asked: string, memory: MemoryPort): string | undefined {
+  if (!asked) return undefined;
+  if (memory.file(asked)) return asked;
+  const tail = memory.paths().filter((path) => path.endsWith(`/${asked}`));
+  return tail.length === 1 ? tail[0] : undefined;
+}
+
+function unknownPath(asked: string, memory: MemoryPort): Observation {
+  const last = asked.slice(asked.lastIndexOf("/") + 1).toLowerCase();
+  const near = last
+    ? memory.paths().filter((path) => path.toLowerCase().includes(last)).slice(0, 5)
+    : [];
+  return {
+    summary: `"${asked}" is not in the index${near.length ? `; nearest: ${near.join(", ")}` : ""}`,
+    items: [],
+  };
+}
+
+function read(args: Arguments<"read">, world: World): Observation {
+  const asked = args.path.replace(/^\.\//, "");
+  const found = resolvePath(asked, world.memory);
+  const file = found === undefined ? undefined : world.memory.file(found);
+  if (!file) return unknownPath(asked, world.memory);
+  const lines = splitLines(file.text);
+  const start = args.start_line;
+  const wanted = Math.min(args.end_line, lines.length);
+  const end = Math.min(wanted, start + MOST_LINES - 1);
+  if (start > wanted) {
+    return {
+      summary: `${file.path}:${start}-${args.end_line} has no lines; the file has ${lines.length}`,
+      items: [],
+    };
+  }
+  const rest = wanted - end;
+  return {
+    summary: `${file.path}:${start}-${end}${rest ? `, ${rest} more lines follow` : ""}`,
+    items: [{
+      type: "lines",
+      language: file.language,
+      path: file.path,
+      startLine: start,
+      endLine: end,
+      text: lines.slice(start - 1, end).join("\n"),
+    }],
+  };
+}
+
+/** Lines as editors count them: the end of the last line opens no further one. */
+export function splitLines(text: string): string[] {
+  const lines = text.split(/\r\n|\n|\r/);
+  if (lines.length > 1 && lines.at(-1) === "") lines.pop();
+  return lines;
+}
+
+function references(args: Arguments<"references">, world: World): Observation {
+  const { memory } = world;
+  const name = args.name.replace(/\(\)$/, "");
+  // `Mux.Route`, `Router::new`, `a#b`: the last part is what lines hold, the first tells definitions apart.
+  const parts = name.split(/\.|::|#|->/).filter(Boolean);
+  const last = parts.at(-1) ?? name;
+  const owner = parts.length > 1 ? parts.at(-2)! : undefined;
+  const all = memory.definitions(last);
+  const owned = owner ? all.filter((entry) => entry.container.at(-1) === owner) : [];
+  const definitions = owned.length ? owned : all;
+  const paths = memory.paths();
+  const scan = paths.length <= MOST_FILES_SCANNED
+    ? paths
+    : [...new Set(memory.search(last, { limit: 200 }).map((hit) => hit.path))];
+  const found: Reference[] = [];
+  let total = 0;
+  for (const path of scan) {
+    const file = memory.file(path);
+    if (!file || !file.text.includes(last)) continue;
+    world.signal?.throwIfAborted();
+    const lines = linesWithName(file.text, last);
+    total += lines.length;
+    if (found.length >= MOST_REFERENCES) continue;
+    const outline = lines.length ? memory.outline(path) : [];
+    for (const { line, text } of lines) {
+      if (found.length >= MOST_REFERENCES) break;
+      const defined = outline.some((entry) =>
+        entry.name === last && entry.startLine <= line && line <= entry.startLine + 1
+      );
+      const within = innermost(outline, line);
+      found.push({
+        type: "reference",
+        name: last,
+        path,
+        line,
+        text,
+        kind: defined ? "definition" : kindOfUse(text, last),
+        within: within && !defined ? qualified(within) : "",
+      });
+    }
+  }
+  const files = new Set(definitions.map((entry) => entry.path));
+  const calls = found.filter((reference) => reference.kind === "call").length;
+  return {
+    summary: definitions.length || found.length
+      ? `"${last}": ${
+        definitions.length
+          ? `defined in ${
+            definitions.slice(0, 5).map((entry) =>
+              `${entry.path}:${entry.startLine}-${entry.endLine}`
+            ).join(", ")
+          }${definitions.length > 5 ? ` and ${definitions.length - 5} more` : ""}`
+          : "no definition"
+      }; ${total} lines hold it by name${
+        total > found.length ? `, the first ${found.length} kept` : ""
+      }, ${calls} of them calls${
+        scan === paths ? "" : "; only the files that search finds were looked through"
+      }`
+      : `"${last}" is neither defined nor mentioned`,
+    items: [
+      ...[...files].map((path) => ({
+        type: "outline",
+        path,
+        entries: memory.outline(path),
+      } as const)),
+      ...found,
+    ],
+  };
+}
+
+/** Lines that hold `name` as a whole word, each once. */
+function linesWithName(text: string, name: string): { line: number; text: string }[] {
+  const found: { line: number; text: string }[] = [];
+  let line = 1;
+  let counted = 0;
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + name.length)) {
+    if (isWordPart(text.charCodeAt(at - 1)) || isWordPart(text.charCodeAt(at + name.length))) {
+      continue;
+    }
+    for (; counted < at; counted++) if (text.charCodeAt(counted) === 10) line++;
+    if (found.at(-1)?.line === line) continue;
+    const start = text.lastIndexOf("\n", at) + 1;
+    const end = text.indexOf("\n", at);
+    found.push({ line, text: text.slice(start, end < 0 ? text.length : end).trim().slice(0, 300) });
+  }
+  return found;
+}
+
+function isWordPart(code: number): boolean {
+  return (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122) ||
+    code === 95 ||
+    code === 36 || code > 127;
+}
+
+function kindOfUse(text: string, name: string): Reference["kind"] {
+  if (/^(\/\/|\/?\*|#(?![[!]|include)|--|"""|'''|<!--)/.test(text)) return "comment";
+  if (
+    /^(import|from|export .* from|use|#include|using|require|\} from)\b/.test(text) ||
+    /\brequire\(/.test(text)
+  ) {
+    return "import";
+  }
+  let at = text.indexOf(name);
+  while (
+    at >= 0 &&
+    (isWordPart(text.charCodeAt(at - 1)) || isWordPart(text.charCodeAt(at + name.length)))
+  ) {
+    at = text.indexOf(name, at + 1);
+  }
+  // `name(`, `name::<T>(`, `name!(`, `name<T>(`: the forms a call takes in the languages of the table.
+  return /^(!|::<[^>]*>|<[^>]*>|\?\.)?\(/.test(text.slice(at + name.length)) ? "call" : "use";
+}
+
+/** The smallest definition around a line. */
+export function innermost(
+  outline: readonly OutlineEntry[],
+  line: number,
+): OutlineEntry | undefined {
+  let best: OutlineEntry | undefined;
+  for (const entry of outline) {
+    if (entry.startLine > line || entry.endLine < line || entry.kind === "key") continue;
+    if (!best || entry.endLine - entry.startLine <= best.endLine - best.startLine) best = entry;
+  }
+  return best;
+}
+
+/** `Mux.Route`: the name with its innermost scope. */
+export function qualified(entry: Pick<OutlineEntry, "name" | "container" | "kind">): string {
+  const owner = entry.container.at(-1);
+  return owner && entry.kind !== "section" ? `${owner}.${entry.name}` : entry.name;
+}
+
+async function history(
+  args: Arguments<"history">,
+  world: World,
+): Promise<Observation> {
+  const found = resolvePath(args.path.replace(/^\.\//, ""), world.memory);
+  if (!found) return unknownPath(args.path, world.memory);
+  const unavailable = (reason: string): Observation => ({
+    summary: `no history of ${found}: ${reason}`,
+    items: [],
+  });
+  // Asking is not ours to do in the middle of an answer: without the permission there is no history.
+  const permission = await Deno.permissions.query({ name: "run", command: "git" });
+  if (permission.state !== "granted") return unavailable("running git is not permitted");
+  let output: Deno.CommandOutput;
+  try {
+    output = await new Deno.Command("git", {
+      // A repository's own configuration must not make `log` start other programs.
+      args: [
+        "--no-pager",
+        "--literal-pathspecs",
+        "-c",
+        "log.showSignature=false",
+        "-c",
+        "core.fsmonitor=false",
+        "log",
+        `-n${MOST_COMMITS}`,
+        "--date=short",
+        "--format=%h%x09%ad%x09%s",
+        "--",
+        found,
+      ],
+      cwd: world.root,
+      stdout: "piped",
+      stderr: "piped",
+      stdin: "null",
+      ...(world.signal && { signal: world.signal }),
+    }).output();
+  } catch (error) {
+    world.signal?.throwIfAborted();
+    return unavailable(
+      error instanceof Deno.errors.NotFound ? "git is not installed" : String(error),
+    );
+  }
+  if (!output.success) return unavailable("this is not a git repository");
+  const commits = new TextDecoder().decode(output.stdout).split("\n").filter(Boolean).map((row) => {
+    const [id = "", date = "", subject = ""] = row.split("\t");
+    return { type: "commit", path: found, id, date, subject } as const;
+  });
+  return {
+    summary: commits.length
+      ? `${commits.length} commits of ${found}, the last of ${commits[0]!.date}`
+      : `no commit has touched ${found}`,
+    items: commits,
+  };
+}

@@ -1,0 +1,224 @@
+/**
+ * Citations: found in the text of an answer, checked against the index and the disk, marked or removed.
+ *
+ * Owns the form `path:start-end` (or `path:line`) and the rule for each status. What must hold: in a checked text every citation
+ * that is left names a file that exists and lines that it has; what did not resolve is gone from the text and listed as removed;
+ * only files of the index are opened, so a citation cannot make the program read anything else.
+ */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { splitLines } from "./actions.ts";
+import type { MemoryPort } from "./memory_port.ts";
+
+/**
+ * `verified`: the file on disk is the one that was ingested, or holds the cited lines unchanged in the same place.
+ * `stale`: the file has changed since; the lines exist but no longer say the same. `removed`: it does not resolve.
+ */
+export type CitationStatus = "verified" | "stale" | "removed";
+
+export interface Citation {
+  readonly path: string;
+  readonly start_line: number;
+  readonly end_line: number;
+  readonly status: CitationStatus;
+  /** Where the cited text stands now, when it moved. */
+  readonly moved_to?: { readonly start_line: number; readonly end_line: number };
+}
+
+/** A citation as it stands in a text: where, and what it names. */
+interface Mark {
+  readonly start: number;
+  readonly end: number;
+  readonly path: string;
+  readonly startLine: number;
+  readonly endLine: number;
+}
+
+/** Longest path that is looked for before a line number. */
+const LONGEST_PATH = 400;
+/** What stands where a citation was that did not resolve. */
+export const REMOVED = "[citation removed]";
+
+/**
+ * Citations outside fenced blocks, in order. What stands in a fence is quoted text and cites nothing. A path is recognised when
+ * it is one of `paths` (it may hold blanks and brackets), or looks like one: no blank, an extension or a slash.
+ */
+export function findCitations(text: string, paths: ReadonlySet<string>): Mark[] {
+  const marks: Mark[] = [];
+  const fenced = fencedRanges(text);
+  for (const found of text.matchAll(/:(\d{1,9})(?:-(\d{1,9}))?(?![\w-]|:\d|\.\d)/g)) {
+    const colon = found.index;
+    if (fenced.some(([start, end]) => start <= colon && colon < end)) continue;
+    const path = pathBefore(text, colon, paths, found[2] !== undefined);
+    if (path === undefined) continue;
+    const startLine = Number(found[1]);
+    marks.push({
+      start: colon - path.length,
+      end: colon + found[0].length,
+      path,
+      startLine,
+      endLine: found[2] === undefined ? startLine : Number(found[2]),
+    });
+  }
+  return marks;
+}
+
+/** The longest known path that ends at `end`, or what looks like a path there. */
+function pathBefore(
+  text: string,
+  end: number,
+  paths: ReadonlySet<string>,
+  range: boolean,
+): string | undefined {
+  let known: string | undefined;
+  for (
+    let start = end - 1;
+    start >= 0 && end - start <= LONGEST_PATH && text[start] !== "\n";
+    start--
+  ) {
+    // A path begins behind something that is no part of one.
+    if (start > 0 && /[\w\-./@]/.test(text[start - 1]!)) continue;
+    if (paths.has(text.slice(start, end))) known = text.slice(start, end);
+  }
+  if (known !== undefined) return known;
+  const token = /[^\s`'"()[\]{}<>,;|*]+$/.exec(text.slice(Math.max(0, end - LONGEST_PATH), end))
+    ?.[0];
+  if (!token || token.includes("://") || /^\/\//.test(token)) return undefined;
+  // `host.example:443` is no citation; `main.ts:12`, `lib/a:1-2` and anything with a range are meant as one.
+  if (token.startsWith("./") && paths.has(token.slice(2))) return token.slice(2);
+  const looksLikePath = /\.[A-Za-z]\w{0,9}$/.test(token) || token.includes("/");
+  const certain = range || /\.(?!com$|org$|net$|io$|dev$|local$)[A-Za-z]\w{0,9}$/.test(token);
+  return looksLikePath && certain ? token : undefined;
+}
+
+function fencedRanges(text: string): [number, number][] {
+  const ranges: [number, number][] = [];
+  let open: { at: number; fence: string } | undefined;
+  let at = 0;
+  for (const line of text.split("\n")) {
+    const fence = /^\s*(`{3,}|~{3,})/.exec(line)?.[1];
+    if (fence && !open) open = { at, fence };
+    else if (open && fence && fence.startsWith(open.fence) && line.trim() === fence) {
+      ranges.push([open.at, at + line.length]);
+      open = undefined;
+    }
+    at += line.length + 1;
+  }
+  if (open) ranges.push([open.at, text.length]);
+  return ranges;
+}
+
+/** A text whose citations were checked. */
+export interface CheckedText {
+  readonly text: string;
+  /** Each place once, in order of appearance; those named apart from the text follow. */
+  readonly citations: readonly Citation[];
+}
+
+/** Checks each citation of `text`, and of `further`, which a driver may have given beside its text. */
+export async function checkCitations(
+  text: string,
+  further: readonly { path: string; start_line: number; end_line: number }[],
+  memory: MemoryPort,
+  root: string,
+): Promise<CheckedText> {
+  const marks = findCitations(text, new Set(memory.paths()));
+  const files = new Map<string, Promise<FileState | undefined>>();
+  const stateOf = (path: string) => {
+    let state = files.get(path);
+    if (!state) files.set(path, state = fileState(path, memory, root));
+    return state;
+  };
+  const citations = new Map<string, Citation>();
+  const check = async (path: string, startLine: number, endLine: number) => {
+    const key = `${path}:${startLine}-${endLine}`;
+    const known = citations.get(key);
+    if (known) return known;
+    const place = { path, start_line: startLine, end_line: endLine };
+    const citation = { ...place, ...statusOf(await stateOf(path), startLine, endLine) };
+    citations.set(key, citation);
+    return citation;
+  };
+  let checked = "";
+  let at = 0;
+  for (const mark of marks) {
+    const citation = await check(mark.path, mark.startLine, mark.endLine);
+    checked += text.slice(at, mark.start) +
+      (citation.status === "removed"
+        ? REMOVED
+        : text.slice(mark.start, mark.end) + staleMark(citation));
+    at = mark.end;
+  }
+  checked += text.slice(at);
+  for (const place of further) await check(place.path, place.start_line, place.end_line);
+  return { text: checked, citations: [...citations.values()] };
+}
+
+function staleMark(citation: Citation): string {
+  if (citation.status !== "stale") return "";
+  const { moved_to } = citation;
+  return moved_to
+    ? ` (stale: now lines ${moved_to.start_line}-${moved_to.end_line})`
+    : " (stale: changed since it was ingested)";
+}
+
+interface FileState {
+  readonly ingested: readonly string[];
+  readonly unchanged: boolean;
+  /** Lines on disk, where they differ. */
+  readonly disk: readonly string[];
+}
+
+async function fileState(
+  path: string,
+  memory: MemoryPort,
+  root: string,
+): Promise<FileState | undefined> {
+  const file = memory.file(path);
+  if (!file) return undefined;
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(join(root, path));
+  } catch {
+    // Gone or unreadable: nobody can look the citation up, whatever the reason.
+    return undefined;
+  }
+  const ingested = splitLines(file.text);
+  const unchanged = createHash("sha256").update(bytes).digest("hex") === file.hash;
+  return { ingested, unchanged, disk: unchanged ? ingested : splitLines(decode(bytes)) };
+}
+
+/** Bytes as text for comparison of lines: a file that changed its encoding has changed. */
+function decode(bytes: Uint8Array): string {
+  const encoding = bytes[0] === 0xff && bytes[1] === 0xfe
+    ? "utf-16le"
+    : bytes[0] === 0xfe && bytes[1] === 0xff
+    ? "utf-16be"
+    : "utf-8";
+  return new TextDecoder(encoding, { ignoreBOM: true }).decode(bytes);
+}
+
+function statusOf(
+  file: FileState | undefined,
+  startLine: number,
+  endLine: number,
+): Pick<Citation, "status" | "moved_to"> {
+  if (!file || startLine < 1 || endLine < startLine || endLine > file.ingested.length) {
+    return { status: "removed" };
+  }
+  if (file.unchanged) return { status: "verified" };
+  const cited = file.ingested.slice(startLine - 1, endLine);
+  const standsAt = (start: number) =>
+    cited.every((line, index) => file.disk[start + index] === line);
+  if (standsAt(startLine - 1)) return { status: "verified" };
+  for (let start = 0; start + cited.length <= file.disk.length; start++) {
+    if (standsAt(start)) {
+      return {
+        status: "stale",
+        moved_to: { start_line: start + 1, end_line: start + cited.length },
+      };
+    }
+  }
+  return endLine <= file.disk.length ? { status: "stale" } : { status: "removed" };
+}

@@ -1,0 +1,397 @@
+/**
+ * From what was retrieved to the places that answer: definitions and passages, scored, with the lines that matter.
+ *
+ * Owns the scoring of places and the choice of lines. Pure over a state. What must hold: text comes only from the parts that the
+ * governor let into the context, so an answer quotes nothing beyond its budget; the same state gives the same places.
+ */
+import type { Hit, OutlineEntry } from "../rag/mod.ts";
+import { eachWord, stemOf, termsOfWord } from "../rag/mod.ts";
+import { innermost, qualified, splitLines } from "./actions.ts";
+import { placeLabel, type RankedChunk, rankedChunks } from "./context.ts";
+import type { MorphState, Reference } from "./driver.ts";
+import type { Lines } from "./excerpt.ts";
+import type { Question } from "./question.ts";
+
+export type Role = "code" | "test" | "doc" | "example" | "config";
+
+/** A piece of a file that may answer: a definition where one is known, else a chunk. */
+export interface Place {
+  readonly path: string;
+  readonly language: string;
+  readonly startLine: number;
+  readonly endLine: number;
+  /** Qualified name; empty for a passage that defines nothing. */
+  readonly name: string;
+  readonly kind: string;
+  readonly signature: string;
+  readonly doc: string;
+  readonly exported: boolean;
+  readonly role: Role;
+  readonly score: number;
+  /** Share of the question's words, by weight, found in name, doc, signature and own lines. */
+  readonly coverage: number;
+}
+
+/** Weight of a role when the question does not ask for it. Retrieval has put tests and documents lower already; this breaks ties. */
+const ROLE_WEIGHT: Record<Role, number> = {
+  code: 1,
+  doc: 0.9,
+  example: 0.8,
+  test: 0.7,
+  config: 0.8,
+};
+/** Share of a summary's relevance that its file gains: enough to reorder neighbours, not to lift a file that no chunk speaks for. */
+const SUMMARY_WEIGHT = 0.15;
+/** What a definition says of itself counts more than what its body mentions, and a name made of the question's words more still. */
+const HEAD_WEIGHT = 0.6;
+const BODY_WEIGHT = 0.25;
+const NAME_WEIGHT = 0.2;
+/** Words after the first sentence of a doc comment are less what the thing is for. */
+const LATER_SHARE = 0.7;
+/** A definition comes before all others when the question asks for its name, gains less when it only mentions it. */
+const ASKED_BONUS = 1.5;
+const NAMED_BONUS = 0.6;
+/** A word with a capital may be a name. */
+const CAPITAL_BONUS = 0.3;
+/** Tests and documents repeat the names of what they are about. */
+const NAMED_ROLE: Record<Role, number> = {
+  code: 1,
+  config: 0.5,
+  example: 0.3,
+  test: 0.2,
+  doc: 0.1,
+};
+/** Members and locals share names more often than they are meant. */
+const MEMBER_SHARE = 0.3;
+const INNER_SHARE = 0.6;
+/** How well a kind of definition answers a shape of question; 1 where nothing is said. */
+const KIND_WEIGHT: Partial<Record<Question["shape"], Readonly<Record<string, number>>>> = {
+  // How something works is said where it is done, not where it is declared.
+  how: { interface: 0.75, type: 0.75, struct: 0.85, class: 0.85, trait: 0.9, enum: 0.75 },
+};
+/** A variable, constant or alias of a line or two rarely answers by itself. */
+const SMALL_WEIGHT = 0.8;
+/** What the rank of its chunk adds to how well a definition fits. */
+const CHUNK_WEIGHT = 0.35;
+/** How much the fit of a definition counts against the rank of its file. */
+const FIT_SHARE = 0.3;
+/** A second definition of a file comes behind the first ones of others of the same rank. */
+const SECOND_SHARE = 0.7;
+/** Definitions of one file that may answer; more is an outline, not an answer. */
+const PLACES_A_FILE = 2;
+
+export const CLASS_LIKE = new Set(["class", "interface", "trait", "struct", "enum", "module"]);
+const NAMEABLE = new Set([
+  ...CLASS_LIKE,
+  "type",
+  "function",
+  "method",
+  "macro",
+  "constant",
+  "variable",
+]);
+const CANDIDATES = new Set([
+  ...CLASS_LIKE,
+  "type",
+  "function",
+  "method",
+  "macro",
+  "variable",
+  "constant",
+  "section",
+  "test",
+]);
+
+export function roleOf(path: string, language: string): Role {
+  if (
+    /(^|\/)(tests?|__tests__|spec|specs|testdata|testing|fixtures)\/|[._-](test|spec)\.\w+$|_test\.\w+$|(^|\/)test_[^/]*$|Tests?\.(java|kt|cs)$/
+      .test(path)
+  ) {
+    return "test";
+  }
+  if (/(^|\/)_?(examples?|samples?|demos?)\//.test(path)) return "example";
+  if (["markdown", "text", "rst"].includes(language) || /\.(md|mdx|rst|txt|adoc)$/i.test(path)) {
+    return "doc";
+  }
+  if (/^(json|jsonl|yaml|toml|ini|xml)$/.test(language)) return "config";
+  return "code";
+}
+
+export class Evidence {
+  /** Best first. */
+  readonly places: readonly Place[];
+  readonly references: readonly Reference[];
+  readonly #question: Question;
+  readonly #weights = new Map<string, number>();
+  readonly #lines = new Map<string, Map<number, string>>();
+  readonly #outlines = new Map<string, readonly OutlineEntry[]>();
+  readonly #languages = new Map<string, string>();
+  readonly #stems = new Map<string, ReadonlySet<string>>();
+
+  constructor(state: MorphState, question: Question) {
+    this.#question = question;
+    const items = state.retrieved_context;
+    this.references = items.filter((item) => item.type === "reference");
+    for (const item of items) {
+      if (item.type !== "outline") continue;
+      // A search brings the definitions around its chunks, a descent all of a file.
+      const known = this.#outlines.get(item.path) ?? [];
+      const lines = new Set(item.entries.map((entry) => `${entry.startLine} ${entry.name}`));
+      const others = known.filter((entry) => !lines.has(`${entry.startLine} ${entry.name}`));
+      this.#outlines.set(item.path, [...item.entries, ...others]);
+    }
+    const hits = rankedChunks(items);
+    this.#weigh(hits.map(({ hit }) => hit));
+    this.#keepLines(state);
+    this.places = this.#rank(hits, state);
+  }
+
+  /** Lines of a file that are in the context. */
+  lines(path: string): Lines {
+    return this.#lines.get(path) ?? new Map();
+  }
+
+  outline(path: string): readonly OutlineEntry[] {
+    return this.#outlines.get(path) ?? [];
+  }
+
+  /** Sum of the weights of the question's words that `text` holds. */
+  score(text: string): number {
+    let sum = 0;
+    const stems = this.#stemsOf(text);
+    for (const [term, weight] of this.#weights) if (stems.has(term)) sum += weight;
+    return sum;
+  }
+
+  /** Words of the question that stand nowhere in the given texts, and their share of its weight. */
+  missing(texts: readonly string[]): { words: string[]; share: number } {
+    const missing = [...this.#weights].filter(([term]) =>
+      !texts.some((text) => this.#stemsOf(text).has(term))
+    );
+    return {
+      words: missing.map(([term]) => this.#question.words.get(term) ?? term),
+      share: missing.reduce((sum, [, weight]) => sum + weight, 0),
+    };
+  }
+
+  /** Rare words of the question say more: weight by how few of the retrieved chunks hold them. */
+  #weigh(hits: readonly Hit[]): void {
+    const terms = this.#question.terms;
+    for (const term of terms) {
+      const holding = hits.filter((hit) => this.#stemsOf(hit.text).has(term)).length;
+      this.#weights.set(term, Math.log(1 + (hits.length + 1) / (holding + 0.5)));
+    }
+    const total = [...this.#weights.values()].reduce((sum, weight) => sum + weight, 0) || 1;
+    for (const [term, weight] of this.#weights) this.#weights.set(term, weight / total);
+  }
+
+  #stemsOf(text: string): ReadonlySet<string> {
+    let stems = this.#stems.get(text);
+    if (!stems) {
+      const found = new Set<string>();
+      eachWord(text, 0, text.length, (word) => {
+        for (const term of termsOfWord(word)) found.add(stemOf(term));
+      });
+      this.#stems.set(text, stems = found);
+    }
+    return stems;
+  }
+
+  #keepLines(state: MorphState): void {
+    const included = new Map(state.assembled().included.map((entry) => [entry.label, entry]));
+    for (const item of state.retrieved_context) {
+      if (item.type !== "lines" && item.type !== "chunk") continue;
+      const excerpt = item.type === "chunk" ? item.hit : item;
+      this.#languages.set(excerpt.path, excerpt.language);
+      const entry = included.get(placeLabel(excerpt.path, excerpt.startLine, excerpt.endLine));
+      if (!entry) continue;
+      let lines = this.#lines.get(excerpt.path);
+      if (!lines) this.#lines.set(excerpt.path, lines = new Map());
+      const texts = splitLines(excerpt.text);
+      // A chunk may begin or end inside a line; a longer text of the same line is the better one.
+      texts.slice(0, texts.length - (entry.cut ?? 0)).forEach((text, index) => {
+        const line = excerpt.startLine + index;
+        if (text.length > (lines.get(line)?.length ?? -1)) lines.set(line, text);
+      });
+    }
+  }
+
+  #roleWeight(role: Role): number {
+    return role !== "code" && role !== "config" && this.#question.about.has(role)
+      ? 1.2
+      : ROLE_WEIGHT[role];
+  }
+
+  #rank(hits: readonly RankedChunk[], state: MorphState): Place[] {
+    const files = new Map<string, number>();
+    for (const { hit, score, searched } of hits) {
+      // A descent says nothing about how its file compares with others.
+      if (!searched) continue;
+      const weighted = score * this.#roleWeight(roleOf(hit.path, hit.language));
+      files.set(hit.path, Math.max(files.get(hit.path) ?? 0, weighted));
+    }
+    const summaries = state.retrieved_context.filter((item) =>
+      item.type === "summary" && item.summary.level === "file"
+    );
+    const best = Math.max(
+      0,
+      ...summaries.map((item) => item.type === "summary" ? item.summary.score : 0),
+    );
+    for (const item of summaries) {
+      if (item.type !== "summary" || !best || !files.has(item.summary.path)) continue;
+      files.set(
+        item.summary.path,
+        files.get(item.summary.path)! + SUMMARY_WEIGHT * item.summary.score / best,
+      );
+    }
+    const places: Place[] = [];
+    for (const path of new Set([...files.keys(), ...this.#outlines.keys()])) {
+      const fileScore = files.get(path) ?? 0;
+      const entries = this.#outlines.get(path);
+      const inFile = hits.filter(({ hit }) => hit.path === path);
+      const found = entries?.length
+        ? this.#definitions(path, entries, inFile, fileScore)
+        : inFile.slice(0, 1).map(({ hit }) => this.#passage(hit, fileScore));
+      places.push(
+        ...found.length
+          ? found
+          : inFile.slice(0, 1).map(({ hit }) => this.#passage(hit, fileScore)),
+      );
+    }
+    return places.sort((one, other) => other.score - one.score);
+  }
+
+  #definitions(
+    path: string,
+    entries: readonly OutlineEntry[],
+    hits: readonly RankedChunk[],
+    fileScore: number,
+  ): Place[] {
+    const language = this.#languages.get(path) ?? "";
+    const role = roleOf(path, language);
+    const candidates = entries.filter((entry) =>
+      CANDIDATES.has(entry.kind) || this.#nameBonus(entry, role) > 0
+    );
+    const lines = this.#lines.get(path) ?? new Map<number, string>();
+    const own = new Map<OutlineEntry, string[]>();
+    for (const [line, text] of lines) {
+      const owner = innermost(candidates, line);
+      if (owner) own.set(owner, [...own.get(owner) ?? [], text]);
+    }
+    const scored = candidates.map((entry) => {
+      const body = (own.get(entry) ?? []).join("\n");
+      const bodyScore = this.score(body);
+      const chunk = Math.max(
+        0,
+        ...hits.filter(({ hit }) =>
+          hit.startLine <= entry.endLine && entry.startLine <= hit.endLine
+        ).map(({ score }) => score),
+      );
+      const content = HEAD_WEIGHT * this.#headScore(entry) + BODY_WEIGHT * bodyScore + NAME_WEIGHT * this.#nameShare(entry);
+      const bonus = this.#nameBonus(entry, role);
+      const place: Place = {
+        path,
+        language,
+        startLine: entry.startLine,
+        endLine: entry.endLine,
+        name: qualified(entry),
+        kind: entry.kind,
+        signature: entry.signature,
+        doc: entry.doc,
+        exported: entry.exported,
+        role,
+        score: this.#kindWeight(entry) * (CHUNK_WEIGHT * chunk + content) + bonus,
+        coverage: this.score(`${qualified(entry)} ${entry.doc} ${entry.signature} ${body} ${path}`),
+      };
+      return { place, bonus };
+    });
+    scored.sort((one, other) => other.place.score - one.place.score);
+    const chosen: Place[] = [];
+    for (const { place, bonus } of scored) {
+      if (chosen.length === PLACES_A_FILE) break;
+      // Said already by a place that is around it or inside it.
+      if (
+        chosen.some((other) => other.startLine <= place.endLine && place.startLine <= other.endLine)
+      ) continue;
+      // Which file comes first is retrieval's to say; how well a definition fits decides between near ones.
+      const share = (1 - FIT_SHARE + FIT_SHARE * Math.min(1, place.score)) *
+        (chosen.length ? SECOND_SHARE : 1);
+      chosen.push({ ...place, score: fileScore * share + bonus });
+    }
+    return chosen;
+  }
+
+  /** Share of the question said by name, signature and doc comment; the first sentence says what the thing is for. */
+  #headScore(entry: OutlineEntry): number {
+    const head = `${qualified(entry)} ${entry.signature}`;
+    const end = entry.doc.search(/[.!?]\s|\n\s*\n/);
+    const sentence = end < 0 ? entry.doc : entry.doc.slice(0, end);
+    return Math.max(this.score(`${head} ${sentence}`), LATER_SHARE * this.score(`${head} ${entry.doc}`));
+  }
+
+  /** Share of the name's own words that the question holds. */
+  #nameShare(entry: OutlineEntry): number {
+    const stems = [...this.#stemsOf(entry.name)];
+    return stems.length ? stems.filter((stem) => this.#weights.has(stem)).length / stems.length : 0;
+  }
+
+  #kindWeight(entry: OutlineEntry): number {
+    const small = isSmall(entry) ? SMALL_WEIGHT : 1;
+    const test = entry.container.some((scope) => /^tests?$/.test(scope)) &&
+      !this.#question.about.has("test");
+    return (KIND_WEIGHT[this.#question.shape]?.[entry.kind] ?? 1) * small *
+      (test ? NAMED_ROLE.test : 1);
+  }
+
+  #passage(hit: Hit, fileScore: number): Place {
+    const owner = hit.parentNodes.at(-1);
+    return {
+      path: hit.path,
+      language: hit.language,
+      startLine: hit.startLine,
+      endLine: hit.endLine,
+      name: hit.nodeName && owner && hit.nodeType !== "section"
+        ? `${owner}.${hit.nodeName}`
+        : hit.nodeName,
+      kind: hit.nodeType,
+      signature: "",
+      doc: "",
+      exported: false,
+      role: roleOf(hit.path, hit.language),
+      score: fileScore * (1 - FIT_SHARE),
+      coverage: this.score(`${hit.nodeName} ${hit.text} ${hit.path}`),
+    };
+  }
+
+  /** Whether the question names this place for certain. */
+  isNamed(place: Place): boolean {
+    return this.#question.symbols.some((symbol) => lastName(symbol) === lastName(place.name));
+  }
+
+  /** What a definition gains by being named in the question. */
+  #nameBonus(entry: OutlineEntry, role: Role): number {
+    const { symbols, capitals, shape, terms } = this.#question;
+    const certain = symbols.some((symbol) =>
+      lastName(symbol) === entry.name &&
+      [undefined, entry.container.at(-1)].includes(ownerName(symbol))
+    );
+    if (!certain && !(capitals.includes(entry.name) && !entry.container.length)) return 0;
+    const asked = ["where", "callers", "what"].includes(shape) || terms.length === 1;
+    return (certain ? (asked ? ASKED_BONUS : NAMED_BONUS) : CAPITAL_BONUS) *
+      (this.#question.about.has(role as "test") ? 1 : NAMED_ROLE[role]) *
+      (NAMEABLE.has(entry.kind) ? 1 : MEMBER_SHARE) * (entry.container.length ? INNER_SHARE : 1) *
+      (isSmall(entry) ? SMALL_WEIGHT : 1);
+  }
+}
+
+function isSmall(entry: OutlineEntry): boolean {
+  return /^(variable|constant|type)$/.test(entry.kind) && entry.endLine - entry.startLine < 3;
+}
+
+export function lastName(symbol: string): string {
+  return symbol.replace(/\(\)$/, "").split(/\.|::|#|->/).at(-1)!;
+}
+
+function ownerName(symbol: string): string | undefined {
+  return symbol.replace(/\(\)$/, "").split(/\.|::|#|->/).at(-2);
+}

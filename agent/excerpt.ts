@@ -1,0 +1,218 @@
+/**
+ * The lines of a place that are shown.
+ *
+ * Owns the choice of lines and how a quotation marks what it leaves out. Pure. What must hold: shown lines are lines of the file, in
+ * order; every line between the first and the last of the place that is not shown is named by a mark, blank ones aside.
+ */
+import { fenceFor } from "./governor.ts";
+
+/** What choosing lines needs to know of a place. */
+export interface Stretch {
+  readonly language: string;
+  readonly startLine: number;
+  readonly endLine: number;
+  /** Text of its doc comment. */
+  readonly doc: string;
+}
+
+/** Lines by number; those that are not in the context are absent. */
+export type Lines = ReadonlyMap<number, string>;
+/** Weight of the question's words in a text. */
+export type Score = (text: string) => number;
+
+/** Lines that are shown rather than left out between two stretches: a mark takes as much room. */
+const SMALL_GAP = 2;
+/** Longest line of a quotation; minified lines would fill the answer. */
+const LONGEST_LINE = 160;
+/** A head of more lines is a list of parameters. */
+const LONGEST_HEAD = 4;
+/** Share of the room that the first stretch takes. */
+const FIRST_STRETCH = 0.6;
+
+/**
+ * Lines of code to show, at most about `most`: the head, and the stretches where the question's words are densest. Ascending;
+ * empty when too little of the place is in the context to be worth showing.
+ */
+export function codeLines(place: Stretch, lines: Lines, most: number, score: Score): number[] {
+  const text = (line: number) => lines.get(line) ?? "";
+  const docstring = docstringOf(place, lines);
+  const inDocstring = (line: number) => docstring !== undefined && docstring[0] <= line && line <= docstring[1];
+  const known: number[] = [];
+  for (let line = place.startLine; line <= place.endLine; line++) {
+    if (lines.has(line) && !inDocstring(line)) known.push(line);
+  }
+  if (!known.length || most <= 0) return [];
+  let chosen = new Set(known);
+  if (known.length > most + SMALL_GAP) {
+    const head = headLines(known, text).slice(0, Math.max(1, most >> 1));
+    chosen = new Set(head);
+    for (const share of [FIRST_STRETCH, 1]) {
+      const room = most - chosen.size;
+      if (room < 2) break;
+      const rest = known.filter((line) => !chosen.has(line));
+      for (const line of densest(rest, Math.max(2, Math.round(room * share)), text, score)) chosen.add(line);
+    }
+  }
+  const shown: number[] = [];
+  const isShown = (line: number) => chosen.has(line);
+  for (let line = place.startLine; line <= place.endLine; line++) {
+    if (isShown(line)) {
+      // A blank line beside a gap separates nothing.
+      const beside = (line > place.startLine && !isShown(line - 1)) || (line < place.endLine && !isShown(line + 1));
+      if (text(line).trim() || !beside) shown.push(line);
+      continue;
+    }
+    let end = line;
+    while (end < place.endLine && !isShown(end + 1)) end++;
+    const gap = Array.from({ length: end - line + 1 }, (_, index) => line + index);
+    if (gap.length <= SMALL_GAP && gap.every((one) => lines.has(one) && !inDocstring(one))) shown.push(...gap);
+    line = end;
+  }
+  const worth = shown.filter((line) => text(line).trim()).length;
+  return worth > 1 || worth === place.endLine - place.startLine + 1 ? shown : [];
+}
+
+/** The head of code: up to the line that opens the body. */
+function headLines(lines: readonly number[], text: (line: number) => string): number[] {
+  const head = lines.slice(0, LONGEST_HEAD);
+  const opens = head.findIndex((line) => /([{:;]|=>|=)\s*$/.test(text(line)));
+  return opens < 0 ? head.slice(0, 1) : head.slice(0, opens + 1);
+}
+
+/** The neighbouring lines, at most `size`, with the most weight; the first ones when none has any. */
+function densest(
+  lines: readonly number[],
+  size: number,
+  text: (line: number) => string,
+  score: Score,
+): number[] {
+  const scores = lines.map((line) => score(text(line)));
+  let best: { start: number; end: number; sum: number } | undefined;
+  for (let start = 0; start < lines.length; start++) {
+    let end = start;
+    let sum = 0;
+    // A stretch does not reach over a gap.
+    while (end < lines.length && end - start < size && lines[end] === lines[start]! + end - start) sum += scores[end++]!;
+    const fuller = best !== undefined && end - start > best.end - best.start && sum > best.sum - 1e-9;
+    if (!best || sum > best.sum + 1e-9 || fuller) best = { start, end, sum };
+  }
+  return best ? lines.slice(best.start, best.end) : [];
+}
+
+/** First and last line of the docstring of a Python definition, which is quoted as prose already. */
+function docstringOf(place: Stretch, lines: Lines): [number, number] | undefined {
+  if (place.language !== "python" || !place.doc) return undefined;
+  const opening = /^\s*[rRuUbB]{0,2}("""|''')/;
+  for (let line = place.startLine; line <= place.endLine; line++) {
+    const text = lines.get(line);
+    const quote = text && opening.exec(text);
+    if (!quote) continue;
+    if (text.slice(quote[0].length).includes(quote[1]!)) return [line, line];
+    for (let end = line + 1; end <= place.endLine; end++) {
+      const last = lines.get(end);
+      if (last === undefined) return [line, Math.min(place.endLine, line + place.doc.split("\n").length)];
+      if (last.includes(quote[1]!)) return [line, end];
+    }
+    return undefined;
+  }
+  return undefined;
+}
+
+/**
+ * First and last line of the passage of prose that holds most of the question's words: a paragraph, with those after and before it
+ * as long as at most `most` lines are taken. Undefined when nothing of the place is in the context.
+ */
+export function proseLines(place: Stretch, lines: Lines, most: number, score: Score): [number, number] | undefined {
+  const paragraphs: { start: number; end: number; score: number }[] = [];
+  for (let line = place.startLine; line <= place.endLine; line++) {
+    const text = lines.get(line);
+    if (text === undefined || !text.trim()) continue;
+    const last = paragraphs.at(-1);
+    if (last && last.end === line - 1) last.end = line;
+    else paragraphs.push({ start: line, end: line, score: 0 });
+  }
+  if (!paragraphs.length || most <= 0) return undefined;
+  for (const paragraph of paragraphs) {
+    let text = "";
+    for (let line = paragraph.start; line <= paragraph.end; line++) text += `${lines.get(line)}\n`;
+    // Badges and markup say nothing.
+    const words = text.replace(/<[^>]*>|!?\[[^\]]*\]\([^)]*\)|https?:\S+/g, " ").match(/[A-Za-z]{3,}/g)?.length ?? 0;
+    paragraph.score = words > 2 ? score(text) + Math.min(words, 40) / 1000 : 0;
+  }
+  const best = paragraphs.reduce((one, other) => other.score > one.score ? other : one);
+  let first = paragraphs.indexOf(best);
+  let last = first;
+  const size = () => paragraphs[last]!.end - paragraphs[first]!.start + 1;
+  // A list or an example after a paragraph that announces it belongs to it; then what follows; then what leads there.
+  while (last + 1 < paragraphs.length && paragraphs[last + 1]!.end - paragraphs[first]!.start < most) last++;
+  while (first > 0 && paragraphs[last]!.end - paragraphs[first - 1]!.start < most) first--;
+  const start = paragraphs[first]!.start;
+  return [start, size() > most ? start + most - 1 : paragraphs[last]!.end];
+}
+
+/** "… line 7", "… lines 7-9". */
+function mark(from: number, to: number): string {
+  return from === to ? `… line ${from}` : `… lines ${from}-${to}`;
+}
+
+/** Code in a fence, what is left out marked by its lines. */
+export function quoteCode(place: Stretch, lines: Lines, shown: readonly number[]): string {
+  const texts: string[] = [];
+  const docstring = docstringOf(place, lines);
+  const gap = (from: number, to: number) => {
+    if (docstring && from <= docstring[0] && docstring[1] <= to) {
+      gap(from, docstring[0] - 1);
+      texts.push(`${mark(...docstring)}: docstring`);
+      return gap(docstring[1] + 1, to);
+    }
+    while (from <= to && lines.get(from)?.trim() === "") from++;
+    while (from <= to && lines.get(to)?.trim() === "") to--;
+    if (from <= to) texts.push(mark(from, to));
+  };
+  let next = place.startLine;
+  for (const line of shown) {
+    gap(next, line - 1);
+    texts.push(clip(visible(lines.get(line)!)));
+    next = line + 1;
+  }
+  gap(next, place.endLine);
+  const body = dedent(texts).join("\n");
+  const fence = fenceFor(body);
+  return `${fence}${/^[a-z+#-]+$/.test(place.language) ? place.language : ""}\n${body}\n${fence}`;
+}
+
+/** Prose as a block quotation. */
+export function quoteProse(lines: Lines, from: number, to: number): string {
+  const texts: string[] = [];
+  for (let line = from; line <= to; line++) texts.push(clip(visible(lines.get(line) ?? "")));
+  return dedent(texts).map((text) => `> ${text}`.trimEnd()).join("\n");
+}
+
+/**
+ * Text of files with what a terminal would obey or hide made visible: control characters and bidirectional overrides
+ * appear as `\u{…}`.
+ */
+export function visible(text: string): string {
+  return text.replace(
+    // deno-lint-ignore no-control-regex
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g,
+    (character) => character === "\r" ? "" : `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  );
+}
+
+/** A line as it is shown; what is cut from its end is counted. */
+export function clip(line: string): string {
+  return line.length > LONGEST_LINE
+    ? `${line.slice(0, LONGEST_LINE)} … ${line.length - LONGEST_LINE} more characters`
+    : line;
+}
+
+function dedent(lines: readonly string[]): string[] {
+  const indents = lines.filter((line) => line.trim() && !line.startsWith("…"))
+    .map((line) => /^[ \t]*/.exec(line)![0]);
+  const shared = indents.reduce(
+    (one, other) => other.startsWith(one) ? one : one.startsWith(other) ? other : "",
+    indents[0] ?? "",
+  );
+  return lines.map((line) => line.startsWith(shared) ? line.slice(shared.length) : line);
+}

@@ -1,0 +1,24 @@
+/**
+ * What the agent needs of memory: `Memory` of rag satisfies it by its shape.
+ *
+ * Owns no behaviour. What must hold: everything here only reads.
+ */
+import type { Hit, OutlineEntry, SearchOptions, StoredFile, Summary } from "../rag/mod.ts";
+
+export interface MemoryPort {
+  /** Chunks that answer a query, best first. */
+  search(query: string, options?: SearchOptions): Hit[];
+  /** Level 1: summaries of files and folders, best first; `path` limits to a folder. */
+  summaries(query: string, options?: { limit?: number; path?: string }): Summary[];
+  /** Folders and files of a folder; of "" the top level. */
+  children(path: string): Summary[];
+  /** All chunks of a file, in order. */
+  chunks(path: string): Hit[];
+  /** Definitions of a file, in order. */
+  outline(path: string): OutlineEntry[];
+  /** Definitions by exact name. */
+  definitions(name: string): OutlineEntry[];
+  file(path: string): StoredFile | undefined;
+  /** Every path of the index. */
+  paths(): string[];
+}

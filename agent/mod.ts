@@ -1,0 +1,124 @@
+/**
+ * The agent: from a question to an answer whose every citation was checked.
+ *
+ * The tour: `answerQuestion()` opens a budget (`governor.ts`) and runs a QueryMorph (`query_morph.ts`: thought, action,
+ * observation) over the closed table of actions (`actions.ts`). A `Driver` thinks (`driver.ts`); `extractive.ts` is the one without
+ * a model, and acts in place of any driver that fails; it parses the question (`question.ts`), scores places (`evidence.ts`) and
+ * writes the text (`answer_text.ts`). `citations.ts` checks what the text cites before anyone sees it.
+ *
+ * @module
+ */
+import { countTokens } from "../rag/mod.ts";
+import { checkCitations, type Citation } from "./citations.ts";
+import type { Driver, StepRecord } from "./driver.ts";
+import { ExtractiveDriver } from "./extractive.ts";
+import { type Budget, Governor, type ManifestEntry, type TokenCounter } from "./governor.ts";
+import type { MemoryPort } from "./memory_port.ts";
+import { QueryMorph, type StepEvent } from "./query_morph.ts";
+
+export { type ActionName, parseStep, STEP, type Step } from "./actions.ts";
+export { checkCitations, type Citation, type CitationStatus } from "./citations.ts";
+export type { ContextItem, Driver, MorphState, RefinedQuery, StepRecord } from "./driver.ts";
+export { ExtractiveDriver } from "./extractive.ts";
+export {
+  assemblePrompt_withBudget,
+  type Budget,
+  DEFAULT_BUDGET,
+  type Prompt,
+  type TokenCounter,
+} from "./governor.ts";
+export type { MemoryPort } from "./memory_port.ts";
+export type { StepEvent } from "./query_morph.ts";
+
+export interface AskOptions {
+  /** Absolute path of the repository: citations are checked against its files. */
+  readonly root: string;
+  readonly budget?: Partial<Budget>;
+  /** The extractive driver when absent. */
+  readonly driver?: Driver;
+  /** Tokenizer of the model in use; the estimate of ingest when absent. */
+  readonly count?: TokenCounter;
+  /** Called after each step. */
+  readonly onStep?: (step: StepEvent) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** An answer with its whole trajectory, as `--json` prints it. */
+export interface Answer {
+  readonly question: string;
+  /** Text to show; every citation left in it resolves. */
+  readonly answer: string;
+  readonly citations: readonly Citation[];
+  /** Name of the driver. */
+  readonly driver: string;
+  readonly steps: readonly StepRecord[];
+  /** Context put together for the answer, and the answer itself, in tokens. */
+  readonly tokens: number;
+  readonly cycle_id: string;
+  /** Whether anything was found to cite: the exit code is 1 otherwise. */
+  readonly found: boolean;
+  /** Why the run ended before the driver answered; absent when it did answer. */
+  readonly ended?: string;
+  /** What the context held, and what found no room, in order. */
+  readonly context: {
+    readonly included: readonly ManifestEntry[];
+    readonly left_out: readonly ManifestEntry[];
+  };
+}
+
+/**
+ * Answers a question about the files in `memory`.
+ * @throws {TypeError} when the question is empty.
+ * @throws the signal's reason when cancelled.
+ */
+export async function answerQuestion(
+  question: string,
+  memory: MemoryPort,
+  options: AskOptions,
+): Promise<Answer> {
+  const asked = question.trim();
+  if (!asked) {
+    throw new TypeError(
+      `cannot answer "${question}": the question is empty; give at least one word`,
+    );
+  }
+  const policy = new ExtractiveDriver();
+  const driver = options.driver ?? policy;
+  const governor = new Governor(options.budget ?? {}, options.count ?? countTokens);
+  const morph = new QueryMorph(asked, {
+    driver,
+    policy,
+    memory,
+    root: options.root,
+    governor,
+    signal: options.signal,
+    onStep: options.onStep,
+  });
+  const text = governor.fitAnswer(await morph.run());
+  const claimed = morph.reasoning_log.at(-1)?.arguments.citations;
+  const checked = await checkCitations(
+    text,
+    Array.isArray(claimed) ? claimed : [],
+    memory,
+    options.root,
+  );
+  const removed = checked.citations.filter((citation) => citation.status === "removed").length;
+  const answer = removed
+    ? `${checked.text}\n\nRemoved: ${removed} citation${
+      removed === 1 ? " that does" : "s that do"
+    } not resolve.`
+    : checked.text;
+  const prompt = morph.assembled();
+  return {
+    question: asked,
+    answer,
+    citations: checked.citations,
+    driver: driver.name,
+    steps: morph.reasoning_log,
+    tokens: prompt.tokens + governor.count(answer),
+    cycle_id: crypto.randomUUID(),
+    found: checked.citations.some((citation) => citation.status !== "removed"),
+    ...(morph.ended && { ended: morph.ended }),
+    context: { included: prompt.included, left_out: prompt.leftOut },
+  };
+}

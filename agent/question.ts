@@ -1,0 +1,205 @@
+/**
+ * What a question asks for: its shape, the names in it, its words, its parts.
+ *
+ * Owns the patterns of questions about code. Pure. What must hold: any text gives a question, and the same text the same one.
+ */
+import { eachWord, splitIdentifier, stemOf, STOP_WORDS } from "../rag/mod.ts";
+
+/**
+ * `where`: where is X defined. `callers`: who calls X. `what`: what does X do. `how`: how does X work. `why`, `list`,
+ * `history`: when did X change. `topic`: key words.
+ */
+export type Shape = "where" | "callers" | "what" | "how" | "why" | "list" | "history" | "topic";
+
+export interface Question {
+  readonly text: string;
+  readonly shape: Shape;
+  /** Names of definitions, as their form or their place in the question says. */
+  readonly symbols: readonly string[];
+  /** Words that may be such names: they begin with a capital. */
+  readonly capitals: readonly string[];
+  /** Words that look like paths. */
+  readonly paths: readonly string[];
+  /** Quoted strings, without the quotes. */
+  readonly quoted: readonly string[];
+  /** Stems of the content words, each once, in order. */
+  readonly terms: readonly string[];
+  /** A word of the question for each stem. */
+  readonly words: ReadonlyMap<string, string>;
+  /** Parts that can be searched for on their own; empty when the question is one. */
+  readonly parts: readonly string[];
+  /** The question asks about tests, documents or examples, so these are no detour. */
+  readonly about: ReadonlySet<"test" | "doc" | "example">;
+}
+
+/** A longer text is cut here: terms beyond it would only blur the search. */
+export const LONGEST_QUESTION = 4000;
+/** More parts than this would leave no steps to look into what they find. */
+const MOST_PARTS = 3;
+const MOST_SYMBOLS = 4;
+/** Shorter halves around "and" are one thing with two names ("request and response interceptors"). */
+const WORDS_OF_A_HALF = 3;
+
+/** First match wins. */
+const SHAPES: readonly [Shape, RegExp][] = [
+  [
+    "history",
+    /\b(when|who|which commit)\b.*\b(chang|add|introduc|remov|wrote|written|last touch)|\bhistory of\b|\brecent(ly)? chang/i,
+  ],
+  [
+    "callers",
+    /^(who|what|which)\b.*\b(calls?|uses?|invokes?|imports?|references?|depends? on|instantiates?|extends?|implements?)\b/i,
+  ],
+  [
+    "callers",
+    /^(where|list|find|show).*\b(used|called|invoked|imported|referenced|instantiated|extended|usages?|callers|call sites)\b/i,
+  ],
+  ["callers", /\b(usages?|callers|call sites|references) (of|to)\b/i],
+  [
+    "where",
+    /^(where|which (file|module|class|function|package|folder|part)|in which|what file|locate|find)\b/i,
+  ],
+  ["why", /^(why|what is the reason|for what reason)\b|\breason (for|why|behind)\b/i],
+  [
+    "list",
+    /^(list|enumerate|name (all|the)|show (all|me all)|give me (all|a list)|what (\w+ ){1,3}(are|exist|does it support|is supported|are supported|are there|are available)\b|which (\w+ ){1,3}(are|exist|does|do|can)\b)/i,
+  ],
+  ["what", /^(what('s| is| are| does| do)|explain|describe|define|purpose of)\b/i],
+  [
+    "how",
+    /^(how|what happens|in what way|can|does|do|is|are|should)\b|\bhow (to|do|does|is|are)\b/i,
+  ],
+];
+
+/** Words of questions that `STOP_WORDS` leaves because they also name code; in a question they only frame it. */
+const FRAME = new Set(
+  ("where what which who why how when file files defined define definition defines located live lives happen function functions " +
+    "method methods class classes does list all called calls call caller callers reference references mean means purpose explain describe " +
+    "repo repository project codebase library")
+    .split(" "),
+);
+
+/** @param workspace name of the repository, which is no word to look for unless it is the only one. */
+export function parseQuestion(input: string, workspace = ""): Question {
+  const text = input.slice(0, LONGEST_QUESTION).trim();
+  const shape = SHAPES.find(([, pattern]) => pattern.test(text))?.[0] ?? "topic";
+  const quoted = [
+    ...text.matchAll(
+      /["“]([^"”\n]{2,200})["”]|`([^`\n]{1,200})`|(?<![\w])'([^'\n]{2,200})'(?!\w)/g,
+    ),
+  ]
+    .map((found) => (found[1] ?? found[2] ?? found[3])!);
+  const paths = [
+    ...text.matchAll(/(?<![\w:/])[\w@.+-]*(?:\/[\w@.+-]+)+\/?|\b[\w-]+\.[A-Za-z]{1,5}\b(?!\()/g),
+  ]
+    .map((found) => found[0].replace(/[./]+$/, ""))
+    .filter((path) => path.includes("/") || /\.(\w{1,5})$/.test(path));
+  const name = new Set(termsOf(workspace));
+  const words = wordsOf(text);
+  const all = [...words.keys()];
+  const beside = all.filter((term) => !name.has(term));
+  const terms = beside.length ? beside : all;
+  return {
+    text,
+    shape,
+    symbols: symbolsOf(text, shape, quoted),
+    capitals: capitalsOf(text),
+    paths: [...new Set(paths)],
+    quoted,
+    terms,
+    words,
+    parts: partsOf(text),
+    about: aboutOf(text),
+  };
+}
+
+/** Stems of the content words of a text. */
+export function termsOf(text: string): string[] {
+  return [...wordsOf(text).keys()];
+}
+
+/** Content words by their stems, each as first written; frame words and single letters only if there is nothing else. */
+function wordsOf(text: string): Map<string, string> {
+  const words = new Map<string, string>();
+  const frame = new Map<string, string>();
+  eachWord(text, 0, text.length, (word) => {
+    const lower = word.toLowerCase();
+    if (STOP_WORDS.has(lower)) return;
+    const into = FRAME.has(lower) || word.length < 2 ? frame : words;
+    for (const part of splitIdentifier(word)) {
+      if ((part.length < 2 && word.length > 1) || STOP_WORDS.has(part)) continue;
+      if (!into.has(stemOf(part))) into.set(stemOf(part), part);
+    }
+  });
+  return words.size ? words : frame;
+}
+
+function symbolsOf(text: string, shape: Shape, quoted: readonly string[]): string[] {
+  const found = new Set<string>();
+  const identifier = /^[A-Za-z_$][\w$]*((\.|::|#|->)[A-Za-z_$][\w$]*)*(\(\))?$/;
+  for (const one of quoted) if (identifier.test(one)) found.add(one);
+  const words = [...text.matchAll(/[A-Za-z_$][\w$]*(?:(?:\.|::|#|->)[A-Za-z_$][\w$]*)*(?:\(\))?/g)];
+  // Joined, humped, called: forms that prose does not have.
+  for (const { 0: word } of words) {
+    if (/\(\)$|::|#|->|[a-z\d][A-Z]|[A-Za-z]_[A-Za-z]|^_+[a-z]/.test(word)) found.add(word);
+    else if (
+      /^[A-Za-z_$][\w$]*\.[A-Za-z_$][\w$]*$/.test(word) &&
+      !/\.(ts|js|tsx|jsx|py|go|rs|java|md|json|c|h|cpp|rb|php|toml|yaml|yml)$/.test(word)
+    ) found.add(word);
+  }
+  // The word that the shape is about: `where is chain defined`, `what does chain do`, `who calls chain`.
+  const asked = [
+    /\bwhere (?:is|are) (?:the )?(\w+)(?: \w+)? (?:defined|declared|implemented|located|used|called|imported)\b/i,
+    /\bwhat (?:does|do) (?:the )?(\w+) (?:function |method |class )?do\b/i,
+    /\b(?:who|what|which \w+) (?:calls?|uses?|invokes?|imports?|references?|extends|implements|instantiates) (?:the )?(\w+)/i,
+    /\b(?:usages?|callers|references|call sites) (?:of|to) (?:the )?(\w+)/i,
+    /^(?:what(?:'s| is| are)|explain|describe|define) (?:an? |the )?(\w+)\??$/i,
+    /\b(?:the )?(?:function|method|class|struct|trait|interface|type|macro) (\w+)\b/i,
+    /\b(\w+) (?:function|method|class|struct|trait|interface|macro)\b/i,
+  ];
+  for (const pattern of asked) {
+    const word = pattern.exec(text)?.[1];
+    if (word && !STOP_WORDS.has(word.toLowerCase()) && !FRAME.has(word.toLowerCase())) {
+      found.add(word);
+    }
+  }
+  if (words.length === 1 && shape === "topic") found.add(words[0]![0]);
+  if (!found.size && (shape === "where" || shape === "callers" || shape === "what")) {
+    for (const name of capitalsOf(text)) found.add(name);
+  }
+  return [...found].slice(0, MOST_SYMBOLS);
+}
+
+/** Words with a capital inside a sentence: names, or emphasis. */
+function capitalsOf(text: string): string[] {
+  return [...text.matchAll(/(?<![.?!]\s*|^)\b[A-Z][A-Za-z\d]{2,}\b/g)].map((found) => found[0])
+    .filter((word) => !STOP_WORDS.has(word.toLowerCase()) && !FRAME.has(word.toLowerCase()));
+}
+
+/** Sentences, then clauses that open a question of their own, then halves around "and" that can each stand alone. */
+function partsOf(text: string): string[] {
+  const sentences = text.split(/[?;\n]+\s*|\.\s+(?=[A-Z])/).filter((part) => termsOf(part).length);
+  const clauses = sentences.flatMap((sentence) =>
+    sentence.split(
+      /,?\s+(?:and|or|but)\s+(?=(?:how|where|what|why|who|when|which)\b)|,?\s+as well as\s+/i,
+    )
+  );
+  const parts = clauses.flatMap((clause) => {
+    const halves = clause.split(/,?\s+and\s+/i);
+    return halves.length > 1 && halves.every((half) => termsOf(half).length >= WORDS_OF_A_HALF)
+      ? halves
+      : [clause];
+  }).filter((part) => termsOf(part).length);
+  return parts.length > 1 ? parts.slice(0, MOST_PARTS) : [];
+}
+
+function aboutOf(text: string): Set<"test" | "doc" | "example"> {
+  const about = new Set<"test" | "doc" | "example">();
+  if (/\btest(s|ed|ing|case)?\b|\bspecs?\b/i.test(text)) about.add("test");
+  if (
+    /\bdocument(ed|ation|s)?\b|\breadme\b|\bguide\b|\bchangelog\b|\binstall(ation|ed)?\b|\bcontribut/i
+      .test(text)
+  ) about.add("doc");
+  if (/\bexamples?\b|\bsamples?\b|\bdemo\b/i.test(text)) about.add("example");
+  return about;
+}

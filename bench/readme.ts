@@ -1,0 +1,251 @@
+/**
+ * Puts the figures of `bench/results/` into the README, between markers, and draws the chart.
+ *
+ * What must hold: nothing outside the markers changes; a section without a result keeps what it says; a second run changes
+ * nothing. Markers are `<!-- figures:NAME -->` and `<!-- /figures:NAME -->`, each on a line of its own.
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Bar, barChart } from "./chart.ts";
+import { publishedMeans } from "./peers/published.ts";
+import type { Environment } from "./process.ts";
+import { formatCell, markdownTable, renderResult } from "./table.ts";
+
+/** A file of `bench/results/`. */
+export interface Saved<R> {
+  readonly bench: string;
+  readonly environment: Environment;
+  readonly result: R;
+}
+
+interface RetrievalResult {
+  readonly all: {
+    readonly queries: number;
+    readonly ndcg10_chunks: number;
+    readonly ndcg10_files: number;
+    readonly file_recall_at_10: number;
+    readonly file_recall_in_2000_tokens: number;
+  };
+  readonly by_repository: Readonly<Record<string, RetrievalResult["all"]>>;
+  readonly peers?: Readonly<Record<string, { ndcg10_chunks: number; ndcg10_files: number }>>;
+}
+
+type Runs = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+interface IngestResult {
+  readonly cold?: {
+    readonly files: number;
+    readonly lines: number;
+    readonly corpus: string;
+    readonly runs: Runs;
+  };
+  readonly parse?: Readonly<Record<string, { files: number; source_mb: number; ratio: number }>>;
+  readonly change?: Readonly<Record<string, number>>;
+  readonly million?: Readonly<Record<string, number>>;
+}
+
+type QueryResult = Readonly<Record<string, { files: number; chunks: number; runs: Runs }>>;
+
+interface TokensResult {
+  readonly read: { readonly share_of_relevant_files_within_tokens: Runs };
+  readonly estimate: Runs;
+}
+
+/** Reads a saved result; undefined where there is none. */
+export function readSaved<R>(results: string, name: string): Saved<R> | undefined {
+  const path = join(results, `${name}.json`);
+  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) as Saved<R> : undefined;
+}
+
+/** Results of runs on folders of the user's: `NAME-FOLDER.json`. */
+function readFolders<R>(results: string, name: string): Saved<R>[] {
+  return readdirSync(results).filter((file) =>
+    file.startsWith(`${name}-`) && file.endsWith(".json")
+  )
+    .sort().map((file) => readSaved<R>(results, file.slice(0, -".json".length))!);
+}
+
+/** Replaces what stands between the markers of each section; sections that the text lacks are left out. */
+export function replaceSections(text: string, sections: Readonly<Record<string, string>>): string {
+  for (const [name, content] of Object.entries(sections)) {
+    const open = `<!-- figures:${name} -->`;
+    const close = `<!-- /figures:${name} -->`;
+    const from = text.indexOf(open);
+    const to = text.indexOf(close, from);
+    if (from < 0 && !text.includes(close)) continue;
+    if (from < 0 || to < 0) {
+      throw new Error(
+        `cannot update the section "${name}": "${from < 0 ? open : close}" is missing`,
+      );
+    }
+    text = `${text.slice(0, from + open.length)}\n\n${content}\n\n${text.slice(to)}`;
+  }
+  return text;
+}
+
+/** Writes `README.md` and the chart anew; returns the names of the sections that have figures. */
+export function updateReadme(repository: string, results: string): string[] {
+  const sections: Record<string, string> = {};
+  const add = <R>(name: string, render: (saved: Saved<R>) => string) => {
+    const saved = readSaved<R>(results, name);
+    if (saved) sections[name] = `${render(saved)}\n\n${origin(saved)}`;
+  };
+  add<RetrievalResult>("retrieval", (saved) => {
+    writeFileSync(join(results, "retrieval.svg"), retrievalChart(saved.result));
+    return retrievalSection(saved.result);
+  });
+  add<IngestResult>(
+    "ingest",
+    (saved) =>
+      [saved, ...readFolders<IngestResult>(results, "ingest")].map((one) =>
+        ingestSection(one.result)
+      )
+        .join("\n\n"),
+  );
+  add<QueryResult>(
+    "query",
+    (saved) =>
+      [saved, ...readFolders<QueryResult>(results, "query")].map((one) => querySection(one.result))
+        .join("\n\n"),
+  );
+  add<TokensResult>("tokens", (saved) => tokensSection(saved.result));
+  for (const name of ["graph", "chunking", "ask"]) {
+    add<object>(name, (saved) => renderResult(saved.result));
+  }
+  const path = join(repository, "README.md");
+  if (existsSync(path)) {
+    writeFileSync(path, replaceSections(readFileSync(path, "utf8"), sections));
+  }
+  return Object.keys(sections);
+}
+
+/** Where figures come from: one line under each section. */
+export function origin({ bench, environment: e }: Saved<unknown>): string {
+  const commit = e.commit
+    ? `commit ${e.commit.slice(0, 10)}${e.modified ? " with changes" : ""}`
+    : "no commit";
+  return `<sub>\`deno task bench ${bench}\`, ${e.date}, ${commit}, Deno ${e.deno}, ${e.cores} × ${e.cpu}</sub>`;
+}
+
+/** Ours, the peers that ran beside it, and what was published for the same repositories. */
+export function retrievalBars(result: RetrievalResult): Bar[] {
+  const published = publishedMeans(Object.keys(result.by_repository));
+  const bars: Bar[] = [
+    { name: "batos", value: result.all.ndcg10_chunks, source: "own" },
+    ...published.map(({ name, value }): Bar => ({ name, value, source: "published" })),
+    // A peer is drawn in the form that suits it better.
+    ...Object.entries(result.peers ?? {}).map(([name, figures]): Bar => ({
+      name,
+      value: Math.max(figures.ndcg10_chunks, figures.ndcg10_files),
+      source: "measured",
+    })),
+  ];
+  return bars.sort((a, b) => b.value - a.value);
+}
+
+/** The chart of the README. */
+export function retrievalChart(result: RetrievalResult): string {
+  const repositories = Object.keys(result.by_repository).length;
+  return barChart(
+    "Finding the right code: NDCG@10",
+    `${result.all.queries} annotated queries over ${repositories} ${
+      repositories === 1 ? "repository" : "repositories"
+    }; no model, no download`,
+    retrievalBars(result),
+  );
+}
+
+function retrievalSection(result: RetrievalResult): string {
+  const bars = retrievalBars(result);
+  const kind = { own: "this run", measured: "this run", published: "published" };
+  const repositories = Object.entries(result.by_repository);
+  return [
+    markdownTable(
+      ["NDCG@10", "mean", "from"],
+      bars.map((b) => [b.name, round(b.value, 3), kind[b.source]]),
+    ),
+    markdownTable(
+      [
+        "repository",
+        "queries",
+        "NDCG@10, chunks",
+        "NDCG@10, files",
+        "file recall at 10",
+        "in 2,000 tokens",
+      ],
+      [...repositories, ["all", result.all] as const].map(([name, one]) => [
+        name,
+        one.queries,
+        round(one.ndcg10_chunks, 3),
+        round(one.ndcg10_files, 3),
+        round(one.file_recall_at_10, 3),
+        round(one.file_recall_in_2000_tokens, 3),
+      ]),
+    ),
+  ].join("\n\n");
+}
+
+function ingestSection({ cold, parse, change, million }: IngestResult): string {
+  const parts: string[] = [];
+  if (cold) {
+    parts.push(
+      runsTable(
+        `cold, ${cold.corpus}: ${formatCell(cold.files)} files, ${formatCell(cold.lines)} lines`,
+        cold.runs,
+      ),
+    );
+  }
+  const rows: [string, string][] = [];
+  for (const [name, one] of Object.entries(parse ?? {})) {
+    if (typeof one !== "object") continue;
+    rows.push([
+      `ingest against reading and parsing, ${name}: ${formatCell(one.files)} files, ${
+        formatCell(one.source_mb)
+      } MB`,
+      `${one.ratio} ×`,
+    ]);
+  }
+  if (change) {
+    const files = formatCell(change.files);
+    rows.push([`nothing changed, ${files} files`, `${change.nothing_changed_seconds} s`]);
+    rows.push([`one file of ${files} changed`, `${change.one_changed_more_seconds} s more`]);
+  }
+  if (million) {
+    const lines = formatCell(million.lines);
+    rows.push([`${lines} lines, time`, `${million.seconds} s`]);
+    rows.push([`${lines} lines, peak memory`, `${million.peak_mb} MB`]);
+    rows.push(["index against source text", `${million.index_to_source} ×`]);
+  }
+  if (rows.length) parts.push(markdownTable(["ingest", "figure"], rows));
+  return parts.join("\n\n");
+}
+
+function querySection(result: QueryResult): string {
+  return Object.entries(result).map(([name, one]) =>
+    runsTable(`${name}: ${formatCell(one.files)} files, ${formatCell(one.chunks)} chunks`, one.runs)
+  ).join("\n\n");
+}
+
+function tokensSection({ read, estimate }: TokensResult): string {
+  return [
+    runsTable("relevant files within tokens read", read.share_of_relevant_files_within_tokens),
+    runsTable("estimate of tokens", estimate),
+  ].join("\n\n");
+}
+
+function runsTable(title: string, runs: Runs): string {
+  const columns = [...new Set(Object.values(runs).flatMap((row) => Object.keys(row)))];
+  return markdownTable(
+    [
+      title,
+      ...columns.map((column) =>
+        /^\d+$/.test(column) ? formatCell(Number(column)) : column.replaceAll("_", " ")
+      ),
+    ],
+    Object.entries(runs).map(([name, row]) => [name, ...columns.map((column) => row[column])]),
+  );
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}

@@ -1,0 +1,213 @@
+/**
+ * From a folder to a stream of parsed files: the one way in which content enters the index.
+ *
+ * Owns reading: each file once, hashed, decoded, judged by its content, parsed. Touches no database. What must hold:
+ * - a file that is known with the same size and time is not opened, unless it changed so close to the last run that its
+ *   time cannot tell (see `trustedBefore`); one whose hash is the same is not parsed;
+ * - the text, the hash, the size and the time of a file belong to one state of it: a file that is being written is read
+ *   again, and reported if it does not come to rest;
+ * - every path of the walk gives exactly one event, in the order of the paths, so the caller may drop what it knows and
+ *   did not hear of. A `problem` says nothing about the content: what is known of that path stays;
+ * - a file that vanishes on the way is `skipped`, as if it had never been listed.
+ */
+import type { ChunkOptions } from "./chunk.ts";
+import { decodeText } from "./encoding.ts";
+import { languageOf } from "./languages.ts";
+import { parse } from "./parse.ts";
+import { skipByContent } from "./skip.ts";
+import type { Encoding, Problem, SourceFile } from "./source_file.ts";
+import { brief, type Entry, type Skip, walk, type WalkOptions } from "./walk.ts";
+
+/** What the reader of a tree hears, first the plan. */
+export type TreeEvent =
+  /** How many events with a path follow, and how many bytes the files among them have. */
+  | { readonly type: "plan"; readonly total: number; readonly bytes: number }
+  /** New or changed. */
+  | { readonly type: "file"; readonly file: SourceFile }
+  /** Known with this content; `touched` is its modification time, if that is not the known one. */
+  | { readonly type: "unchanged"; readonly path: string; readonly touched?: number }
+  /** Not part of the index; a path that ends in `/` stands for all below it. */
+  | { readonly type: "skipped"; readonly path: string; readonly reason: string }
+  /** Could not be determined this time; the path `.` stands for the workspace and is not counted in the plan. */
+  | { readonly type: "problem"; readonly problem: Problem };
+
+/** What is known of a file from the last run, as it was reported in `SourceFile`. */
+export interface Known {
+  readonly hash: string;
+  readonly bytes: number;
+  readonly mtime: number;
+}
+
+/** What to read of a workspace, how to cut it, and what to trust of the last run. */
+export interface ReadOptions extends WalkOptions {
+  readonly chunk?: ChunkOptions;
+  readonly signal?: AbortSignal;
+  /**
+   * When the last complete run began, in milliseconds. A file that changed after that may have changed again without a
+   * sign in size and time, so its hash decides. By default size and time are trusted.
+   */
+  readonly trustedBefore?: number;
+}
+
+/** Clocks of file systems lag behind the clock of the program, by 2 seconds at worst (FAT). */
+const CLOCK_LAG = 2000;
+/** Waits in milliseconds before a file that changed while it was read is read again. */
+const RETRY_AFTER = [5, 25, 125];
+
+/**
+ * Reads the workspace at `root`, new and changed files in full.
+ *
+ * @throws {Error} when the root cannot be read, or a scope leads outside it
+ * @throws the reason of `signal` when that is aborted
+ */
+export async function* readTree(
+  root: string,
+  known: ReadonlyMap<string, Known>,
+  options: ReadOptions = {},
+): AsyncGenerator<TreeEvent> {
+  const { signal, trustedBefore = Infinity } = options;
+  signal?.throwIfAborted();
+  const { entries, skipped, problems } = await walk(root, options);
+  const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
+  yield { type: "plan", total: entries.length + skipped.length, bytes };
+  for (const problem of problems) yield { type: "problem", problem };
+  let skip = 0;
+  for (const entry of entries) {
+    for (; skip < skipped.length && skipped[skip]!.path < entry.path; skip++) {
+      yield { type: "skipped", ...skipped[skip]! };
+    }
+    signal?.throwIfAborted();
+    const before = known.get(entry.path);
+    if (before !== undefined && isUntouched(entry, before, trustedBefore - CLOCK_LAG)) {
+      yield { type: "unchanged", path: entry.path };
+    } else yield await readFile(root, entry.path, before, options);
+  }
+  for (; skip < skipped.length; skip++) yield { type: "skipped", ...skipped[skip]! };
+}
+
+/** What `readTree` would read, and what it would not. */
+export interface TreeListing {
+  readonly files: readonly {
+    readonly path: string;
+    readonly language: string;
+    /** Size in bytes. */
+    readonly bytes: number;
+  }[];
+  readonly skipped: readonly Skip[];
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Lists the workspace as `readTree` would read it, the checks of content included, without parsing.
+ *
+ * @throws {Error} as `readTree` does
+ */
+export async function listTree(root: string, options: WalkOptions = {}): Promise<TreeListing> {
+  const { entries, ...walked } = await walk(root, options);
+  const files: { path: string; language: string; bytes: number }[] = [];
+  const skipped = [...walked.skipped];
+  const problems = [...walked.problems];
+  for (const { path } of entries) {
+    const source = await readSource(root, path);
+    if (source.type === "text") {
+      files.push({ path, language: languageOf(path, source.text), bytes: source.bytes });
+    } else if (source.type === "skipped") skipped.push({ path, reason: source.reason });
+    else if (source.type === "problem") problems.push({ path, reason: source.reason });
+  }
+  skipped.sort((a, b) => a.path < b.path ? -1 : 1);
+  return { files, skipped, problems };
+}
+
+function isUntouched(entry: Entry, known: Known, trusted: number): boolean {
+  return entry.bytes === known.bytes && entry.mtime === known.mtime &&
+    entry.mtime < trusted && entry.ctime < trusted;
+}
+
+async function readFile(
+  root: string,
+  path: string,
+  known: Known | undefined,
+  options: ReadOptions,
+): Promise<TreeEvent> {
+  const source = await readSource(root, path, known?.hash);
+  switch (source.type) {
+    case "text": {
+      const { text, encoding, bytes, mtime, hash } = source;
+      const parsed = await parse(path, text, options.chunk);
+      return { type: "file", file: { path, encoding, bytes, mtime, hash, text, ...parsed } };
+    }
+    case "unchanged":
+      return source.mtime === known?.mtime
+        ? { type: "unchanged", path }
+        : { type: "unchanged", path, touched: source.mtime };
+    case "skipped":
+      return { type: "skipped", path, reason: source.reason };
+    case "problem":
+      return { type: "problem", problem: { path, reason: source.reason } };
+  }
+}
+
+/** What reading a file gave: its text, or why there is none; a `problem` may be gone next time. */
+type Source =
+  | {
+    readonly type: "text";
+    readonly text: string;
+    readonly encoding: Encoding;
+    readonly bytes: number;
+    readonly mtime: number;
+    readonly hash: string;
+  }
+  | { readonly type: "unchanged"; readonly mtime: number }
+  | { readonly type: "skipped" | "problem"; readonly reason: string };
+
+/** Reads, hashes, decodes and judges one file; no more than hashes it if it has the hash that is known. */
+async function readSource(root: string, path: string, knownHash?: string): Promise<Source> {
+  const stable = await readStable(`${root}/${path}`);
+  if (!("data" in stable)) return stable;
+  const { data, mtime } = stable;
+  const hash = await sha256(data);
+  if (hash === knownHash) return { type: "unchanged", mtime };
+  const decoded = decodeText(data);
+  if (decoded === undefined) return { type: "skipped", reason: "binary by its content" };
+  const reason = skipByContent(path, decoded.text);
+  if (reason !== undefined) return { type: "skipped", reason };
+  return { type: "text", ...decoded, bytes: data.length, mtime, hash };
+}
+
+/** Reads a file of which nothing changed meanwhile. */
+async function readStable(
+  file: string,
+): Promise<{ data: Uint8Array; mtime: number } | Source & { type: "skipped" | "problem" }> {
+  for (const wait of [...RETRY_AFTER, undefined]) {
+    try {
+      const before = Deno.lstatSync(file);
+      // Opening a pipe that took the place of the file would wait for ever; a link could lead outside.
+      if (!before.isFile) return { type: "skipped", reason: "no longer a regular file" };
+      const data = Deno.readFileSync(file);
+      const after = Deno.lstatSync(file);
+      if (isSame(before, after) && data.length === after.size) {
+        return { data, mtime: before.mtime?.getTime() ?? 0 };
+      }
+    } catch (error) {
+      const lasting = error instanceof Deno.errors.NotFound ||
+        error instanceof Deno.errors.PermissionDenied;
+      return { type: lasting ? "skipped" : "problem", reason: brief(error) };
+    }
+    if (wait !== undefined) await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+  const times = RETRY_AFTER.length + 1;
+  return { type: "problem", reason: `it changed while it was being read, ${times} times over` };
+}
+
+function isSame(a: Deno.FileInfo, b: Deno.FileInfo): boolean {
+  return a.size === b.size && a.ino === b.ino && a.mtime?.getTime() === b.mtime?.getTime() &&
+    a.ctime?.getTime() === b.ctime?.getTime();
+}
+
+/** Loaded with the first file: commands that only search have no use for it. */
+async function sha256(data: Uint8Array): Promise<string> {
+  crypto ??= await import("node:crypto");
+  return crypto.hash("sha256", data);
+}
+
+let crypto: typeof import("node:crypto") | undefined;

@@ -1,0 +1,151 @@
+/**
+ * Every other language through tree-sitter: grammars compiled to WebAssembly.
+ *
+ * Owns the loading of the runtime and of the grammars, and the tree as the chunker sees it; what the nodes of a language
+ * mean is in `tree_sitter_languages.ts`. What must hold: a grammar is loaded once, on first use; every tree is freed; offsets
+ * are UTF-16 indices, as the runtime gives them.
+ */
+
+import { findPackageJSON } from "node:module";
+import { readFile } from "node:fs/promises";
+import type * as sitter from "@vscode/tree-sitter-wasm";
+import { readDefinitions } from "./tree_sitter_languages.ts";
+import { lineAt, lineStarts, type Syntax, type SyntaxTree } from "./syntax_tree.ts";
+import type { Problem } from "./source_file.ts";
+
+type Node = sitter.Node;
+
+/** A grammar ready to parse. */
+export interface Grammar {
+  readonly name: string;
+  readonly parser: sitter.Parser;
+}
+
+/** Kotlin is the one grammar that the common package lacks. Its name is computed so that nobody else downloads it. */
+const OTHER_PACKAGES: Record<string, string> = {
+  kotlin: "@tree-sitter-grammars/tree-sitter-kotlin",
+};
+const PACKAGE = "@vscode/tree-sitter-wasm";
+
+/** A parse that takes longer has met a grammar's worst case: the file falls back to lines. */
+const PARSE_LIMIT_MS = 10_000;
+
+let runtime: Promise<typeof sitter> | undefined;
+const grammars = new Map<string, Promise<Grammar>>();
+
+function loadRuntime(): Promise<typeof sitter> {
+  return runtime ??= (async () => {
+    const module = await import("@vscode/tree-sitter-wasm");
+    // A CommonJS package: what it exports is the default.
+    const found = (module as unknown as { default: typeof sitter }).default;
+    await found.Parser.init();
+    return found;
+  })();
+}
+
+/** Folder of an installed package, downloaded if need be. */
+async function folderOf(name: string): Promise<string> {
+  if (name !== PACKAGE) await import(`${name}/package.json`, { with: { type: "json" } });
+  const manifest = findPackageJSON(name, import.meta.url);
+  if (manifest === undefined) throw new Error(`find package "${name}": not installed`);
+  return manifest.slice(0, manifest.lastIndexOf("package.json"));
+}
+
+/** A grammar by its name in `languages.ts`. */
+export function loadGrammar(name: string): Promise<Grammar> {
+  let grammar = grammars.get(name);
+  if (!grammar) {
+    grammar = (async () => {
+      const { Parser, Language } = await loadRuntime();
+      const other = OTHER_PACKAGES[name];
+      const folder = other ? await folderOf(other) : `${await folderOf(PACKAGE)}wasm/`;
+      const language = await Language.load(await readFile(`${folder}tree-sitter-${name}.wasm`));
+      const parser = new Parser();
+      parser.setLanguage(language);
+      return { name, parser };
+    })();
+    grammars.set(name, grammar);
+  }
+  return grammar;
+}
+
+/** Reads one file. */
+export function readTreeSitter(
+  { name, parser }: Grammar,
+  path: string,
+  text: string,
+): Syntax<Node> {
+  const deadline = performance.now() + PARSE_LIMIT_MS;
+  const parsed = parser.parse(
+    text,
+    null,
+    // The declaration says void; the runtime stops where it gets true.
+    { progressCallback: () => (performance.now() > deadline) as unknown as void },
+  );
+  if (!parsed) {
+    parser.reset();
+    throw new Error(`no tree within ${PARSE_LIMIT_MS / 1000} s`);
+  }
+  try {
+    const root = parsed.rootNode;
+    const lines = lineStarts(text);
+    const found = readDefinitions(name, text, root, lines);
+    return {
+      tree: tree(root),
+      lines,
+      definitions: found.definitions,
+      scopes: found.scopes,
+      imports: found.imports,
+      importRanges: found.importRanges,
+      problems: root.hasError ? problems(path, root, lines) : [],
+      dispose: () => parsed.delete(),
+    };
+  } catch (error) {
+    parsed.delete();
+    throw error;
+  }
+}
+
+/** Nodes that belong to what follows them. */
+const LEADING = new Set([
+  "comment",
+  "line_comment",
+  "block_comment",
+  "multiline_comment",
+  "attribute_item",
+  "inner_attribute_item",
+  "access_specifier",
+  "shebang",
+]);
+
+function tree(root: Node): SyntaxTree<Node> {
+  return {
+    root,
+    start: (node) => node.startIndex,
+    end: (node) => node.endIndex,
+    children: (node) => {
+      const children: Node[] = [];
+      for (const child of node.namedChildren) {
+        if (child && !LEADING.has(child.type) && child.endIndex > child.startIndex) {
+          children.push(child);
+        }
+      }
+      return children;
+    },
+  };
+}
+
+/** The first syntax error, found by following the nodes that hold one. */
+function problems(path: string, root: Node, lines: readonly number[]): Problem[] {
+  let node = root;
+  for (;;) {
+    const next: Node | null | undefined = node.isError || node.isMissing
+      ? null
+      : node.children.find((child) => child && (child.hasError || child.isMissing));
+    if (!next) break;
+    node = next;
+  }
+  const what = node.isMissing ? `missing "${node.type}"` : "unexpected text";
+  const line = lineAt(lines, node.startIndex);
+  return [{ path, line, reason: `parse "${path}": syntax error: ${what}` }];
+}

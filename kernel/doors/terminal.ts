@@ -1,0 +1,234 @@
+/**
+ * What the command line knows about the terminal: the streams of the process, colours, widths, the progress line, Ctrl-C.
+ *
+ * Owns every escape sequence that batos prints. What must hold: data goes to `out`, everything else to `err`; colours and
+ * a rewritten line appear on a terminal only; text from files is stripped of control characters before a terminal sees it.
+ */
+import picocolors from "picocolors";
+import type { Progress } from "../commands.ts";
+
+/** Where a command line writes, and what is known about it. Tests hand in arrays. */
+export interface Streams {
+  /** Writes data. Rejects with `Deno.errors.BrokenPipe` when nobody reads any more. */
+  readonly out: (text: string) => Promise<void>;
+  /** Writes status. Never fails. */
+  readonly err: (text: string) => void;
+  readonly outIsTerminal: boolean;
+  readonly errIsTerminal: boolean;
+  /** Width to fit into. */
+  readonly columns: number;
+  /** Value of an environment variable; undefined too where reading it is not permitted. */
+  readonly env: (name: string) => string | undefined;
+}
+
+/** Width where the terminal does not tell, and the most that text is spread over. */
+export const COLUMNS = 80;
+
+/** The streams of this process. */
+export function processStreams(): Streams {
+  const encoder = new TextEncoder();
+  return {
+    async out(text) {
+      const bytes = encoder.encode(text);
+      for (let at = 0; at < bytes.length;) {
+        try {
+          at += Deno.stdout.writeSync(bytes.subarray(at));
+        } catch (error) {
+          // A pipe that a parent process made non-blocking is full: let its reader catch up.
+          if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+          await new Promise((done) => setTimeout(done, 1));
+        }
+      }
+    },
+    err(text) {
+      try {
+        Deno.stderr.writeSync(encoder.encode(text));
+      } catch {
+        // Nobody reads status: the work goes on.
+      }
+    },
+    outIsTerminal: Deno.stdout.isTerminal(),
+    errIsTerminal: Deno.stderr.isTerminal(),
+    columns: terminalColumns(),
+    env: readEnvironment,
+  };
+}
+
+function terminalColumns(): number {
+  try {
+    return Math.max(40, Deno.consoleSize().columns);
+  } catch {
+    return COLUMNS;
+  }
+}
+
+function readEnvironment(name: string): string | undefined {
+  try {
+    return Deno.env.get(name);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Functions that colour text, or leave it alone. */
+export type Colours = ReturnType<typeof picocolors.createColors>;
+
+/** Colours for a stream: on a terminal that is not dumb, unless NO_COLOR is set. */
+export function colours(isTerminal: boolean, env: Streams["env"]): Colours {
+  return picocolors.createColors(isTerminal && !env("NO_COLOR") && env("TERM") !== "dumb");
+}
+
+/** Cells that text takes on a terminal: none for combining marks, two for wide characters. */
+export function textWidth(text: string): number {
+  let width = 0;
+  for (const character of text) width += characterWidth(character.codePointAt(0)!);
+  return width;
+}
+
+function characterWidth(code: number): number {
+  if (code < 0x300) return 1;
+  if (
+    code === 0x200d || (code >= 0xfe00 && code <= 0xfe0f) ||
+    /\p{M}/u.test(String.fromCodePoint(code))
+  ) return 0;
+  const wide = (code >= 0x1100 && code <= 0x115f) || (code >= 0x2e80 && code <= 0xa4cf) ||
+    (code >= 0xac00 && code <= 0xd7a3) || (code >= 0xf900 && code <= 0xfaff) ||
+    (code >= 0xfe30 && code <= 0xfe6f) ||
+    (code >= 0xff00 && code <= 0xff60) || (code >= 0xffe0 && code <= 0xffe6) ||
+    (code >= 0x1f300 && code <= 0x1faff) ||
+    (code >= 0x20000 && code <= 0x3fffd);
+  return wide ? 2 : 1;
+}
+
+/** Cuts text to a width, with an ellipsis where something is missing. */
+export function clip(text: string, width: number): string {
+  // Characters are at most two cells: short text needs no counting, and of long text only the head is looked at.
+  if (text.length * 2 <= width) return text;
+  let used = 0;
+  let cut = 0; // where to cut if an ellipsis is needed
+  let at = 0;
+  for (const character of text) {
+    used += characterWidth(character.codePointAt(0)!);
+    if (used > width) return text.slice(0, cut) + "…";
+    at += character.length;
+    if (used <= width - 1) cut = at;
+  }
+  return text;
+}
+
+/** Keeps the end of text, which tells paths apart better than their beginning. */
+export function clipStart(text: string, width: number): string {
+  if (textWidth(text) <= width) return text;
+  const characters = [...text];
+  let used = 1;
+  let from = characters.length;
+  while (from > 0) {
+    used += characterWidth(characters[from - 1]!.codePointAt(0)!);
+    if (used > width) break;
+    from--;
+  }
+  return "…" + characters.slice(from).join("");
+}
+
+/** Pads with blanks on the right. */
+export function pad(text: string, width: number): string {
+  return text + " ".repeat(Math.max(0, width - textWidth(text)));
+}
+
+/**
+ * Text from a file made harmless for a terminal: control characters except line ends, and characters that reverse the
+ * direction of writing (CVE-2021-42574), become `·`; tabs become two blanks.
+ */
+export function printable(text: string): string {
+  return text.replaceAll("\t", "  ").replaceAll("\r\n", "\n")
+    .replace(/(?!\n)[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, "·");
+}
+
+/** How often the progress line is drawn again: smooth to the eye, free for the work. */
+const REDRAW_MS = 80;
+
+/** How often progress is told where it cannot be rewritten, such as in a log. */
+const LOG_MS = 5_000;
+
+/** Silence before the first plain line: what is done by then needs no telling. */
+const LOG_AFTER_MS = 2_000;
+
+/** Shows progress on the error stream: one rewritten line on a terminal, an occasional plain line elsewhere. */
+export class ProgressLine {
+  readonly #streams: Streams;
+  readonly #quiet: boolean;
+  #next: number;
+  #drawn = false;
+
+  constructor(streams: Streams, quiet: boolean) {
+    this.#streams = streams;
+    this.#quiet = quiet;
+    this.#next = performance.now() + (streams.errIsTerminal ? 0 : LOG_AFTER_MS);
+  }
+
+  /** Takes in what happens now; cheap enough to be called for every file. */
+  show(progress: Progress): void {
+    if (this.#quiet) return;
+    const now = performance.now();
+    if (progress.note) {
+      this.clear();
+      this.#streams.err(`${printable(progressText(progress))}\n`);
+    } else if (now >= this.#next) {
+      const text = printable(progressText(progress));
+      if (this.#streams.errIsTerminal) {
+        this.#streams.err(`\r\x1b[2K${clip(text, Math.min(this.#streams.columns, COLUMNS) - 1)}`);
+        this.#drawn = true;
+        this.#next = now + REDRAW_MS;
+      } else {
+        this.#streams.err(`${text}\n`);
+        this.#next = now + LOG_MS;
+      }
+    }
+  }
+
+  /** Takes the line away, so that something else can be printed. */
+  clear(): void {
+    if (this.#drawn) this.#streams.err("\r\x1b[2K");
+    this.#drawn = false;
+  }
+}
+
+function progressText({ phase, done, total, detail }: Progress): string {
+  const parts: string[] = [];
+  if (phase !== "") parts.push(phase);
+  if (done !== undefined) parts.push(total === undefined ? `${done}` : `${done} of ${total}`);
+  if (detail) parts.push(detail);
+  return parts.join(" ");
+}
+
+/** Turns Ctrl-C and a polite kill into an abort, so that work ends cleanly; a second one ends the process at once. */
+export class Interruption implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #listeners: [Deno.Signal, () => void][] = [];
+  /** Exit code of the signal that came: 128 plus its number, as shells have it. */
+  exitCode: number | undefined;
+
+  constructor() {
+    const signals: [Deno.Signal, number][] = [["SIGINT", 130]];
+    if (Deno.build.os !== "windows") signals.push(["SIGTERM", 143], ["SIGHUP", 129]);
+    for (const [signal, code] of signals) {
+      const listener = () => {
+        if (this.exitCode !== undefined) Deno.exit(code);
+        this.exitCode = code;
+        this.#controller.abort(new DOMException("interrupted", "AbortError"));
+      };
+      Deno.addSignalListener(signal, listener);
+      this.#listeners.push([signal, listener]);
+    }
+  }
+
+  /** Aborted by the first signal. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  [Symbol.dispose](): void {
+    for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
+    this.#listeners.length = 0;
+  }
+}

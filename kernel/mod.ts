@@ -1,0 +1,35 @@
+/**
+ * The kernel: what every other room may lean on and what leans on none of them.
+ *
+ * Start with `commands.ts`, the closed table of everything that batos can be asked to do; a door such as
+ * `doors/cli.ts` serves that table, and handlers for it are handed in by `main.ts`. `workspace.ts` is the folder that is
+ * worked on: `workspace_lock.ts` keeps a second writer out of it, `settings.ts` keeps what a person decided about it, `watch.ts`
+ * tells what changes in it. `doctor.ts` checks what surrounds it.
+ *
+ * @module
+ */
+export {
+  CommandError,
+  type CommandName,
+  commands,
+  type ExitCode,
+  type HandlerContext,
+  type Handlers,
+  type Input,
+  inputSchema,
+  type Progress,
+  type Result,
+  resultSchema,
+} from "./commands.ts";
+export { type Check, check, checkSurroundings, writeProblem } from "./doctor.ts";
+export { type CommandLineOptions, runCommandLine } from "./doors/cli.ts";
+export { type Streams } from "./doors/terminal.ts";
+export { readSettings, type Settings, writeSettings } from "./settings.ts";
+export { watchFolder } from "./watch.ts";
+export { sha256, Workspace } from "./workspace.ts";
+export {
+  describeHolder,
+  type LockHolder,
+  WorkspaceLock,
+  WorkspaceLockedError,
+} from "./workspace_lock.ts";

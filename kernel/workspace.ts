@@ -1,0 +1,162 @@
+/**
+ * A workspace as a place: its root, its state folder, the paths in it that people type, its files, its lock.
+ *
+ * Owns what is true of the folder whatever is kept in it. What must hold: no path that leads out of the root is ever opened, not
+ * even over a link; every path handed out is relative to the root and `/`-separated.
+ */
+import { existsSync } from "node:fs";
+import { isAbsolute, join, relative, resolve } from "node:path";
+import { CommandError, type HandlerContext } from "./commands.ts";
+import { writeProblem } from "./doctor.ts";
+import { readSettings, writeSettings } from "./settings.ts";
+import { describeHolder, WorkspaceLock } from "./workspace_lock.ts";
+
+/** See the module text. */
+export class Workspace {
+  /** Absolute, links resolved. */
+  readonly root: string;
+  /** Where batos keeps its state; it may be missing. */
+  readonly folder: string;
+
+  /**
+   * @param root an existing folder
+   * @param folder its state folder
+   */
+  constructor(root: string, folder: string) {
+    this.root = root;
+    this.folder = folder;
+  }
+
+  /**
+   * The folder that somebody named as a repository.
+   * @throws {CommandError} when it is no folder
+   */
+  static resolveRoot(given: string): string {
+    try {
+      const root = Deno.realPathSync(given);
+      if (Deno.statSync(root).isDirectory) return root;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      throw new CommandError(`--repo "${given}": no such folder; name the folder of a repository`);
+    }
+    throw new CommandError(`--repo "${given}": it is a file; name the folder of a repository`);
+  }
+
+  /** Whether there is an index file, complete or not. */
+  get hasIndex(): boolean {
+    return existsSync(join(this.folder, "image.db"));
+  }
+
+  /** Subfolder that the workspace is limited to; empty for all of it. */
+  get limit(): string {
+    return readSettings(this.folder).root;
+  }
+
+  set limit(path: string) {
+    writeSettings(this.folder, { root: path });
+  }
+
+  /** Whether a path is in what the workspace is limited to. */
+  isWithinLimit(path: string, limit = this.limit): boolean {
+    return limit === "" || path === limit || path.startsWith(`${limit}/`);
+  }
+
+  /** Whether something is there. */
+  has(path: string): boolean {
+    return existsSync(join(this.root, path));
+  }
+
+  /**
+   * A path that somebody typed. Relative paths are meant from the root, or from the current folder where they begin with a
+   * dot, or where nothing is found from the root.
+   * @throws {CommandError} when it leads outside
+   */
+  path(given: string, exists: (path: string) => boolean = (path) => this.has(path)): string {
+    const here = relative(this.root, resolve(given));
+    const fromRoot = relative(this.root, resolve(this.root, given));
+    const dotted = /^\.{1,2}([\\/]|$)/.test(given);
+    const candidates = (isAbsolute(given) || dotted ? [here, fromRoot] : [fromRoot, here])
+      .map((path) => path.replaceAll("\\", "/"))
+      .filter((path) => path !== ".." && !path.startsWith("../") && !isAbsolute(path));
+    if (candidates.length === 0) {
+      throw new CommandError(`"${given}": outside the workspace "${this.root}"; name a path in it`);
+    }
+    return candidates.find(exists) ?? candidates[0]!;
+  }
+
+  /**
+   * A folder that somebody typed, empty for the root itself.
+   * @throws {CommandError} when there is none
+   */
+  subfolder(given: string): string {
+    const isFolder = (path: string) =>
+      this.has(path) && Deno.statSync(join(this.root, path)).isDirectory;
+    const path = this.path(given, isFolder);
+    if (!isFolder(path)) {
+      throw new CommandError(`--root "${given}": no such folder in "${this.root}"`);
+    }
+    return path;
+  }
+
+  /**
+   * Bytes of a file.
+   * @throws {CommandError} when there is none, or a link to it leads outside
+   */
+  read(path: string): Uint8Array<ArrayBuffer> {
+    try {
+      const real = Deno.realPathSync(join(this.root, path));
+      if (relative(this.root, real).startsWith("..")) {
+        throw new CommandError(
+          `"${path}": a link that leads out of the workspace; name a file in it`,
+        );
+      }
+      if (!Deno.statSync(real).isFile) throw new CommandError(`"${path}": not a file; name one`);
+      return Deno.readFileSync(real);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+        throw new CommandError(`"${path}": no such file in "${this.root}"`);
+      }
+      if (error instanceof Deno.errors.FilesystemLoop) {
+        throw new CommandError(`"${path}": a link that goes in a circle; name a file`);
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * Makes sure that the state folder can be written, or made.
+   * @throws {CommandError} when it cannot
+   */
+  requireWritable(): void {
+    const problem = writeProblem(this.folder, true);
+    if (problem === undefined) return;
+    throw new CommandError(
+      `cannot write "${this.folder}", where the index lives: ${problem}; give the right to write there, or copy the repository`,
+    );
+  }
+
+  /**
+   * Takes the lock of the only writer, and says so when somebody else has it.
+   * @throws {WorkspaceLockedError} when the time is up
+   */
+  async lock(command: string, timeoutMs: number, context: HandlerContext): Promise<WorkspaceLock> {
+    return await WorkspaceLock.acquire(join(this.folder, "lock"), {
+      command: `batos ${command}`,
+      timeoutMs,
+      signal: context.signal,
+      onWait: (holder) => {
+        if (timeoutMs === 0) return;
+        context.progress({
+          phase: "",
+          detail: `waiting for ${describeHolder(holder)}`,
+          note: true,
+        });
+      },
+    });
+  }
+}
+
+/** SHA-256 as lower-case hexadecimal. */
+export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}

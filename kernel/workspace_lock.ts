@@ -1,0 +1,140 @@
+/**
+ * One writer of a workspace at a time, across processes.
+ *
+ * Owns the file `.batos/lock`. The lock is the operating system's lock on the open file, not the existence of the file:
+ * it ends with its holder, so a killed process leaves nothing stale behind. What must hold:
+ * - the file is never removed (a waiter would hold a lock on a file that nobody else can see);
+ * - what is written in it (pid, command, start) only names the holder in messages; nothing is decided by it;
+ * - readers never take this lock.
+ */
+import { dirname } from "node:path";
+
+/** Who holds the lock, as written in the file. */
+export interface LockHolder {
+  readonly pid: number;
+  readonly command: string;
+  /** ISO 8601. */
+  readonly since: string;
+}
+
+/** Another process kept the lock for longer than the caller would wait. */
+export class WorkspaceLockedError extends Error {
+  override readonly name = "WorkspaceLockedError";
+  constructor(readonly path: string, readonly holder: LockHolder | undefined, waitedMs: number) {
+    super(
+      `lock "${path}": held by ${describeHolder(holder)}, gave up after ${
+        Math.round(waitedMs / 1000)
+      } s; wait for it to end or stop it`,
+    );
+  }
+}
+
+/** How often a waiter looks again: short against any ingest, cheap against a core. */
+const RETRY_MS = 50;
+
+/** A held lock. Dispose of it, or end the process, to let the next writer in. */
+export class WorkspaceLock implements Disposable {
+  #file: Deno.FsFile | undefined;
+
+  private constructor(file: Deno.FsFile) {
+    this.#file = file;
+  }
+
+  /**
+   * Takes the lock, waiting for its holder.
+   *
+   * @param path the lock file; it and its folder are made when missing
+   * @param options `command` is what other processes are told; `onWait` is called once, when there is somebody to wait
+   * for; `timeoutMs` is 60 s by default
+   * @throws {WorkspaceLockedError} when the time is up
+   * @throws the reason of `signal` when it is aborted while waiting
+   */
+  static async acquire(path: string, options: {
+    command: string;
+    timeoutMs?: number;
+    signal?: AbortSignal;
+    onWait?: (holder: LockHolder | undefined) => void;
+  }): Promise<WorkspaceLock> {
+    const { command, timeoutMs = 60_000, signal, onWait } = options;
+    Deno.mkdirSync(dirname(path), { recursive: true });
+    const file = Deno.openSync(path, { read: true, write: true, create: true });
+    try {
+      const begin = performance.now();
+      let told = false;
+      while (!file.tryLockSync(true)) {
+        signal?.throwIfAborted();
+        const waited = performance.now() - begin;
+        if (waited >= timeoutMs) throw new WorkspaceLockedError(path, readHolder(path), waited);
+        if (!told) onWait?.(readHolder(path));
+        told = true;
+        await new Promise((done) => setTimeout(done, Math.min(RETRY_MS, timeoutMs - waited)));
+      }
+      const holder: LockHolder = { pid: Deno.pid, command, since: new Date().toISOString() };
+      writeHolder(file, holder);
+      return new WorkspaceLock(file);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /** Who holds the lock now; `undefined` when nobody does. Never waits. */
+  static holder(path: string): LockHolder | "unknown" | undefined {
+    let file: Deno.FsFile;
+    try {
+      file = Deno.openSync(path, { read: true });
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+    try {
+      // A shared lock: two processes that only look do not see each other.
+      return file.tryLockSync(false) ? undefined : readHolder(path) ?? "unknown";
+    } finally {
+      file.close();
+    }
+  }
+
+  /** Lets go. A second call does nothing. */
+  [Symbol.dispose](): void {
+    const file = this.#file;
+    this.#file = undefined;
+    if (file === undefined) return;
+    try {
+      file.truncateSync(0);
+    } finally {
+      file.close();
+    }
+  }
+}
+
+/** The holder in words, for messages. */
+export function describeHolder(holder: LockHolder | undefined): string {
+  return holder === undefined
+    ? "another process"
+    : `process ${holder.pid} ("${holder.command}", since ${holder.since})`;
+}
+
+function writeHolder(file: Deno.FsFile, holder: LockHolder): void {
+  try {
+    file.truncateSync(0);
+    const bytes = new TextEncoder().encode(JSON.stringify(holder) + "\n");
+    file.seekSync(0, Deno.SeekMode.Start);
+    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+  } catch {
+    // A full disk must not keep anybody from the lock: the text is for messages alone.
+  }
+}
+
+/** What the file says; `undefined` when it is empty, being written, or locked against reading (Windows). */
+function readHolder(path: string): LockHolder | undefined {
+  try {
+    const value: unknown = JSON.parse(Deno.readTextFileSync(path));
+    const { pid, command, since } = value as Partial<LockHolder>;
+    return typeof pid === "number" && typeof command === "string" && typeof since === "string"
+      ? { pid, command, since }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

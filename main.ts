@@ -1,0 +1,451 @@
+/**
+ * The program: opens the parts and hands the command table its handlers.
+ *
+ * Owns the wiring, and the policy that belongs to no single part: when an index is made or brought up to date, and what to do
+ * when that is not possible. What must hold: everything heavy is loaded inside the handler that needs it, so that a search
+ * starts at once; nothing here opens a connection.
+ */
+import config from "./deno.json" with { type: "json" };
+import { findWorkspace, listTree, parse, readTree } from "./ingest/mod.ts";
+import {
+  check,
+  checkSurroundings,
+  CommandError,
+  type HandlerContext,
+  type Handlers,
+  type Result,
+  runCommandLine,
+  sha256,
+  watchFolder,
+  Workspace,
+  WorkspaceLockedError,
+} from "./kernel/mod.ts";
+import { type AbsorbReport, type Hit, type Memory, openMemory, stateFolder } from "./rag/mod.ts";
+
+/** How long a command that can do nothing without an index waits for another writer, in milliseconds. */
+const PATIENCE_MS = 60_000;
+
+const handlers: Handlers = {
+  async ask({ question, repo, refresh }, context) {
+    const workspace = locate(repo);
+    using memory = await openCurrent(workspace, "ask", refresh, context);
+    const { answerQuestion } = await import("./agent/mod.ts");
+    return await answerQuestion(question, memory, {
+      root: workspace.root,
+      signal: context.signal,
+      onStep: ({ step, action }) =>
+        context.progress({ phase: "thinking, step", done: step, detail: action }),
+    });
+  },
+
+  async *search(input, context) {
+    const workspace = locate(input.repo);
+    const queries = input.query === undefined ? await readQueries(input.queries!) : [input.query];
+    using memory = await openCurrent(workspace, "search", input.refresh, context);
+    const { limit, files, path, lang: language, kind, symbol } = input;
+    for (const query of queries) {
+      context.signal.throwIfAborted();
+      const hits = memory.search(query, { limit, files, path, language, kind, symbol });
+      yield { query, results: hits.map(searchResult) };
+      if (input.query !== undefined) await noteStale(workspace, hits, context);
+    }
+  },
+
+  async refs({ target, repo }, context) {
+    using graph = await openGraph(locate(repo), "refs", context);
+    const { definitions, callers, callees, ...rest } = await graph.refs(target);
+    noteSuggestions(rest.suggestions, context);
+    return {
+      ...rest,
+      definitions: definitions.map(definitionResult),
+      callers: callers.map(definitionResult),
+      callees: callees.map(definitionResult),
+    };
+  },
+
+  async impact({ targets, repo }, context) {
+    using graph = await openGraph(locate(repo), "impact", context);
+    const { definitions, affected, ...rest } = await graph.impact(targets);
+    noteSuggestions(rest.suggestions, context);
+    return {
+      ...rest,
+      definitions: definitions.map(definitionResult),
+      affected: affected.map((file) => ({ ...file, symbols: file.symbols.map(definitionResult) })),
+    };
+  },
+
+  async outline({ path: given, repo }, context) {
+    const workspace = locate(repo);
+    using memory = await openCurrent(workspace, "outline", false, context);
+    const path = workspace.path(given, (inner) => memory.file(inner) !== undefined);
+    const file = memory.file(path);
+    if (file === undefined) {
+      throw new CommandError(
+        `"${path}": not in the index; "batos ingest --dry-run" says which files are, and why`,
+      );
+    }
+    const { language, lines } = file;
+    const summary = memory.summary(path)?.text ?? "";
+    return {
+      path,
+      language,
+      lines,
+      summary,
+      definitions: memory.outline(path).map(definitionResult),
+    };
+  },
+
+  async read({ place, repo }) {
+    const workspace = locate(repo);
+    const [, given = "", first, last] = /^(.+?)(?::(\d+)(?:-(\d+))?)?$/s.exec(place) ?? [];
+    const path = workspace.path(given);
+    const bytes = workspace.read(path);
+    const lines = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes).split(/(?<=\n)/);
+    const start_line = Number(first ?? 1);
+    const end_line = Math.min(Number(last ?? first ?? lines.length), lines.length);
+    if (start_line < 1 || start_line > end_line) {
+      throw new CommandError(`"${place}": no such lines; the file has lines 1 to ${lines.length}`);
+    }
+    using memory = workspace.hasIndex ? openMemory(workspace.root, { readOnly: true }) : undefined;
+    const known = memory?.file(path)?.hash;
+    const status = known === undefined
+      ? "unindexed"
+      : known === await sha256(bytes)
+      ? "verified"
+      : "stale";
+    return {
+      path,
+      start_line,
+      end_line,
+      status,
+      text: lines.slice(start_line - 1, end_line).join(""),
+    };
+  },
+
+  async *ingest(input, context) {
+    const workspace = locate(input.repo, true);
+    const limit = input.root === undefined ? workspace.limit : workspace.subfolder(input.root);
+    const paths = input.paths.map((path) => workspace.path(path));
+    const outside = paths.find((path) => !workspace.isWithinLimit(path, limit));
+    if (outside !== undefined) {
+      throw new CommandError(
+        `"${outside}": outside "${limit}", which the workspace is limited to; --root . lifts that`,
+      );
+    }
+    const scope = paths.includes("") ? [] : paths;
+    if (input.dry_run) return yield* dryRun(workspace, limit, scope, context);
+    workspace.requireWritable();
+    // Watching begins before the first pass, so that no change falls between the two.
+    const batches = input.watch ? watchFolder(workspace.root, context.signal) : undefined;
+    let next = batches?.next();
+    {
+      using _lock = await workspace.lock("ingest", input.wait * 1000, context);
+      if (input.root !== undefined) workspace.limit = limit;
+      using memory = openMemory(workspace.root, { rebuild: input.rebuild });
+      yield ingestReport(await absorb(memory, workspace, scope, context));
+    }
+    for (; next !== undefined; next = batches!.next()) {
+      const { value: batch, done } = await next;
+      if (done) break;
+      const changed = batch.filter((path) => workspace.isWithinLimit(path, limit));
+      if (changed.length === 0) continue;
+      using _lock = await workspace.lock("ingest --watch", input.wait * 1000, context);
+      using memory = openMemory(workspace.root);
+      // An ignore file decides about files that did not change themselves.
+      const all = changed.some((path) => /(^|\/)\.(git|batos)ignore$/.test(path));
+      const report = await absorb(memory, workspace, all ? scope : changed, context);
+      if (report.changed + report.removed > 0) yield ingestReport(report);
+    }
+  },
+
+  async status({ repo }, context) {
+    const workspace = locate(repo);
+    using memory = openMemory(workspace.root, { readOnly: true });
+    const { indexBytes: index_bytes, sourceBytes: source_bytes, ...rest } = memory.status();
+    return {
+      ...rest,
+      index_bytes,
+      source_bytes,
+      stale: await countStale(memory, workspace, context),
+    };
+  },
+
+  async doctor({ repo }, context) {
+    const workspace = locate(repo);
+    const checks = await checkSurroundings(workspace.root, workspace.folder);
+    checks.push(await check("parsers", checkParsers));
+    checks.push(await check("index", () => checkIndex(workspace, context)));
+    return { checks };
+  },
+};
+
+/**
+ * The workspace: the folder that was named, else the one around the current folder. Only `ingest` makes a workspace of a
+ * folder that is no repository: a question asked in the wrong place must not read a whole home folder.
+ */
+function locate(repo: string | undefined, mayBegin = false): Workspace {
+  const root = repo === undefined
+    ? Deno.realPathSync(findWorkspace(Deno.cwd()).root)
+    : Workspace.resolveRoot(repo);
+  const workspace = new Workspace(root, stateFolder(root));
+  if (repo !== undefined || mayBegin || workspace.hasIndex || findWorkspace(root).git) {
+    return workspace;
+  }
+  throw new CommandError(
+    `"${root}": neither a repository nor ingested; go into one, name a folder with --repo, or run "batos ingest" here`,
+  );
+}
+
+/** Opens the index for reading: made first when there is none, brought up to date when that is wanted and possible. */
+async function openCurrent(
+  workspace: Workspace,
+  command: string,
+  refresh: boolean,
+  context: HandlerContext,
+): Promise<Memory> {
+  if (workspace.hasIndex) {
+    const memory = openMemory(workspace.root, { readOnly: true });
+    // 0: the first ingest never came to its end, so most of the workspace may be missing.
+    const complete = memory.lastIngest() > 0;
+    if (complete && !refresh) return memory;
+    memory.close();
+    if (complete) {
+      const problem = await bringUpToDate(workspace, command, 0, context);
+      if (problem !== undefined) {
+        context.progress({
+          phase: "",
+          detail: `${problem}; going on with the index as it is`,
+          note: true,
+        });
+      }
+      return openMemory(workspace.root, { readOnly: true });
+    }
+  }
+  const problem = await bringUpToDate(workspace, command, PATIENCE_MS, context);
+  if (problem !== undefined) throw new CommandError(problem);
+  return openMemory(workspace.root, { readOnly: true });
+}
+
+/** Opens the symbol graph. What it works out is kept for the next time, unless another process is writing. */
+async function openGraph(workspace: Workspace, command: string, context: HandlerContext) {
+  (await openCurrent(workspace, command, false, context)).close();
+  const { SymbolGraph } = await import("./rag/mod.ts");
+  const parts = new DisposableStack();
+  let readOnly = false;
+  try {
+    workspace.requireWritable();
+    parts.use(await workspace.lock(command, 0, context));
+  } catch (error) {
+    if (!(error instanceof WorkspaceLockedError || error instanceof CommandError)) throw error;
+    readOnly = true;
+  }
+  const memory = parts.use(openMemory(workspace.root, { readOnly }));
+  const graph = new SymbolGraph(memory.store);
+  const options = {
+    signal: context.signal,
+    onProgress: (done: number, total: number) =>
+      context.progress({ phase: "resolving references", done, total }),
+  };
+  return {
+    refs: (target: string) => graph.refs(target, options),
+    impact: (targets: readonly string[]) => graph.impact(targets, options),
+    [Symbol.dispose]: () => parts.dispose(),
+  };
+}
+
+function noteSuggestions(names: readonly string[], { progress }: HandlerContext): void {
+  if (names.length > 0) {
+    progress({ phase: "", detail: `no such name; near ones: ${names.join(", ")}`, note: true });
+  }
+}
+
+/** Ingests what is new; the reason when that is not possible now. */
+async function bringUpToDate(
+  workspace: Workspace,
+  command: string,
+  timeoutMs: number,
+  context: HandlerContext,
+): Promise<string | undefined> {
+  try {
+    workspace.requireWritable();
+    using _lock = await workspace.lock(command, timeoutMs, context);
+    using memory = openMemory(workspace.root);
+    await absorb(memory, workspace, [], context);
+    return undefined;
+  } catch (error) {
+    if (error instanceof WorkspaceLockedError || error instanceof CommandError) {
+      return error.message;
+    }
+    throw error;
+  }
+}
+
+/** Takes in what the walk finds; with a scope, what is known outside it stays. */
+async function absorb(
+  memory: Memory,
+  workspace: Workspace,
+  scope: readonly string[],
+  context: HandlerContext,
+): Promise<AbsorbReport> {
+  const { signal, progress } = context;
+  progress({ phase: "listing files" });
+  const events = readTree(workspace.root, memory.known(), {
+    scope: scope.length > 0 ? scope : limitScope(workspace.limit),
+    signal,
+    trustedBefore: memory.lastIngest(),
+  });
+  return await memory.absorb(events, {
+    scope,
+    signal,
+    onProgress: ({ files, total, path }) =>
+      progress({ phase: "ingesting", done: files, total, detail: path }),
+  });
+}
+
+function limitScope(limit: string): string[] {
+  return limit === "" ? [] : [limit];
+}
+
+/** Files that the next ingest would store or forget. */
+async function countStale(
+  memory: Memory,
+  workspace: Workspace,
+  { signal }: HandlerContext,
+): Promise<number> {
+  const unseen = memory.known();
+  let changed = 0;
+  const options = {
+    scope: limitScope(workspace.limit),
+    signal,
+    trustedBefore: memory.lastIngest(),
+  };
+  for await (const event of readTree(workspace.root, memory.known(), options)) {
+    if (event.type === "file") {
+      changed++;
+      unseen.delete(event.file.path);
+    } else if (event.type === "unchanged") unseen.delete(event.path);
+    else if (event.type === "problem") unseen.delete(event.problem.path);
+  }
+  return changed + unseen.size;
+}
+
+/** Says so when a file that was shown is no longer what was read. */
+async function noteStale(
+  workspace: Workspace,
+  hits: readonly Hit[],
+  context: HandlerContext,
+): Promise<void> {
+  let stale = 0;
+  for (const [path, hash] of new Map(hits.slice(0, 20).map((hit) => [hit.path, hit.hash]))) {
+    const now = workspace.has(path) ? await sha256(workspace.read(path)) : undefined;
+    if (now !== hash) stale++;
+  }
+  if (stale === 0) return;
+  const files = stale === 1 ? "1 file shown has" : `${stale} files shown have`;
+  context.progress({
+    phase: "",
+    detail: `${files} changed since ingest; "batos ingest" takes that in`,
+    note: true,
+  });
+}
+
+async function* dryRun(
+  workspace: Workspace,
+  limit: string,
+  scope: readonly string[],
+  { progress }: HandlerContext,
+): AsyncGenerator<Result<"ingest">> {
+  const begin = performance.now();
+  progress({ phase: "listing files" });
+  const { files, skipped, problems } = await listTree(workspace.root, {
+    scope: scope.length > 0 ? scope : limitScope(limit),
+  });
+  for (const { path } of files) yield { path };
+  for (const { path, reason } of skipped) yield { path, reason };
+  const ms = Math.round(performance.now() - begin);
+  yield {
+    files: files.length,
+    chunks: 0,
+    skipped: skipped.length,
+    problems,
+    ms,
+    changed: 0,
+    removed: 0,
+  };
+}
+
+/** One query a line; a line end at the end of the file opens no further one. */
+async function readQueries(file: string): Promise<string[]> {
+  let text: string;
+  try {
+    text = file === "-"
+      ? await new Response(Deno.stdin.readable).text()
+      : Deno.readTextFileSync(file);
+  } catch (error) {
+    throw new CommandError(`--queries "${file}": ${(error as Error).message}`, { cause: error });
+  }
+  const lines = text.split(/\r?\n/);
+  if (lines.at(-1) === "") lines.pop();
+  return lines;
+}
+
+async function checkParsers() {
+  const samples = { "a.ts": "function f() {}\n", "a.py": "def f():\n    pass\n", "a.md": "# f\n" };
+  for (const [path, text] of Object.entries(samples)) {
+    const { definitions } = await parse(path, text);
+    if (definitions.length === 0) {
+      throw new Error(`parse "${path}": no definition found in a sample that has one`);
+    }
+  }
+  return { status: "ok", detail: "the compiler and tree-sitter are there" } as const;
+}
+
+async function checkIndex(workspace: Workspace, context: HandlerContext) {
+  if (!workspace.hasIndex) {
+    return {
+      status: "warning",
+      detail: "there is none yet",
+      remedy: 'run "batos ingest"',
+    } as const;
+  }
+  using memory = openMemory(workspace.root, { readOnly: true });
+  const verdict = String(Object.values(memory.store.get("PRAGMA quick_check") ?? {})[0]);
+  if (verdict !== "ok") {
+    return { status: "failure", detail: verdict, remedy: 'run "batos ingest --rebuild"' } as const;
+  }
+  const stale = await countStale(memory, workspace, context);
+  const detail = `sound: ${memory.status().files} files, ${stale} of them stale`;
+  return stale === 0
+    ? { status: "ok", detail } as const
+    : { status: "warning", detail, remedy: 'run "batos ingest"' } as const;
+}
+
+function searchResult(hit: Hit): Result<"search">["results"][number] {
+  const { path, startLine, endLine, score, nodeType, nodeName, text } = hit;
+  return {
+    path,
+    start_line: startLine,
+    end_line: endLine,
+    score,
+    node_type: nodeType,
+    node_name: nodeName,
+    text,
+  };
+}
+
+/** Lines under the names that the contract has for them. */
+function definitionResult<D extends { startLine: number; endLine: number }>(
+  { startLine, endLine, ...rest }: D,
+) {
+  return { ...rest, start_line: startLine, end_line: endLine };
+}
+
+function ingestReport(
+  { files, chunks, skipped, problems, ms, changed, removed }: AbsorbReport,
+): Result<"ingest"> {
+  return { files, chunks, skipped, problems, ms, changed, removed };
+}
+
+if (import.meta.main) {
+  Deno.exit(await runCommandLine(Deno.args, handlers, { version: config.version }));
+}

@@ -1,0 +1,155 @@
+/**
+ * What ranking wants to know of a file besides its words: its path as words, what kind of file it is, what each of its
+ * chunks defines, what it passes on from other modules.
+ *
+ * Pure: made from rows, kept by the caller for as long as the file does not change.
+ */
+import type { Import } from "../ingest/mod.ts";
+import type { ChunkRow, DefinitionRow } from "./store.ts";
+import { splitIdentifier, stemOf } from "./terms.ts";
+
+/** A name that a chunk defines, as words. */
+export interface DefinedName {
+  readonly name: string;
+  readonly lower: string;
+  /** Stems of its parts. */
+  readonly stems: readonly string[];
+  readonly kind: DefinitionRow["kind"];
+  /** How many scopes enclose it; 0 is top level. */
+  readonly depth: number;
+  readonly exported: boolean;
+}
+
+/** Kinds of files that answer fewer questions than the code itself. */
+export type FileRole =
+  | "source"
+  | "test"
+  | "example"
+  | "compat"
+  | "declaration"
+  | "document"
+  | "data";
+
+export interface FileFeatures {
+  readonly path: string;
+  readonly language: string;
+  readonly role: FileRole;
+  /** Stems of the words of the file's own name; of its folder where the name says nothing (`index`, `mod`). */
+  readonly stemWords: readonly string[];
+  /** The file's own name without extension and joiners, lower case. */
+  readonly stemName: string;
+  /** Stems of all words of the path. */
+  readonly pathWords: ReadonlySet<string>;
+  readonly firstChunk: number;
+  /** For each chunk of the file, what it defines. */
+  readonly names: readonly (readonly DefinedName[])[];
+  /** Names it passes on from other modules; `*` for all of them. */
+  readonly reexports: ReadonlySet<string>;
+  /** It stands in a folder that a newer version beside it has replaced; that folder's name. */
+  readonly superseded: string | undefined;
+  /** It is the door of its folder and mostly passes on. */
+  readonly isBarrel: boolean;
+}
+
+/** File names that say nothing of their own; the folder's name speaks for them. */
+const DOORS = new Set(["index", "mod", "lib", "main", "__init__", "init", "__main__"]);
+
+const TEST_PATH =
+  /(^|\/)(tests?|__tests__|specs?|testdata|fixtures?|__fixtures__|__mocks__|mocks?|e2e|benchmarks?|bench(es)?|src\/test)\/|(^|\/)(test_[^/]*|conftest)\.py$|[._-](test|spec|bench|test-d|e2e)\.[^/]+$|_test\.(go|py|rb|ts|js|cc|cpp|c)$|(^|\/)[^/]*Tests?\.(java|kt|cs)$/;
+const EXAMPLE_PATH = /(^|\/)(examples?|samples?|demos?|playgrounds?|docs?_src|_examples)\//;
+const COMPAT_PATH =
+  /(^|\/)(compat|compatibility|legacy|deprecated|v\d+-compat|polyfills?|shims?|vendor|third_party)(\/|[._-][^/]*$|\.[^/]*$)|(^|\/)_?compat\.[^/]+$/;
+const DOCUMENTS = new Set(["markdown", "text", "restructuredtext", "asciidoc", "mdx"]);
+const DATA = new Set(["json", "yaml", "toml", "jsonl", "xml", "csv", "html", "css", "ini"]);
+
+/**
+ * Folders that a newer sibling has replaced: of `v3/` and `v4/` in one place, `v3/`.
+ * Returned with a closing slash, as prefixes of paths.
+ */
+export function supersededFolders(paths: Iterable<string>): string[] {
+  const versions = new Map<string, Set<number>>();
+  for (const path of paths) {
+    for (const match of path.matchAll(/(?<=^|\/)v(\d{1,3})(?=\/)/g)) {
+      const parent = path.slice(0, match.index);
+      const found = versions.get(parent);
+      if (found) found.add(Number(match[1]));
+      else versions.set(parent, new Set([Number(match[1])]));
+    }
+  }
+  return [...versions].flatMap(([parent, numbers]) => {
+    const newest = Math.max(...numbers);
+    return [...numbers].filter((number) => number < newest).map((number) => `${parent}v${number}/`);
+  }).sort();
+}
+
+/** The part a file plays, by its path and language. */
+export function roleOf(path: string, language: string): FileRole {
+  if (TEST_PATH.test(path)) return "test";
+  if (EXAMPLE_PATH.test(path)) return "example";
+  if (COMPAT_PATH.test(path)) return "compat";
+  if (/\.d\.[cm]?ts$/.test(path)) return "declaration";
+  if (DOCUMENTS.has(language)) return "document";
+  if (DATA.has(language)) return "data";
+  return "source";
+}
+
+/** Stems of all words of a name or path. */
+export function stemsOf(name: string): string[] {
+  const stems: string[] = [];
+  for (const word of name.split(/[^\p{L}\p{N}_$]+/u)) {
+    for (const part of splitIdentifier(word)) stems.push(stemOf(part));
+  }
+  return stems;
+}
+
+export function fileFeatures(
+  file: { path: string; language: string; firstChunk: number },
+  chunks: readonly ChunkRow[],
+  definitions: readonly DefinitionRow[],
+  imports: readonly Import[],
+  superseded: readonly string[],
+): FileFeatures {
+  const segments = file.path.split("/");
+  const fileName = segments.pop()!;
+  const bare = fileName.replace(/(\.d)?\.[^.]+$/, "") || fileName;
+  const folder = segments.at(-1) ?? "";
+  const speaking = DOORS.has(bare.toLowerCase()) && folder ? folder : bare;
+  const pathWords = new Set<string>();
+  for (const segment of [...segments, bare]) {
+    for (const stem of stemsOf(segment)) pathWords.add(stem);
+  }
+
+  const names: DefinedName[][] = chunks.map(() => []);
+  let at = 0;
+  for (const definition of definitions) {
+    while (at > 0 && chunks[at]!.start > definition.nameStart) at--;
+    while (at < chunks.length - 1 && chunks[at]!.end <= definition.nameStart) at++;
+    names[at]?.push({
+      name: definition.name,
+      lower: definition.name.toLowerCase(),
+      stems: stemsOf(definition.name),
+      kind: definition.kind,
+      depth: definition.container.length,
+      exported: definition.exported,
+    });
+  }
+  const reexports = new Set<string>();
+  for (const entry of imports) {
+    if (entry.kind === "reexport") {
+      for (const { alias } of entry.names) reexports.add(alias || "*");
+    }
+  }
+  return {
+    path: file.path,
+    language: file.language,
+    role: roleOf(file.path, file.language),
+    stemWords: stemsOf(speaking),
+    stemName: speaking.toLowerCase().replace(/[^a-z0-9]/g, ""),
+    pathWords,
+    firstChunk: file.firstChunk,
+    names,
+    reexports,
+    superseded: superseded.find((prefix) => file.path.startsWith(prefix))?.split("/").at(-2),
+    isBarrel: reexports.size > 0 && definitions.length <= 2,
+  };
+}

@@ -1,0 +1,157 @@
+/**
+ * The values of the symbol graph: what it reads, what it answers, and how definitions are picked from a list.
+ *
+ * Owns no state and does no I/O. What must hold: lines are 1-based and inclusive, paths relative to the repository.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import type { Definition, DefinitionKind, Import, ReferenceKind } from "../ingest/mod.ts";
+
+/** What the graph reads of an index: the `Store` of `store.ts`. */
+export interface GraphSource {
+  readonly database: DatabaseSync;
+  readonly readOnly: boolean;
+  /** All files, in order of path. */
+  files(): readonly GraphSourceFile[];
+  imports(id: number): readonly Import[];
+  text(id: number): string;
+  definitionsOf(id: number): readonly Definition[];
+  definitionsNamed(name: string): readonly (Definition & { readonly file: number })[];
+}
+
+export interface GraphSourceFile {
+  readonly id: number;
+  readonly path: string;
+  readonly language: string;
+  readonly hash: string;
+}
+
+/** A definition as the graph names it. */
+export interface GraphDefinition {
+  readonly path: string;
+  readonly startLine: number;
+  readonly endLine: number;
+  readonly name: string;
+  readonly kind: DefinitionKind;
+  readonly container: readonly string[];
+}
+
+/** Whether the compiler found an edge, or the name and its scope did. */
+export type Resolution = "compiler" | "name";
+
+export interface Reference {
+  readonly path: string;
+  readonly line: number;
+  /** How the line uses the name; where it does so in several ways, the first of `REFERENCE_KINDS`. */
+  readonly kind: ReferenceKind;
+  readonly resolution: Resolution;
+}
+
+export interface RefsResult {
+  readonly target: string;
+  readonly definitions: readonly GraphDefinition[];
+  /** One a line of code, ordered by path and line; lines of the definitions themselves are left out. */
+  readonly references: readonly Reference[];
+  /** The definitions around the references. */
+  readonly callers: readonly GraphDefinition[];
+  /** The definitions that the definitions use. */
+  readonly callees: readonly GraphDefinition[];
+  /** The files that import a file of the definitions. */
+  readonly importers: readonly { readonly path: string; readonly line: number }[];
+  /** Near names, where there is no such definition. */
+  readonly suggestions: readonly string[];
+}
+
+/** A file that depends on what was asked about. */
+export interface Dependent {
+  readonly path: string;
+  /** Steps from the targets: 1 for a file that uses them itself. */
+  readonly distance: number;
+  /** Where it uses what is one step nearer. */
+  readonly lines: readonly number[];
+  /** Names through which the change arrives. */
+  readonly via: readonly string[];
+  /** Definitions of the file that depend on the targets. */
+  readonly symbols: readonly GraphDefinition[];
+  readonly resolution: Resolution;
+}
+
+export interface ImpactResult {
+  readonly targets: readonly string[];
+  /** What the targets name; of a file, all that it defines at its top. */
+  readonly definitions: readonly GraphDefinition[];
+  /** The files that may break, nearest first; tests that reach the targets are among them, however far they are. */
+  readonly affected: readonly Dependent[];
+  /** Paths of the tests among them, nearest first. */
+  readonly tests: readonly string[];
+  readonly suggestions: readonly string[];
+}
+
+export interface BuildOptions {
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface BuildReport {
+  /** Files whose references were found anew. */
+  readonly files: number;
+  readonly ms: number;
+}
+
+/** A definition and where it stands. */
+export interface Located {
+  readonly file: GraphSourceFile;
+  readonly definition: Definition;
+}
+
+/** Where a name is declared: file id and offset. */
+export interface Place {
+  readonly file: number;
+  readonly start: number;
+}
+
+/** A line that uses something. `kind` indexes `REFERENCE_KINDS`. */
+export interface Use {
+  readonly file: number;
+  readonly line: number;
+  readonly kind: number;
+}
+
+/** Whether a definition is something that code refers to by name. */
+export function isSymbol(definition: Definition): boolean {
+  return definition.kind !== "section" && definition.kind !== "key" && definition.kind !== "test";
+}
+
+export function shown({ file, definition }: Located): GraphDefinition {
+  const { startLine, endLine, name, kind, container } = definition;
+  return { path: file.path, startLine, endLine, name, kind, container };
+}
+
+export function byPlace(a: GraphDefinition, b: GraphDefinition): number {
+  return a.path < b.path ? -1 : a.path > b.path ? 1 : a.startLine - b.startLine;
+}
+
+export function unique(definitions: readonly GraphDefinition[]): GraphDefinition[] {
+  const found = new Map<string, GraphDefinition>();
+  for (const definition of definitions) {
+    found.set(
+      `${definition.path}\0${definition.startLine}\0${
+        definition.container.join("\0")
+      }\0${definition.name}`,
+      definition,
+    );
+  }
+  return [...found.values()].sort(byPlace);
+}
+
+/** The smallest definition around a line. */
+export function innermost(
+  definitions: readonly Definition[],
+  line: number,
+): Definition | undefined {
+  let best: Definition | undefined;
+  for (const definition of definitions) {
+    if (definition.startLine > line || definition.endLine < line) continue;
+    if (!best || definition.end - definition.start <= best.end - best.start) best = definition;
+  }
+  return best;
+}

@@ -1,0 +1,471 @@
+/**
+ * Memory: the facade over one workspace's index. Absorbs what ingest streams, answers searches, hands out what is stored.
+ *
+ * What must hold: a file is replaced whole or not at all; what a method returns is of one committed state; after `absorb`
+ * the index is what a rebuild of the same tree would make (the same `fingerprint`).
+ */
+import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createHash } from "node:crypto";
+import picomatch from "picomatch";
+import type { Problem, SourceFile, TreeEvent } from "../ingest/mod.ts";
+import { updateImportEdges } from "./graph_store.ts";
+import { IndexView } from "./index_view.ts";
+import { analyseQuery } from "./query.ts";
+import { DEFAULTS, rank, type RankOptions } from "./rank.ts";
+import {
+  compressText,
+  DamagedIndexError,
+  type DefinitionRow,
+  type FileRow,
+  NotIngestedError,
+  Store,
+} from "./store.ts";
+import { docOf, signatureOf, Summariser } from "./summarise.ts";
+import type {
+  AbsorbReport,
+  Filters,
+  Hit,
+  KnownFile,
+  OutlineEntry,
+  SearchOptions,
+  Status,
+  StoredFile,
+  Summary,
+} from "./types.ts";
+
+/** A transaction takes so many characters of source: large enough to be fast, small enough to lose little to a kill. */
+const BATCH_CHARACTERS = 2_000_000;
+const DEFAULT_LIMIT = 10;
+
+/** How to open a memory. */
+export interface MemoryOptions {
+  /** Never write; there must be an index. */
+  readonly readOnly?: boolean;
+  /** Make the index anew: derived tables are dropped, a damaged file is moved aside. */
+  readonly rebuild?: boolean;
+}
+
+/** How to take in a tree. */
+export interface AbsorbOptions {
+  readonly onProgress?: (progress: AbsorbProgress) => void;
+  readonly signal?: AbortSignal;
+  /** Folders or files that this ingest was limited to: what lies outside stays as it is. */
+  readonly scope?: readonly string[];
+  /** Characters of source a transaction takes in; some two million by default. */
+  readonly batchCharacters?: number;
+}
+
+/** Progress of an ingest: files and bytes seen of those planned. */
+export interface AbsorbProgress {
+  readonly files: number;
+  readonly total: number;
+  readonly path: string;
+}
+
+/** Where a workspace keeps its state. */
+export function stateFolder(workspace: string): string {
+  return join(workspace, ".batos");
+}
+
+/**
+ * Opens the memory of a workspace; creates it unless `readOnly`.
+ * @param workspace absolute path of the workspace's root.
+ * @throws {NotIngestedError} when `readOnly` and there is no index.
+ * @throws {NewerFormatError} when a later version wrote the index.
+ * @throws {DamagedIndexError} when the file cannot be read and `rebuild` was not asked for.
+ */
+export function openMemory(workspace: string, options: MemoryOptions = {}): Memory {
+  const folder = stateFolder(workspace);
+  const path = join(folder, "image.db");
+  if (options.readOnly) {
+    if (!existsSync(path)) {
+      throw new NotIngestedError(
+        `cannot open the index of "${workspace}": there is none; run "ingest" first`,
+      );
+    }
+    return new Memory(new Store(path, true));
+  }
+  mkdirSync(folder, { recursive: true });
+  const ignore = join(folder, ".gitignore");
+  if (!existsSync(ignore)) writeFileSync(ignore, "*\n");
+  let store: Store;
+  try {
+    store = new Store(path);
+  } catch (error) {
+    if (!(error instanceof DamagedIndexError && options.rebuild)) throw error;
+    // Kept, not deleted: objects and the trail may still be saved from it.
+    renameSync(path, `${path}.damaged-${new Date().toISOString().replaceAll(":", "-")}`);
+    for (const suffix of ["-wal", "-shm"]) rmSync(path + suffix, { force: true });
+    return new Memory(new Store(path));
+  }
+  if (options.rebuild) store.clear();
+  return new Memory(store);
+}
+
+/** See the module text. Close it, or open it with `using`. */
+export class Memory implements Disposable {
+  /** The store, for the symbol graph. */
+  readonly store: Store;
+  #view: IndexView;
+  #summariser: Summariser;
+
+  constructor(store: Store) {
+    this.store = store;
+    this.#view = new IndexView(store);
+    this.#summariser = new Summariser(store);
+  }
+
+  /** What the walk may skip reading. */
+  known(): Map<string, KnownFile> {
+    return this.store.known();
+  }
+
+  /** When the last complete ingest began, in milliseconds since the epoch; 0 when there was none. */
+  lastIngest(): number {
+    return Number(this.store.meta("last_ingest") ?? 0);
+  }
+
+  /**
+   * Takes in a stream of the walk: stores what is new or changed in transactions of some megabytes, forgets what vanished,
+   * renews import edges and summaries.
+   * @throws {DOMException} AbortError when the signal fires; what was committed stays, the next run continues.
+   */
+  async absorb(
+    events: AsyncIterable<TreeEvent>,
+    options: AbsorbOptions = {},
+  ): Promise<AbsorbReport> {
+    const started = Date.now();
+    const before = this.store.known();
+    const seen = new Set<string>();
+    const problems: Problem[] = [];
+    const changedIds = new Set<number>();
+    const changedPaths = new Set<string>();
+    let batch: { file: SourceFile; compressed: Promise<Uint8Array> }[] = [];
+    let batched = 0;
+    let skipped = 0;
+    let total = 0;
+    let changed = 0;
+    const touched: { path: string; mtime: number }[] = [];
+
+    const flush = async () => {
+      if (batch.length === 0) return;
+      const compressed = await Promise.all(batch.map((entry) => entry.compressed));
+      this.store.transaction(() => {
+        this.store.beginBatch();
+        batch.forEach((entry, at) => {
+          const id = this.store.putFile(entry.file, compressed[at]!);
+          changedIds.add(id);
+          this.#summariser.file(entry.file);
+        });
+        this.store.setMeta("unfinished", "1");
+        // Summaries of folders follow at the end; until then what they say of changed files is stale, so they go.
+        this.#summariser.dropFolders(batch.map((entry) => entry.file.path));
+        this.store.endBatch();
+      });
+      changed += batch.length;
+      batch = [];
+      batched = 0;
+      this.#view.invalidate();
+    };
+
+    for await (const event of events) {
+      options.signal?.throwIfAborted();
+      switch (event.type) {
+        case "plan":
+          total = event.total;
+          break;
+        case "file":
+          seen.add(event.file.path);
+          changedPaths.add(event.file.path);
+          problems.push(...event.file.problems);
+          batch.push({ file: event.file, compressed: compressText(event.file.text) });
+          batched += event.file.text.length;
+          if (batched >= (options.batchCharacters ?? BATCH_CHARACTERS)) await flush();
+          break;
+        case "unchanged":
+          seen.add(event.path);
+          if (event.touched !== undefined) touched.push({ path: event.path, mtime: event.touched });
+          break;
+        case "skipped":
+          skipped++;
+          continue;
+        case "problem":
+          problems.push(event.problem);
+          // A file that could not be read this time keeps what is known of it.
+          if (before.has(event.problem.path)) seen.add(event.problem.path);
+          continue;
+      }
+      if (event.type !== "plan") {
+        options.onProgress?.({
+          files: seen.size,
+          total,
+          path: event.type === "file" ? event.file.path : event.path,
+        });
+      }
+    }
+    await flush();
+    const scope = options.scope ?? [];
+    const within = (path: string) =>
+      scope.length === 0 ||
+      scope.some((prefix) => path === prefix || prefix === "" || path.startsWith(prefix + "/"));
+    const vanished = [...before.keys()].filter((path) => !seen.has(path) && within(path));
+    this.store.transaction(() => {
+      for (const { path, mtime } of touched) this.store.touchFile(path, mtime);
+      if (vanished.length) {
+        this.store.beginBatch();
+        for (const path of vanished) {
+          this.store.dropFile(path);
+          this.store.dropSummary(path);
+        }
+        this.#summariser.dropFolders(vanished);
+        this.store.endBatch();
+      }
+      // A run that was killed leaves edges and folders to the next one.
+      if (vanished.length || this.store.meta("unfinished") === "1") {
+        updateImportEdges(this.store);
+        this.#summariser.folders();
+        this.store.setMeta("unfinished", "0");
+      }
+      this.store.setMeta("last_ingest", String(started));
+    });
+    if (changed || vanished.length) this.store.mergeSegments();
+    this.#view.invalidate();
+    return {
+      files: Number(this.store.get("SELECT count(*) AS n FROM file")!.n),
+      chunks: Number(this.store.get("SELECT count(*) AS n FROM chunk")!.n),
+      changed,
+      removed: vanished.length,
+      skipped,
+      problems,
+      ms: Date.now() - started,
+    };
+  }
+
+  /**
+   * The chunks that answer a query, best first. Never throws for what the query says; a query without words finds nothing.
+   * @param ranking constants of the ranking, for benchmarks.
+   */
+  search(query: string, options: SearchOptions = {}, ranking: RankOptions = DEFAULTS): Hit[] {
+    return this.store.snapshot(() => {
+      this.#view.refresh();
+      const limit = options.limit ?? DEFAULT_LIMIT;
+      const analysed = analyseQuery(query);
+      const allowed = this.#filter(options);
+      // For one result a file, look further down the list.
+      const ranked = rank(
+        analysed,
+        this.#view,
+        options.files ? limit * 8 : limit,
+        ranking,
+        allowed,
+      );
+      const seen = new Set<number>();
+      const texts = new Map<number, string>();
+      const hits: Hit[] = [];
+      for (const { chunk, file, score } of ranked) {
+        if (options.files && seen.has(file)) continue;
+        seen.add(file);
+        const row = this.#view.file(file);
+        if (!row) continue;
+        hits.push(this.#hit(row, chunk, score, texts));
+        if (hits.length === limit) break;
+      }
+      return hits;
+    });
+  }
+
+  #hit(file: FileRow, chunk: number, score: number, texts: Map<number, string>): Hit {
+    let text = texts.get(file.id);
+    if (text === undefined) texts.set(file.id, text = this.store.text(file.id));
+    const row = this.store.chunk(chunk)!;
+    return {
+      oid: chunk,
+      path: file.path,
+      language: file.language,
+      startLine: row.startLine,
+      endLine: row.endLine,
+      score,
+      nodeType: row.nodeType,
+      nodeName: row.nodeName,
+      parentNodes: row.parentNodes,
+      dependencies: row.dependencies,
+      tokens: row.tokens,
+      text: text.slice(row.start, row.end),
+      hash: file.hash,
+    };
+  }
+
+  /** One bit a chunk: whether it passes the filters; undefined when there are none. */
+  #filter(filters: Filters): Uint8Array | undefined {
+    const { path, language, kind, symbol } = filters;
+    if (path === undefined && !language && !kind && !symbol) return undefined;
+    const allowed = new Uint8Array(this.#view.lengths.length);
+    const matches = path === undefined ? () => true : pathMatcher(path);
+    for (const file of this.#view.fileRows()) {
+      if (language && file.language !== language) continue;
+      if (matches(file.path)) allowed.fill(1, file.firstChunk, file.firstChunk + file.chunkCount);
+    }
+    if (kind) keepOnly(allowed, this.store.chunkIdsOfKind(kind));
+    if (symbol) {
+      const ids = this.store.definitionsNamed(symbol).flatMap((definition) => {
+        const file = this.#view.file(definition.file);
+        const chunk = file &&
+          this.store.chunksOf(file).find((chunk) => definition.nameStart < chunk.end);
+        return chunk ? [chunk.id] : [];
+      });
+      keepOnly(allowed, ids);
+    }
+    return allowed;
+  }
+
+  /**
+   * ContextualSummaries that fit a query, best first: level 1 of the descent.
+   * @param options.path only below this folder.
+   */
+  summaries(query: string, options: { limit?: number; path?: string } = {}): Summary[] {
+    return this.#summariser.search(query, options.limit ?? DEFAULT_LIMIT, options.path);
+  }
+
+  /** Summary of a file, a folder, or with "" of the workspace. */
+  summary(path: string): Summary | undefined {
+    return this.#summariser.get(path);
+  }
+
+  /** Summaries one level below a folder; "" is the workspace. */
+  children(path: string): Summary[] {
+    return this.#summariser.children(path);
+  }
+
+  /** All chunks of a file, in order. */
+  chunks(path: string): Hit[] {
+    return this.store.snapshot(() => {
+      const file = this.store.file(path);
+      if (!file) return [];
+      const texts = new Map<number, string>();
+      return this.store.chunksOf(file).map((row) => this.#hit(file, row.id, 0, texts));
+    });
+  }
+
+  /** The definitions of a file, in order. */
+  outline(path: string): OutlineEntry[] {
+    return this.store.snapshot(() => {
+      const file = this.store.file(path);
+      return file ? this.#entries(file, this.store.definitionsOf(file.id)) : [];
+    });
+  }
+
+  /** Definitions by exact name, over all files, in order of path. */
+  definitions(name: string): OutlineEntry[] {
+    return this.store.snapshot(() => {
+      const byFile = new Map<number, DefinitionRow[]>();
+      for (const row of this.store.definitionsNamed(name)) {
+        byFile.set(row.file, [...byFile.get(row.file) ?? [], row]);
+      }
+      return [...byFile].flatMap(([id, rows]) => this.#entries(this.store.fileById(id)!, rows))
+        .sort((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : a.startLine - b.startLine);
+    });
+  }
+
+  #entries(file: FileRow, rows: readonly DefinitionRow[]): OutlineEntry[] {
+    if (rows.length === 0) return [];
+    const text = this.store.text(file.id);
+    return rows.map((row) => ({
+      path: file.path,
+      name: row.name,
+      kind: row.kind,
+      container: row.container,
+      startLine: row.startLine,
+      endLine: row.endLine,
+      exported: row.exported,
+      signature: signatureOf(text, row),
+      doc: docOf(text, row, file.language),
+    }));
+  }
+
+  /** A file as it was ingested. */
+  file(path: string): StoredFile | undefined {
+    return this.store.snapshot(() => {
+      const file = this.store.file(path);
+      return file && {
+        path: file.path,
+        language: file.language,
+        hash: file.hash,
+        bytes: file.bytes,
+        lines: file.lines,
+        text: this.store.text(file.id),
+      };
+    });
+  }
+
+  /** Paths of all files, in order. */
+  paths(): string[] {
+    return this.store.files().map((file) => file.path);
+  }
+
+  /** Counts, sizes and the fingerprint of the derived content. */
+  status(): Status {
+    return this.store.snapshot(() => {
+      const one = (sql: string) => Number(this.store.get(sql)!.n);
+      const languages: Record<string, number> = {};
+      for (
+        const row of this.store.all(
+          "SELECT language, count(*) AS n FROM file GROUP BY language ORDER BY n DESC, language",
+        )
+      ) languages[row.language as string] = Number(row.n);
+      return {
+        files: one("SELECT count(*) AS n FROM file"),
+        chunks: one("SELECT count(*) AS n FROM chunk"),
+        edges: one("SELECT count(*) AS n FROM import_edge"),
+        vectors: 0,
+        summaries: one("SELECT count(*) AS n FROM summary"),
+        indexBytes: statSync(this.store.path).size,
+        sourceBytes: one("SELECT coalesce(sum(bytes), 0) AS n FROM file"),
+        embedder: null,
+        fingerprint: this.#fingerprint(),
+        languages,
+      };
+    });
+  }
+
+  /** SHA-256 over what was derived, in an order that does not depend on the history of the index. */
+  #fingerprint(): string {
+    const hash = createHash("sha256");
+    const chunks = this.store.all(
+      'SELECT f.path, f.hash, c.start, c."end", c.start_line, c.end_line, c.node_type, c.node_name, c.parents, c.dependencies, c.tokens FROM file f LEFT JOIN chunk c ON c.file = f.id AND c.id >= f.first_chunk AND c.id < f.first_chunk + f.chunk_count ORDER BY f.path, c.start',
+    );
+    for (const row of chunks) hash.update(JSON.stringify(Object.values(row)) + "\n");
+    for (
+      const row of this.store.all(
+        "SELECT f.path, d.* FROM definition d JOIN file f ON f.id = d.file ORDER BY f.path, d.ordinal",
+      )
+    ) hash.update(JSON.stringify({ ...row, file: null }) + "\n");
+    for (const row of this.store.all("SELECT path, level, text FROM summary ORDER BY path")) {
+      hash.update(JSON.stringify(Object.values(row)) + "\n");
+    }
+    return hash.digest("hex");
+  }
+
+  close(): void {
+    this.store.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function keepOnly(allowed: Uint8Array, ids: readonly number[]): void {
+  const keep = new Uint8Array(allowed.length);
+  for (const id of ids) if (allowed[id]) keep[id] = 1;
+  allowed.set(keep);
+}
+
+/** A glob over relative paths; a plain folder name means everything below it. */
+function pathMatcher(glob: string): (path: string) => boolean {
+  const pattern = glob.replace(/^\.\//, "").replace(/\/$/, "");
+  const matches = picomatch([pattern, `${pattern}/**`], { dot: true });
+  // A pattern without a folder means that name anywhere, as in ignore files.
+  const anywhere = pattern.includes("/") ? undefined : picomatch(`**/${pattern}`, { dot: true });
+  return (path) => matches(path) || (anywhere?.(path) ?? false);
+}

@@ -1,0 +1,26 @@
+/**
+ * Memory: what was read, kept in one SQLite file, and found again.
+ *
+ * The tour: `openMemory()` gives the facade (`memory.ts`). It keeps rows in the store (`store.ts`, the only SQL) and an inverted
+ * index over code-aware words (`terms.ts`, `postings.ts`). A search reads the question (`query.ts`), scores and orders
+ * chunks (`rank.ts`, pure, with `lexical.ts` and `evidence.ts`, over `index_view.ts` and `file_features.ts`), and hands out
+ * hits whose text is that of the index. `vectors.ts` is the place of vectors. `summarise.ts` makes the ContextualSummaries, `graph.ts` answers who refers to what.
+ *
+ * @module
+ */
+export {
+  type AbsorbOptions,
+  type AbsorbProgress,
+  Memory,
+  type MemoryOptions,
+  openMemory,
+  stateFolder,
+} from "./memory.ts";
+export { DamagedIndexError, NewerFormatError, NotIngestedError } from "./store.ts";
+export { DEFAULTS as DEFAULT_RANKING, type RankOptions } from "./rank.ts";
+export type * from "./types.ts";
+export { SymbolGraph } from "./graph.ts";
+export type * from "./graph_values.ts";
+export { type VectorModel, VectorModelMismatchError, VectorStore } from "./vectors.ts";
+export { eachWord, splitIdentifier, stemOf, STOP_WORDS, termsOfWord } from "./terms.ts";
+export { countTokens } from "../ingest/mod.ts";

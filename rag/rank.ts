@@ -1,0 +1,172 @@
+/**
+ * Ranking: words, path, names and structure in, an ordered list of chunks out.
+ *
+ * Pure: it reads the index through `IndexReader` and keeps nothing. What must hold: filters act before anything is
+ * counted (document frequencies and lengths are those of what passes), equal scores are ordered by path and line, so a
+ * rebuilt index gives the same list.
+ *
+ * Three steps: `lexical.ts` scores every chunk that holds a word of the question (BM25 over concepts); `evidence.ts` looks
+ * closely at the best of them: path, defined names, role of the file, who imports it; here they are put in order, each further
+ * chunk of a file counting less.
+ */
+import { gatherEvidence } from "./evidence.ts";
+import type { FileFeatures } from "./file_features.ts";
+import { scoreWords } from "./lexical.ts";
+import type { Postings } from "./postings.ts";
+import type { Query } from "./query.ts";
+
+/** What ranking reads of an index. */
+export interface IndexReader {
+  /** Length of a chunk in terms; 0 for a chunk that is dead. Indexed by chunk id. */
+  readonly lengths: Uint16Array;
+  /** File id of a chunk. Indexed by chunk id. */
+  readonly files: Int32Array;
+  /** Number of chunks alive. */
+  readonly count: number;
+  /** Sum of the lengths of the chunks alive, in terms. */
+  readonly total: number;
+  /** Posting lists of a term, one a segment. */
+  postings(term: string): readonly Postings[];
+  /** All indexed terms with this stem. */
+  forms(stem: string): readonly string[];
+  /** What is known of a file besides its words. */
+  features(file: number): FileFeatures;
+  /** Files whose path holds a word with this stem. */
+  filesWithPathWord(stem: string): readonly number[];
+  /** Files that import a file. */
+  importers(file: number): readonly number[];
+  /** Chunk with which a file stands for itself when no chunk of it matched; -1 when it has none. */
+  firstChunk(file: number): number;
+}
+
+/** A chunk and its score. */
+export interface Ranked {
+  readonly chunk: number;
+  readonly file: number;
+  readonly score: number;
+}
+
+/**
+ * Every constant of the ranking. Scores of words are divided by the query's best, so 1 is "as good as the best match of
+ * words". Each was chosen on some repositories and checked on others (`bench retrieval --ablate` shows what each is worth);
+ * random changes of all by up to × 1.8 cost 0.01, so the values are round.
+ */
+export interface RankOptions {
+  /** BM25: how fast further occurrences stop counting. */
+  readonly k1: number;
+  /** BM25: how much a long chunk is held against it. */
+  readonly b: number;
+  /** What an inflected form counts of the word that was asked. */
+  readonly stemWeight: number;
+  /** Weight of the share of the question's words that stand in the path. */
+  readonly pathShare: number;
+  /** Weight of the share of the file name's words that stand in the question. */
+  readonly stemShare: number;
+  /** Weight of the share of the question's words in one name that the chunk defines. */
+  readonly nameCoverage: number;
+  /** Factor for names at top level, for `nameCoverage` and the definition boosts. */
+  readonly topLevel: number;
+  /** The same for properties and enum members. */
+  readonly propertyName: number;
+  /** Boost of the chunk that defines the symbol which is the whole query. */
+  readonly definition: number;
+  /** Boost of the chunk that defines an identifier which the question mentions. */
+  readonly identifierDefinition: number;
+  /** Boost of a file that passes on the identifier. */
+  readonly reexport: number;
+  /** Boost of the file that bears the name of the symbol asked for. */
+  readonly symbolFile: number;
+  /** Weight of all of a file's matches together, against the best file's. */
+  readonly coherence: number;
+  /** Weight of the share of the question (by idf) that the file holds anywhere. */
+  readonly fileCoverage: number;
+  /** Weight of the share of the question (by idf) that the chunk holds. */
+  readonly chunkCoverage: number;
+  /** Factor for each further chunk of one file. */
+  readonly saturation: number;
+  /** How much more a file counts that other well-matching files import: where a thing lives, not where it is used. */
+  readonly imported: number;
+  readonly testPenalty: number;
+  readonly examplePenalty: number;
+  readonly compatPenalty: number;
+  readonly declarationPenalty: number;
+  readonly documentPenalty: number;
+  readonly dataPenalty: number;
+  /** Factor for files that only pass on. */
+  readonly barrelPenalty: number;
+  /** Factor for `v3/` where there is a `v4/` beside it. */
+  readonly supersededPenalty: number;
+  /** Weight of the cosine between the vectors of question and chunk, where there are vectors. */
+  readonly vector: number;
+}
+
+/** The constants in use. */
+export const DEFAULTS: RankOptions = {
+  k1: 2,
+  b: 0.5,
+  stemWeight: 0.9,
+  pathShare: 1,
+  stemShare: 0.3,
+  nameCoverage: 0.6,
+  topLevel: 1,
+  propertyName: 0.3,
+  definition: 1.5,
+  identifierDefinition: 0.75,
+  reexport: 0.3,
+  symbolFile: 1,
+  coherence: 0.45,
+  fileCoverage: 0.15,
+  chunkCoverage: 0.2,
+  saturation: 0.25,
+  imported: 0.8,
+  testPenalty: 0.3,
+  examplePenalty: 0.3,
+  compatPenalty: 0.3,
+  declarationPenalty: 0.7,
+  documentPenalty: 0.5,
+  dataPenalty: 0.3,
+  barrelPenalty: 0.8,
+  supersededPenalty: 0.5,
+  vector: 1,
+};
+
+/**
+ * Ranks the chunks of an index for a query, best first.
+ * @param allowed per chunk id, 1 where the filters let it pass; absent when there is no filter.
+ * @param similarity cosine of each chunk's vector to the query's, for indexes with vectors.
+ */
+export function rank(
+  query: Query,
+  index: IndexReader,
+  limit: number,
+  options: RankOptions = DEFAULTS,
+  allowed?: Uint8Array,
+  similarity?: ReadonlyMap<number, number>,
+): Ranked[] {
+  const words = scoreWords(query, index, options, allowed);
+  if (words === undefined) return [];
+  const candidates = gatherEvidence(query, index, words, options, allowed, similarity);
+  return saturate(candidates, index, limit, options);
+}
+
+/** Orders, and lets each further chunk of a file count less. */
+function saturate(
+  candidates: readonly Ranked[],
+  index: IndexReader,
+  limit: number,
+  options: RankOptions,
+): Ranked[] {
+  const order = (a: Ranked, b: Ranked) =>
+    b.score - a.score ||
+    (a.file === b.file
+      ? a.chunk - b.chunk
+      : index.features(a.file).path < index.features(b.file).path
+      ? -1
+      : 1);
+  const seen = new Map<number, number>();
+  return [...candidates].sort(order).map(({ chunk, file, score }) => {
+    const before = seen.get(file) ?? 0;
+    seen.set(file, before + 1);
+    return { chunk, file, score: score * options.saturation ** before };
+  }).sort(order).slice(0, limit);
+}

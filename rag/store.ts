@@ -1,0 +1,654 @@
+/**
+ * The derived index in SQLite: the only SQL of memory besides `graph_store.ts` and `vectors.ts`.
+ *
+ * Owns the tables, their versions, and every statement on them. All of it is derived from the workspace: deleting these
+ * tables loses nothing that `ingest` does not make again. Ground state (objects, trail) will live in the same file under
+ * tables of its own, so a rebuild drops these tables and never the file, unless the file itself is damaged: then it is moved aside.
+ *
+ * Tables
+ * - `meta(key, value)`: version of what cut and indexed the text; start of the last complete ingest.
+ * - `file`: one row a file: hash and stat for the incremental walk, the text itself (zstd), imports as JSON, and its chunks as
+ *   the id range `[first_chunk, first_chunk + chunk_count)`. Citations and lines are cut from this text, so what is
+ *   shown is always what was indexed.
+ * - `chunk`: the metadata of a slice. `definition`: the names a file defines, in order.
+ * - `segment(id, chunks)` and `posting(segment, term, data)`: the text index, see `postings.ts`.
+ * - `summary(path, level, text, tokens)` and `summary_text` (FTS5 over code-aware terms): the ContextualSummaries.
+ *
+ * What must hold: every public method that writes is called inside `transaction()`; a file's row, chunks, definitions and postings
+ * change in one transaction; chunk ids only rise.
+ */
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { Buffer } from "node:buffer";
+import { zstdCompress, zstdDecompressSync } from "node:zlib";
+import type { Definition, Import, SourceFile } from "../ingest/mod.ts";
+import { createGraphTables, dropGraphTables } from "./graph_store.ts";
+import {
+  type ChunkEntry,
+  decodeChunkTable,
+  encodeChunkTable,
+  mergePostings,
+  TextIndexBuilder,
+} from "./postings.ts";
+import type { KnownFile } from "./types.ts";
+
+/** Format of the whole file. A higher one was written by a later program and is not touched. */
+export const FORMAT = 1;
+/** Rises whenever chunking, terms or summaries change: an index made by another version is made again. */
+export const CONTENT_VERSION = "1";
+/** `PRAGMA application_id`: "bato". */
+const APPLICATION_ID = 0x6261746f;
+
+/** How long a statement waits for another process's commit. Commits take well under a second. */
+const BUSY_MS = 10_000;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS file(
+    id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, language TEXT NOT NULL, encoding TEXT NOT NULL, bytes INTEGER NOT NULL,
+    mtime REAL NOT NULL, hash TEXT NOT NULL, lines INTEGER NOT NULL, first_chunk INTEGER NOT NULL,
+    chunk_count INTEGER NOT NULL, imports TEXT NOT NULL, text BLOB NOT NULL);
+  CREATE TABLE IF NOT EXISTS chunk(
+    id INTEGER PRIMARY KEY, file INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, start_line INTEGER NOT NULL,
+    end_line INTEGER NOT NULL, node_type TEXT NOT NULL, node_name TEXT NOT NULL, parents TEXT NOT NULL,
+    dependencies TEXT NOT NULL, tokens INTEGER NOT NULL);
+  CREATE TABLE IF NOT EXISTS definition(
+    file INTEGER NOT NULL, ordinal INTEGER NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, container TEXT NOT NULL,
+    start INTEGER NOT NULL, declaration INTEGER NOT NULL, name_start INTEGER NOT NULL, body INTEGER NOT NULL, "end" INTEGER NOT NULL,
+    start_line INTEGER NOT NULL, end_line INTEGER NOT NULL, exported INTEGER NOT NULL,
+    PRIMARY KEY(file, ordinal)) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS definition_name ON definition(name);
+  CREATE TABLE IF NOT EXISTS segment(id INTEGER PRIMARY KEY, chunks BLOB NOT NULL);
+  CREATE TABLE IF NOT EXISTS posting(segment INTEGER NOT NULL, term TEXT NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY(segment, term)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS summary(
+    id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, level TEXT NOT NULL, text TEXT NOT NULL, tokens INTEGER NOT NULL);
+  CREATE VIRTUAL TABLE IF NOT EXISTS summary_text USING fts5(terms, content='', contentless_delete=1, tokenize='ascii');
+`;
+const DERIVED = [
+  "meta",
+  "file",
+  "chunk",
+  "definition",
+  "segment",
+  "posting",
+  "summary",
+  "summary_text",
+];
+
+/** The index was written by a later version of the program. */
+export class NewerFormatError extends Error {
+  override name = "NewerFormatError";
+}
+
+/** The database file cannot be read as one. */
+export class DamagedIndexError extends Error {
+  override name = "DamagedIndexError";
+}
+
+/** There is no index yet. */
+export class NotIngestedError extends Error {
+  override name = "NotIngestedError";
+}
+
+/** A row of `file` without its text. */
+export interface FileRow {
+  readonly id: number;
+  readonly path: string;
+  readonly language: string;
+  readonly bytes: number;
+  readonly hash: string;
+  readonly lines: number;
+  readonly firstChunk: number;
+  readonly chunkCount: number;
+}
+
+/** A row of `chunk`. */
+export interface ChunkRow {
+  readonly id: number;
+  readonly file: number;
+  readonly start: number;
+  readonly end: number;
+  readonly startLine: number;
+  readonly endLine: number;
+  readonly nodeType: string;
+  readonly nodeName: string;
+  readonly parentNodes: readonly string[];
+  readonly dependencies: readonly string[];
+  readonly tokens: number;
+}
+
+/** A definition and the file it stands in. */
+export interface DefinitionRow extends Definition {
+  readonly file: number;
+}
+
+type Row = Record<string, SQLInputValue>;
+
+const ZSTD_COMPRESSION_LEVEL = 100;
+const compression = { params: { [ZSTD_COMPRESSION_LEVEL]: 1 } };
+
+/** Compresses off the event loop's thread, so the second core works while the first parses. */
+export function compressText(text: string): Promise<Uint8Array> {
+  return new Promise((resolve, reject) =>
+    zstdCompress(
+      Buffer.from(text, "utf8"),
+      compression,
+      (error, bytes) => error ? reject(error) : resolve(bytes),
+    )
+  );
+}
+
+/** SQLite over one file. See the module text. */
+export class Store {
+  readonly database: DatabaseSync;
+  readonly path: string;
+  readonly readOnly: boolean;
+  /** Whether this process may load native code (sqlite-vec) into the connection. */
+  readonly mayLoadExtensions: boolean;
+  #statements = new Map<string, StatementSync>();
+  #builder = new TextIndexBuilder();
+  #nextChunk = 0;
+  #dead = new Set<number>();
+
+  /**
+   * Opens or creates the index file at `path`.
+   * @throws {NewerFormatError} when a later program wrote it; {DamagedIndexError} when SQLite cannot read it.
+   */
+  constructor(path: string, readOnly = false) {
+    this.path = path;
+    this.readOnly = readOnly;
+    this.mayLoadExtensions = Deno.permissions.querySync({ name: "ffi" }).state === "granted";
+    this.database = new DatabaseSync(path, {
+      readOnly,
+      timeout: BUSY_MS,
+      allowExtension: this.mayLoadExtensions,
+    });
+    try {
+      const format = this.#pragma("user_version");
+      if (format > FORMAT) {
+        throw new NewerFormatError(
+          `cannot open the index "${path}": it has format ${format}, this version reads up to ${FORMAT}; update batos, or move .batos away and ingest again`,
+        );
+      }
+      if (!readOnly) this.#prepare();
+      // Reads the schema: a file that is no database shows here at the latest.
+      this.get("SELECT count(*) AS n FROM sqlite_schema");
+    } catch (error) {
+      this.database.close();
+      throw error instanceof NewerFormatError ? error : this.#explain(error);
+    }
+  }
+
+  #prepare(): void {
+    this.database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
+    // A new process only reads the schema; what is there already is not written again.
+    if (this.#pragma("user_version") === FORMAT && this.meta("content") === CONTENT_VERSION) return;
+    this.transaction(() => {
+      this.database.exec(SCHEMA);
+      if (this.meta("content") !== CONTENT_VERSION) {
+        this.#dropDerived();
+        this.setMeta("content", CONTENT_VERSION);
+      }
+      this.database.exec(
+        `PRAGMA user_version = ${FORMAT}; PRAGMA application_id = ${APPLICATION_ID};`,
+      );
+    });
+  }
+
+  #explain(error: unknown): Error {
+    const message = error instanceof Error ? error.message : String(error);
+    if (/not a database|malformed|corrupt|no such table/i.test(message)) {
+      return new DamagedIndexError(
+        `cannot read the index "${this.path}": ${message}; run "ingest --rebuild" to make it again from the workspace`,
+      );
+    }
+    return error instanceof Error ? error : new Error(message);
+  }
+
+  #pragma(name: string): number {
+    return Number(Object.values(this.get(`PRAGMA ${name}`) ?? { n: 0 })[0]);
+  }
+
+  /** Drops everything derived and makes it again, empty. */
+  clear(): void {
+    this.transaction(() => {
+      this.#dropDerived();
+      this.setMeta("content", CONTENT_VERSION);
+    });
+  }
+
+  #dropDerived(): void {
+    this.#statements.clear();
+    dropGraphTables(this.database);
+    for (const table of DERIVED) this.database.exec(`DROP TABLE IF EXISTS ${table}`);
+    this.database.exec(SCHEMA);
+    createGraphTables(this.database);
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.database.close();
+  }
+
+  // --- statements -------------------------------------------------------------------------------------------------
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) this.#statements.set(sql, statement = this.database.prepare(sql));
+    return statement;
+  }
+
+  /** First row, or undefined. */
+  get(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return this.#statement(sql).get(...values) as Row | undefined;
+  }
+
+  all(sql: string, ...values: SQLInputValue[]): Row[] {
+    return this.#statement(sql).all(...values) as Row[];
+  }
+
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#statement(sql).run(...values).lastInsertRowid);
+  }
+
+  /** Runs `work` in one write transaction; an error leaves nothing behind. */
+  transaction<T>(work: () => T): T {
+    this.database.exec("BEGIN IMMEDIATE");
+    try {
+      const result = work();
+      this.database.exec("COMMIT");
+      return result;
+    } catch (error) {
+      if (this.database.isTransaction) this.database.exec("ROLLBACK");
+      this.#builder = new TextIndexBuilder();
+      this.#dead.clear();
+      throw error;
+    }
+  }
+
+  /** Runs `work` over one snapshot of the file, whatever another process commits meanwhile. */
+  snapshot<T>(work: () => T): T {
+    if (this.database.isTransaction) return work();
+    this.database.exec("BEGIN");
+    try {
+      return work();
+    } finally {
+      this.database.exec("COMMIT");
+    }
+  }
+
+  /** Changes whenever another connection commits. */
+  dataVersion(): number {
+    return this.#pragma("data_version");
+  }
+
+  meta(key: string): string | undefined {
+    if (!this.get("SELECT 1 AS x FROM sqlite_schema WHERE name = 'meta'")) return undefined;
+    return this.get("SELECT value FROM meta WHERE key = ?", key)?.value as string | undefined;
+  }
+
+  setMeta(key: string, value: string): void {
+    this.run("INSERT OR REPLACE INTO meta(key, value) VALUES (?, ?)", key, value);
+  }
+
+  // --- files ------------------------------------------------------------------------------------------------------
+
+  /** Starts a batch of `putFile` and `dropFile`; `endBatch` writes its segment. Both inside one transaction. */
+  beginBatch(): void {
+    this.#nextChunk = Number(this.get("SELECT coalesce(max(id), 0) + 1 AS n FROM chunk")!.n);
+    // Ids of dropped chunks are not used again while a segment may still name them.
+    const last = Number(this.meta("next_chunk") ?? 1);
+    if (last > this.#nextChunk) this.#nextChunk = last;
+  }
+
+  /** Stores a file in place of what was stored under its path. */
+  putFile(file: SourceFile, compressed: Uint8Array): number {
+    // A file keeps its id while it changes: edges of other files point to it.
+    const known = this.get("SELECT id FROM file WHERE path = ?", file.path)?.id ?? null;
+    this.dropFile(file.path);
+    const firstChunk = this.#nextChunk;
+    const last = file.chunks[file.chunks.length - 1];
+    const id = this.run(
+      "INSERT INTO file(id, path, language, encoding, bytes, mtime, hash, lines, first_chunk, chunk_count, imports, text) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+      known,
+      file.path,
+      file.language,
+      file.encoding,
+      file.bytes,
+      file.mtime,
+      file.hash,
+      last?.endLine ?? 0,
+      firstChunk,
+      file.chunks.length,
+      file.imports.length ? JSON.stringify(file.imports) : "",
+      compressed,
+    );
+    const insertChunk = this.#statement(
+      'INSERT INTO chunk(id, file, start, "end", start_line, end_line, node_type, node_name, parents, dependencies, tokens) VALUES (?,?,?,?,?,?,?,?,?,?,?)',
+    );
+    for (const chunk of file.chunks) {
+      const oid = this.#nextChunk++;
+      insertChunk.run(
+        oid,
+        id,
+        chunk.start,
+        chunk.end,
+        chunk.startLine,
+        chunk.endLine,
+        chunk.nodeType,
+        chunk.nodeName,
+        list(chunk.parentNodes),
+        list(chunk.dependencies),
+        Math.ceil(chunk.size),
+      );
+      this.#builder.add(oid, id, file.text, chunk.start, chunk.end);
+    }
+    const insertDefinition = this.#statement(
+      'INSERT INTO definition(file, ordinal, name, kind, container, start, declaration, name_start, body, "end", start_line, end_line, exported) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)',
+    );
+    for (let ordinal = 0; ordinal < file.definitions.length; ordinal++) {
+      const definition = file.definitions[ordinal]!;
+      insertDefinition.run(
+        id,
+        ordinal,
+        definition.name,
+        definition.kind,
+        list(definition.container),
+        definition.start,
+        definition.declaration,
+        definition.nameStart,
+        definition.body,
+        definition.end,
+        definition.startLine,
+        definition.endLine,
+        definition.exported ? 1 : 0,
+      );
+    }
+    return id;
+  }
+
+  /** Forgets a file: row, chunks, definitions; its postings die. Returns whether there was one. */
+  dropFile(path: string): boolean {
+    const row = this.get("SELECT id, first_chunk, chunk_count FROM file WHERE path = ?", path);
+    if (!row) return false;
+    const first = Number(row.first_chunk);
+    const count = Number(row.chunk_count);
+    for (let id = first; id < first + count; id++) this.#dead.add(id);
+    this.run("DELETE FROM chunk WHERE id >= ? AND id < ?", first, first + count);
+    this.run("DELETE FROM definition WHERE file = ?", row.id!);
+    this.run("DELETE FROM file WHERE id = ?", row.id!);
+    return true;
+  }
+
+  touchFile(path: string, mtime: number): void {
+    this.run("UPDATE file SET mtime = ? WHERE path = ?", mtime, path);
+  }
+
+  /** Writes the segment of this batch and takes the dead out of the others' chunk tables. */
+  endBatch(): void {
+    if (this.#dead.size) {
+      for (const row of this.all("SELECT id, chunks FROM segment")) {
+        const entries = [...decodeChunkTable(row.chunks as Uint8Array)];
+        const alive = entries.filter((entry) => !this.#dead.has(entry.chunk));
+        if (alive.length === entries.length) continue;
+        if (alive.length === 0) {
+          this.run("DELETE FROM posting WHERE segment = ?", row.id!);
+          this.run("DELETE FROM segment WHERE id = ?", row.id!);
+        } else {
+          this.run("UPDATE segment SET chunks = ? WHERE id = ?", encodeChunkTable(alive), row.id!);
+        }
+      }
+      this.#dead.clear();
+    }
+    if (!this.#builder.isEmpty) {
+      const { postings, table } = this.#builder.drain();
+      const segment = this.run("INSERT INTO segment(chunks) VALUES (?)", table);
+      this.#insertPostings(segment, postings);
+    }
+    this.setMeta("next_chunk", String(this.#nextChunk));
+  }
+
+  #insertPostings(segment: number, postings: Iterable<[string, Uint8Array]>): void {
+    const insert = this.#statement("INSERT INTO posting(segment, term, data) VALUES (?,?,?)");
+    for (const [term, data] of postings) insert.run(segment, term, data);
+  }
+
+  /**
+   * Merges segments of like size (a log-structured merge, tiers of factor 4), so that a query meets few of them however
+   * many small ingests there were. One transaction.
+   */
+  mergeSegments(): void {
+    const segments = this.all("SELECT id, length(chunks) AS size FROM segment ORDER BY id")
+      .map((row) => ({ id: Number(row.id), size: Number(row.size) }));
+    const tiers = new Map<number, number[]>();
+    for (const { id, size } of segments) {
+      const tier = Math.floor(Math.log(Math.max(size, 64)) / Math.log(4));
+      tiers.set(tier, [...tiers.get(tier) ?? [], id]);
+    }
+    // From the smallest: four of a tier, and all that is smaller, become one.
+    const most = 4;
+    let chosen: number[] = [];
+    let smaller: number[] = [];
+    for (const tier of [...tiers.keys()].sort((a, b) => a - b)) {
+      smaller = [...smaller, ...tiers.get(tier)!];
+      if (tiers.get(tier)!.length >= most || smaller.length >= 2 * most) chosen = smaller;
+    }
+    if (chosen.length < 2) return;
+    this.transaction(() => this.#merge(chosen));
+  }
+
+  #merge(chosen: number[]): void {
+    const marks = chosen.map(() => "?").join(",");
+    const entries: ChunkEntry[] = [];
+    for (const row of this.all(`SELECT chunks FROM segment WHERE id IN (${marks})`, ...chosen)) {
+      entries.push(...decodeChunkTable(row.chunks as Uint8Array));
+    }
+    entries.sort((a, b) => a.chunk - b.chunk);
+    const alive = new Set(entries.map((entry) => entry.chunk));
+    const target = this.run("INSERT INTO segment(chunks) VALUES (?)", encodeChunkTable(entries));
+    const rows = this.#statement(
+      `SELECT term, data FROM posting WHERE segment IN (${marks}) ORDER BY term`,
+    ).iterate(...chosen) as Iterable<Row>;
+    const insert = this.#statement("INSERT INTO posting(segment, term, data) VALUES (?,?,?)");
+    let term: string | undefined;
+    let lists: Uint8Array[] = [];
+    const merged: [string, Uint8Array][] = [];
+    const flush = () => {
+      if (term === undefined) return;
+      const data = mergePostings(lists, (chunk) => alive.has(chunk));
+      if (data.length) merged.push([term, data]);
+    };
+    for (const row of rows) {
+      if (row.term !== term) {
+        flush();
+        term = row.term as string;
+        lists = [];
+      }
+      lists.push(row.data as Uint8Array);
+    }
+    flush();
+    for (const [key, data] of merged) insert.run(target, key, data);
+    this.run(`DELETE FROM posting WHERE segment IN (${marks})`, ...chosen);
+    this.run(`DELETE FROM segment WHERE id IN (${marks})`, ...chosen);
+  }
+
+  known(): Map<string, KnownFile> {
+    const known = new Map<string, KnownFile>();
+    for (const row of this.all("SELECT path, hash, bytes, mtime FROM file")) {
+      known.set(row.path as string, {
+        hash: row.hash as string,
+        bytes: Number(row.bytes),
+        mtime: Number(row.mtime),
+      });
+    }
+    return known;
+  }
+
+  files(): FileRow[] {
+    return this.all(`SELECT ${FILE_COLUMNS} FROM file ORDER BY path`).map(fileRow);
+  }
+
+  file(path: string): FileRow | undefined {
+    const row = this.get(`SELECT ${FILE_COLUMNS} FROM file WHERE path = ?`, path);
+    return row && fileRow(row);
+  }
+
+  fileById(id: number): FileRow | undefined {
+    const row = this.get(`SELECT ${FILE_COLUMNS} FROM file WHERE id = ?`, id);
+    return row && fileRow(row);
+  }
+
+  text(file: number): string {
+    const row = this.get("SELECT text FROM file WHERE id = ?", file);
+    return row ? Buffer.from(zstdDecompressSync(row.text as Uint8Array)).toString("utf8") : "";
+  }
+
+  imports(file: number): Import[] {
+    const json = this.get("SELECT imports FROM file WHERE id = ?", file)?.imports as string;
+    return json ? JSON.parse(json) : [];
+  }
+
+  chunk(id: number): ChunkRow | undefined {
+    const row = this.get("SELECT * FROM chunk WHERE id = ?", id);
+    return row && chunkRow(row);
+  }
+
+  chunksOf(file: FileRow): ChunkRow[] {
+    return this.all(
+      "SELECT * FROM chunk WHERE id >= ? AND id < ? ORDER BY id",
+      file.firstChunk,
+      file.firstChunk + file.chunkCount,
+    ).map(chunkRow);
+  }
+
+  chunkIdsOfKind(nodeType: string): number[] {
+    return this.all("SELECT id FROM chunk WHERE node_type = ?", nodeType).map((row) =>
+      Number(row.id)
+    );
+  }
+
+  definitionsOf(file: number): DefinitionRow[] {
+    return this.all("SELECT * FROM definition WHERE file = ? ORDER BY ordinal", file).map(
+      definitionRow,
+    );
+  }
+
+  definitionsNamed(name: string): DefinitionRow[] {
+    return this.all("SELECT * FROM definition WHERE name = ? ORDER BY file, ordinal", name).map(
+      definitionRow,
+    );
+  }
+
+  // --- text index -------------------------------------------------------------------------------------------------
+
+  segments(): { id: number; chunks: Uint8Array }[] {
+    return this.all("SELECT id, chunks FROM segment ORDER BY id").map((row) => ({
+      id: Number(row.id),
+      chunks: row.chunks as Uint8Array,
+    }));
+  }
+
+  posting(segment: number, term: string): Uint8Array | undefined {
+    return this.get("SELECT data FROM posting WHERE segment = ? AND term = ?", segment, term)
+      ?.data as Uint8Array | undefined;
+  }
+
+  /** Terms of a segment in `[from, to)`. */
+  terms(segment: number, from: string, to: string): string[] {
+    return this.all(
+      "SELECT term FROM posting WHERE segment = ? AND term >= ? AND term < ?",
+      segment,
+      from,
+      to,
+    ).map((row) => row.term as string);
+  }
+
+  /** Ids of the files that import a file. An import of a whole package (several files) says nothing about one of them. */
+  importersOf(file: number): number[] {
+    return this.all(
+      `SELECT DISTINCT from_id FROM import_edge e WHERE to_id = ? AND NOT EXISTS (
+         SELECT 1 FROM import_edge o WHERE o.from_id = e.from_id AND o.ordinal = e.ordinal AND o.to_id <> e.to_id)
+       ORDER BY from_id`,
+      file,
+    ).map((row) => Number(row.from_id));
+  }
+
+  // --- summaries --------------------------------------------------------------------------------------------------
+
+  putSummary(path: string, level: string, text: string, tokens: number, terms: string): void {
+    this.dropSummary(path);
+    const id = this.run(
+      "INSERT INTO summary(path, level, text, tokens) VALUES (?,?,?,?)",
+      path,
+      level,
+      text,
+      tokens,
+    );
+    this.run("INSERT INTO summary_text(rowid, terms) VALUES (?, ?)", id, terms);
+  }
+
+  dropSummary(path: string): void {
+    const row = this.get("SELECT id FROM summary WHERE path = ?", path);
+    if (!row) return;
+    this.run("DELETE FROM summary_text WHERE rowid = ?", row.id!);
+    this.run("DELETE FROM summary WHERE id = ?", row.id!);
+  }
+}
+
+const FILE_COLUMNS = "id, path, language, bytes, hash, lines, first_chunk, chunk_count";
+
+function fileRow(row: Row): FileRow {
+  return {
+    id: Number(row.id),
+    path: row.path as string,
+    language: row.language as string,
+    bytes: Number(row.bytes),
+    hash: row.hash as string,
+    lines: Number(row.lines),
+    firstChunk: Number(row.first_chunk),
+    chunkCount: Number(row.chunk_count),
+  };
+}
+
+function chunkRow(row: Row): ChunkRow {
+  return {
+    id: Number(row.id),
+    file: Number(row.file),
+    start: Number(row.start),
+    end: Number(row.end),
+    startLine: Number(row.start_line),
+    endLine: Number(row.end_line),
+    nodeType: row.node_type as string,
+    nodeName: row.node_name as string,
+    parentNodes: parseList(row.parents as string),
+    dependencies: parseList(row.dependencies as string),
+    tokens: Number(row.tokens),
+  };
+}
+
+function definitionRow(row: Row): DefinitionRow {
+  return {
+    file: Number(row.file),
+    name: row.name as string,
+    kind: row.kind as Definition["kind"],
+    container: parseList(row.container as string),
+    start: Number(row.start),
+    declaration: Number(row.declaration),
+    nameStart: Number(row.name_start),
+    body: Number(row.body),
+    end: Number(row.end),
+    startLine: Number(row.start_line),
+    endLine: Number(row.end_line),
+    exported: row.exported === 1,
+  };
+}
+
+/** Lists are kept as JSON, the empty one as the empty string. */
+function list(values: readonly string[]): string {
+  return values.length ? JSON.stringify(values) : "";
+}
+
+const EMPTY: readonly string[] = [];
+function parseList(json: string): readonly string[] {
+  return json ? JSON.parse(json) : EMPTY;
+}

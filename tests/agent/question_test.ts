@@ -1,0 +1,64 @@
+/** Questions: shapes, names, paths and parts, read from the words alone. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { LONGEST_QUESTION, parseQuestion } from "../../agent/question.ts";
+
+Deno.test("parseQuestion() tells the shapes of questions apart", () => {
+  const shapes: [string, string][] = [
+    ["where is Mux defined?", "where"],
+    ["Which file handles cookies?", "where"],
+    ["who calls routeHTTP?", "callers"],
+    ["Where is parse_url used?", "callers"],
+    ["which files import dispatchRequest", "callers"],
+    ["What does the Recoverer middleware do?", "what"],
+    ["explain the radix tree", "what"],
+    ["How does chi match a route?", "how"],
+    ["what happens when a handler panics?", "how"],
+    ["why does flask push an app context?", "why"],
+    ["list all middlewares", "list"],
+    ["what exceptions are there", "list"],
+    ["when was the timeout changed?", "history"],
+    ["session management", "topic"],
+  ];
+  for (const [text, shape] of shapes) assert.equal(parseQuestion(text).shape, shape, text);
+});
+
+Deno.test("parseQuestion() finds names by their form and by their place in the question", () => {
+  assert.deepEqual(parseQuestion("how does `ServeHTTP` call Mux.routeHTTP?").symbols, [
+    "ServeHTTP",
+    "Mux.routeHTTP",
+  ]);
+  assert.deepEqual(parseQuestion("what does chain do?").symbols, ["chain"]);
+  assert.deepEqual(
+    parseQuestion("who calls get_environ_proxies()?").symbols.includes("get_environ_proxies()"),
+    true,
+  );
+  assert.deepEqual(parseQuestion("Mux").symbols, ["Mux"]);
+  assert.deepEqual(parseQuestion("how are routes registered").symbols, []);
+});
+
+Deno.test("parseQuestion() finds paths and leaves ordinary words alone", () => {
+  assert.deepEqual(parseQuestion("what is in lib/core/Axios.js and mux.go?").paths, [
+    "lib/core/Axios.js",
+    "mux.go",
+  ]);
+  assert.deepEqual(parseQuestion("how do routes work?").paths, []);
+});
+
+Deno.test("parseQuestion() splits what are two questions and keeps what is one", () => {
+  assert.deepEqual(
+    parseQuestion("How are routes registered and how does the timeout middleware work?").parts,
+    [
+      "How are routes registered",
+      "how does the timeout middleware work",
+    ],
+  );
+  assert.deepEqual(parseQuestion("request and response interceptors").parts, []);
+});
+
+Deno.test("parseQuestion() gives a question for any text, always the same", () => {
+  fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 300 }), (text) => {
+    assert.deepEqual(parseQuestion(text), parseQuestion(text));
+  }));
+  assert.equal(parseQuestion("word ".repeat(20_000)).text.length <= LONGEST_QUESTION, true);
+});

@@ -1,0 +1,328 @@
+/**
+ * The rules of the house as tests: who may import whom, one door a room, no cycles, headers, sizes, documented doors, a map
+ * that names what exists, pinned dependencies, and commands that cannot reach the network.
+ */
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Project, ts } from "ts-morph";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+/** The fixed top level: source lives in these rooms and in `main.ts`. */
+const ROOMS = ["ingest", "rag", "agent", "kernel", "bench", "tests"];
+
+/** What each room may import. `main.ts`, `bench` and `tests` may import anything. */
+const ARROWS: Record<string, readonly string[]> = {
+  ingest: [],
+  kernel: [],
+  rag: ["ingest"],
+  agent: ["rag", "ingest", "kernel"],
+};
+
+/** Lines above which a file is two files, unless it is listed here with the reason. */
+const MAX_LINES = 600;
+const LONG_FILES: Record<string, string> = {
+  "ingest/graph_typescript.ts":
+    "one visitor over the compiler's tree, whose cases lean on each other",
+  "ingest/resolve_javascript.ts":
+    "the compiler's rules of module resolution, which only make sense together",
+  "ingest/syntax_typescript.ts":
+    "one pass over the tree for chunks, definitions and imports; two passes would cost twice",
+  "ingest/tree_sitter_languages.ts": "a table, one entry a grammar",
+  "rag/graph.ts": "the questions to the graph and the build that they share",
+  "rag/store.ts": "every statement on the index, next to the schema that it depends on",
+};
+
+/** Loading one of these costs more than a whole `search` may take, so no static import may reach it from `main.ts`. */
+const HEAVY = ["ts-morph", "typescript", "@vscode/tree-sitter-wasm", "gpt-tokenizer", "sqlite-vec"];
+
+interface Import {
+  readonly specifier: string;
+  readonly kind: "static" | "type" | "dynamic";
+}
+
+interface Source {
+  /** Relative to the repository, `/`-separated. */
+  readonly path: string;
+  readonly text: string;
+  readonly imports: readonly Import[];
+}
+
+const sources = readSources();
+const byPath = new Map(sources.map((source) => [source.path, source]));
+const config = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json"))) as {
+  imports: Record<string, string>;
+  tasks: Record<string, string | { command?: string }>;
+};
+
+/** Every source file, except fixtures, which are data. */
+function readSources(): Source[] {
+  const found: string[] = ["main.ts"];
+  const walk = (folder: string) => {
+    for (const entry of Deno.readDirSync(join(ROOT, folder))) {
+      const path = `${folder}/${entry.name}`;
+      if (
+        entry.isDirectory && entry.name !== "fixtures" && entry.name !== "node_modules" &&
+        !entry.name.startsWith(".")
+      ) {
+        walk(path);
+      } else if (entry.isFile && /\.tsx?$/.test(entry.name)) found.push(path);
+    }
+  };
+  for (const room of ROOMS) walk(room);
+  return found.sort().map((path) => {
+    const text = Deno.readTextFileSync(join(ROOT, path));
+    return { path, text, imports: importsOf(path, text) };
+  });
+}
+
+function importsOf(path: string, text: string): Import[] {
+  const imports: Import[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) {
+      const { moduleSpecifier } = node;
+      if (moduleSpecifier !== undefined && ts.isStringLiteral(moduleSpecifier)) {
+        const typeOnly = ts.isImportDeclaration(node)
+          ? node.importClause?.isTypeOnly
+          : node.isTypeOnly;
+        imports.push({ specifier: moduleSpecifier.text, kind: typeOnly ? "type" : "static" });
+      }
+      return;
+    }
+    if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+      const [specifier] = node.arguments;
+      if (specifier !== undefined && ts.isStringLiteralLike(specifier)) {
+        imports.push({ specifier: specifier.text, kind: "dynamic" });
+      }
+    } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
+      if (ts.isStringLiteral(node.argument.literal)) {
+        imports.push({ specifier: node.argument.literal.text, kind: "type" });
+      }
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest));
+  return imports;
+}
+
+/** The file of ours that an import means; undefined for a package. */
+function target(source: Source, specifier: string): string | undefined {
+  if (!specifier.startsWith(".")) return undefined;
+  return join(dirname(source.path), specifier).replaceAll("\\", "/");
+}
+
+/** The room of a path, or the file name at the top level. */
+function roomOf(path: string): string {
+  return path.includes("/") ? path.slice(0, path.indexOf("/")) : path;
+}
+
+Deno.test("the top level holds what it is meant to hold", () => {
+  const known = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "LICENSE",
+    "deno.json",
+    "deno.lock",
+    "main.ts",
+    ...ROOMS,
+  ];
+  const found = [...Deno.readDirSync(ROOT)].map((entry) => entry.name).filter((name) =>
+    !name.startsWith(".")
+  );
+  assert.deepEqual(found.filter((name) => !known.includes(name)), []);
+});
+
+Deno.test("imports follow the arrows, and enter another room only through its mod.ts", () => {
+  const broken: string[] = [];
+  for (const source of sources) {
+    const room = roomOf(source.path);
+    for (const { specifier } of source.imports) {
+      const path = target(source, specifier);
+      if (path === undefined || !path.endsWith(".ts")) continue;
+      const other = roomOf(path);
+      if (!byPath.has(path)) {
+        broken.push(`${source.path} imports "${specifier}", which is no source file`);
+      }
+      if (other === room) continue;
+      const allowed = ARROWS[room];
+      if (allowed !== undefined && !allowed.includes(other)) {
+        broken.push(`${source.path} may not import ${path}`);
+      }
+      // Tests and benchmarks look at single parts; everybody else uses the door.
+      if (room !== "tests" && room !== "bench" && path !== `${other}/mod.ts`) {
+        broken.push(`${source.path} imports ${path} instead of ${other}/mod.ts`);
+      }
+    }
+  }
+  assert.deepEqual(broken, []);
+});
+
+Deno.test("main.ts is the only file outside a room, and nobody but tests and bench imports it", () => {
+  for (const source of sources) {
+    const room = roomOf(source.path);
+    if (room === "tests" || room === "bench") continue;
+    assert.ok(
+      source.imports.every(({ specifier }) => target(source, specifier) !== "main.ts"),
+      source.path,
+    );
+  }
+});
+
+Deno.test("no file imports itself over a detour", () => {
+  const done = new Set<string>();
+  const trail: string[] = [];
+  const visit = (path: string): void => {
+    if (trail.includes(path)) {
+      assert.fail(`import cycle: ${[...trail.slice(trail.indexOf(path)), path].join(" -> ")}`);
+    }
+    const source = byPath.get(path);
+    if (source === undefined || done.has(path)) return;
+    trail.push(path);
+    for (const { specifier, kind } of source.imports) {
+      // Types are gone when the program runs: they cannot deadlock a module.
+      const next = kind === "type" ? undefined : target(source, specifier);
+      if (next !== undefined) visit(next);
+    }
+    trail.pop();
+    done.add(path);
+  };
+  for (const { path } of sources) visit(path);
+});
+
+Deno.test("every file opens with a header that says what it is for", () => {
+  const missing = sources.filter(({ text }) =>
+    !/^(#![^\n]*\n)?\/\*\*[\s*]+\S[^]{30,}?\*\//.test(text)
+  );
+  assert.deepEqual(missing.map(({ path }) => path), []);
+});
+
+Deno.test(`no file is longer than ${MAX_LINES} lines without a reason`, () => {
+  const long = sources.filter(({ path, text }) =>
+    text.split("\n").length > MAX_LINES && !(path in LONG_FILES)
+  );
+  assert.deepEqual(long.map(({ path, text }) => `${path}: ${text.split("\n").length} lines`), []);
+  for (const path of Object.keys(LONG_FILES)) {
+    const lines = byPath.get(path)?.text.split("\n").length ?? 0;
+    assert.ok(lines > MAX_LINES, `${path} has ${lines} lines: it needs no exception`);
+  }
+});
+
+Deno.test("everything that a door exports is documented", () => {
+  const project = new Project({
+    compilerOptions: { allowImportingTsExtensions: true, noLib: true, types: [] },
+    skipAddingFilesFromTsConfig: true,
+  });
+  for (const { path } of sources) project.addSourceFileAtPath(join(ROOT, path));
+  const undocumented: string[] = [];
+  for (const room of ["ingest", "rag", "agent", "kernel"]) {
+    const door = project.getSourceFileOrThrow(join(ROOT, room, "mod.ts"));
+    for (const [name, declarations] of door.getExportedDeclarations()) {
+      const documented = declarations.some((declaration) => {
+        const holder = declaration.getKindName() === "VariableDeclaration"
+          ? declaration.getFirstAncestorByKind(ts.SyntaxKind.VariableStatement)
+          : declaration;
+        return holder !== undefined && ts.getJSDocCommentsAndTags(holder.compilerNode).length > 0;
+      });
+      if (!documented) undocumented.push(`${room}/mod.ts: ${name}`);
+    }
+  }
+  assert.deepEqual(undocumented, []);
+});
+
+Deno.test("ARCHITECTURE.md names every source file, and none that does not exist", () => {
+  const map = Deno.readTextFileSync(join(ROOT, "ARCHITECTURE.md"));
+  const named = new Set(
+    [...map.matchAll(/`((?:[\w.-]+\/)+[\w.-]+\.ts|main\.ts)`/g)].map((match) => match[1]!),
+  );
+  const mapped = sources.map(({ path }) => path).filter((path) => roomOf(path) !== "tests");
+  assert.deepEqual(mapped.filter((path) => !named.has(path)), [], "files that the map lacks");
+  assert.deepEqual([...named].filter((path) => !byPath.has(path)), [], "names without a file");
+});
+
+Deno.test("every dependency is pinned to one version", () => {
+  for (const [name, specifier] of Object.entries(config.imports)) {
+    assert.match(
+      specifier,
+      /^npm:(@[\w.-]+\/)?[\w.-]+@\d+\.\d+\.\d+(-[\w.]+)?(\/[\w./-]+)?$/,
+      name,
+    );
+  }
+});
+
+Deno.test("packages are imported by the names of the import map", () => {
+  const names = Object.keys(config.imports);
+  const strangers: string[] = [];
+  for (const source of sources) {
+    for (const { specifier } of source.imports) {
+      const known = specifier.startsWith(".") || specifier.startsWith("node:") ||
+        names.some((name) => specifier === name || specifier.startsWith(`${name}/`));
+      if (!known) strangers.push(`${source.path}: ${specifier}`);
+    }
+  }
+  assert.deepEqual(strangers, []);
+});
+
+Deno.test("a search does not load parsers: main.ts reaches nothing heavy without a dynamic import", () => {
+  const seen = new Set<string>();
+  const visit = (path: string): void => {
+    const source = byPath.get(path);
+    if (source === undefined || seen.has(path)) return;
+    seen.add(path);
+    for (const { specifier, kind } of source.imports) {
+      if (kind !== "static") continue;
+      assert.ok(
+        !HEAVY.some((name) => specifier === name || specifier.startsWith(`${name}/`)),
+        `${path} loads ${specifier} at start`,
+      );
+      const next = target(source, specifier);
+      if (next !== undefined) visit(next);
+    }
+  };
+  for (const path of ["main.ts", "rag/mod.ts"]) visit(path);
+});
+
+Deno.test("no command for users may reach the network, and none runs with every permission", () => {
+  for (
+    const name of [
+      "ask",
+      "search",
+      "refs",
+      "impact",
+      "outline",
+      "read",
+      "ingest",
+      "status",
+      "doctor",
+    ]
+  ) {
+    const task = config.tasks[name];
+    const command = typeof task === "object" ? task.command ?? "" : task ?? "";
+    assert.match(command, /^deno run .*\bmain\.ts\b/, name);
+    assert.doesNotMatch(command, /--allow-net|--allow-all|\s-[a-zA-Z]*[AN]\b|--allow-import/, name);
+    assert.match(
+      command,
+      /--no-prompt/,
+      `${name} must not ask for permissions that it does not have`,
+    );
+  }
+});
+
+Deno.test("ingest never touches the database, and rag alone does", () => {
+  const users = sources.filter(({ imports }) =>
+    imports.some(({ specifier }) => specifier === "node:sqlite")
+  );
+  const rooms = new Set(
+    users.map(({ path }) => roomOf(path)).filter((room) => room !== "tests" && room !== "bench"),
+  );
+  assert.deepEqual([...rooms], ["rag"]);
+});
+
+Deno.test("no source file opens a connection", () => {
+  const reaching = sources.filter(({ path, text }) =>
+    roomOf(path) !== "tests" && roomOf(path) !== "bench" &&
+    /\bfetch\(|\bDeno\.(connect|connectTls|listen|serve)\b|new WebSocket\(|"node:(https?|net|tls|dgram)"/
+      .test(text)
+  );
+  assert.deepEqual(reaching.map(({ path }) => path), []);
+});

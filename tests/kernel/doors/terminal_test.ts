@@ -1,0 +1,70 @@
+/** Widths, cuts and excerpts: what keeps a terminal at 80 columns whatever a file holds. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { excerpt } from "../../../kernel/doors/render.ts";
+import {
+  clip,
+  clipStart,
+  colours,
+  pad,
+  printable,
+  textWidth,
+} from "../../../kernel/doors/terminal.ts";
+
+const PLAIN = { colours: colours(false, () => undefined), columns: undefined, full: false };
+
+Deno.test("textWidth() counts cells, not code units", () => {
+  assert.equal(textWidth("abc"), 3);
+  assert.equal(textWidth("日本"), 4);
+  assert.equal(textWidth("e\u0301"), 1);
+  assert.equal(textWidth("😀"), 2);
+});
+
+Deno.test("clip() and clipStart() never exceed the width and change nothing that fits", () => {
+  const text = fc.string({ unit: "grapheme", maxLength: 60 });
+  fc.assert(fc.property(text, fc.integer({ min: 1, max: 40 }), (value, width) => {
+    for (const cut of [clip, clipStart]) {
+      const result = cut(value, width);
+      assert.ok(textWidth(result) <= width);
+      if (textWidth(value) <= width) assert.equal(result, value);
+    }
+  }));
+});
+
+Deno.test("pad() reaches a width and never cuts", () => {
+  assert.equal(pad("日", 4), "日  ");
+  assert.equal(pad("abcdef", 3), "abcdef");
+});
+
+Deno.test("printable() leaves line ends and nothing else that a terminal obeys", () => {
+  assert.equal(printable("a\tb\r\nc\x1b[31m\x9b\r"), "a  b\nc·[31m··");
+});
+
+Deno.test("excerpt() shows a short chunk whole, without blank lines around it", () => {
+  assert.equal(excerpt("\n\nfoo();\nbar();\n\n", 5, "bar", PLAIN), "7 foo();\n8 bar();");
+});
+
+Deno.test("excerpt() of a long chunk has its head, the lines of the query, and says what is left out", () => {
+  const lines = Array.from(
+    { length: 60 },
+    (_, n) => n === 40 ? "  retryDelay *= 2;" : `  step(${n});`,
+  );
+  const shown = excerpt(
+    ["function backoff() {", ...lines, "}"].join("\n"),
+    100,
+    "retry delay",
+    PLAIN,
+  );
+  assert.match(shown, /^100 function backoff\(\) \{\n +…\n/);
+  assert.match(shown, /^141 {3}retryDelay \*= 2;$/m);
+  assert.match(shown, /… \d+ lines more$/);
+  assert.ok(shown.split("\n").length <= 14);
+  assert.equal(
+    excerpt(["a", ...lines].join("\n"), 1, "x", { ...PLAIN, full: true }).split("\n").length,
+    61,
+  );
+});
+
+Deno.test("excerpt() survives a chunk of one enormous line", () => {
+  assert.ok(excerpt("x".repeat(1_000_000), 1, "x", PLAIN).length < 500);
+});

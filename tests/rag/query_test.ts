@@ -1,0 +1,45 @@
+/** Questions as concepts: what is asked for, what is named, what is only the manner of asking. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { analyseQuery } from "../../rag/query.ts";
+
+const terms = (text: string) =>
+  analyseQuery(text).concepts.filter((c) => !c.derived).map((c) => c.term);
+
+Deno.test("analyseQuery() leaves out the words that only ask", () => {
+  assert.deepEqual(terms("How does the router match a path?"), ["router", "match", "path"]);
+});
+
+Deno.test("analyseQuery() keeps a question of stop words only", () => {
+  assert.deepEqual(terms("how does it work"), ["how", "does", "it", "work"]);
+});
+
+Deno.test("analyseQuery() takes the parts of an identifier and the whole", () => {
+  const query = analyseQuery("where is safeParse called");
+  assert.deepEqual(query.identifiers, ["safeParse"]);
+  assert.ok(query.concepts.some((concept) => concept.term === "safeparse" && concept.derived));
+});
+
+Deno.test("analyseQuery() joins neighbours that may be one identifier", () => {
+  assert.ok(analyseQuery("the safe parse result").concepts.some((c) => c.term === "safeparse"));
+});
+
+Deno.test("analyseQuery() knows a query that is one name", () => {
+  for (const name of ["Mux", "z.object", "Foo::bar", "create_app", "app.use()", "$ZodType"]) {
+    assert.ok(analyseQuery(name).isSymbol, name);
+  }
+  for (const text of ["two words", "what?", "a-b c", ""]) {
+    assert.ok(!analyseQuery(text).isSymbol, text);
+  }
+});
+
+Deno.test("analyseQuery() counts inflections of one word once", () => {
+  assert.equal(terms("validate validated validation").length, 1);
+});
+
+Deno.test("analyseQuery() never throws and bounds its concepts", () => {
+  fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 300 }), (text) => {
+    assert.ok(analyseQuery(text).concepts.length <= 48);
+  }));
+  assert.ok(analyseQuery("word ".repeat(25_000)).concepts.length <= 48);
+});
