@@ -5,6 +5,7 @@
  * when that is not possible. What must hold: everything heavy is loaded inside the handler that needs it, so that a search
  * starts at once; nothing here opens a connection.
  */
+import { existsSync } from "node:fs";
 import config from "./deno.json" with { type: "json" };
 import { findWorkspace, listTree, parse, readTree } from "./ingest/mod.ts";
 import {
@@ -123,7 +124,7 @@ const handlers: Handlers = {
   },
 
   async *ingest(input, context) {
-    const workspace = locate(input.repo, true);
+    const workspace = locate(input.repo, input.paths);
     const limit = input.root === undefined ? workspace.limit : workspace.subfolder(input.root);
     const paths = input.paths.map((path) => workspace.path(path));
     const outside = paths.find((path) => !workspace.isWithinLimit(path, limit));
@@ -180,20 +181,30 @@ const handlers: Handlers = {
 };
 
 /**
- * The workspace: the folder that was named, else the one around the current folder. Only `ingest` makes a workspace of a
- * folder that is no repository: a question asked in the wrong place must not read a whole home folder.
+ * The workspace: the folder that was named, else the one around the current folder.
+ *
+ * Only `ingest` makes a workspace of a folder that is no repository: a question asked in the wrong place must not read a
+ * whole home folder. Outside any workspace, the paths to ingest say where it is.
+ *
+ * @param toIngest paths to ingest; undefined for every other command
  */
-function locate(repo: string | undefined, mayBegin = false): Workspace {
-  const root = repo === undefined
-    ? Deno.realPathSync(findWorkspace(Deno.cwd()).root)
-    : Workspace.resolveRoot(repo);
-  const workspace = new Workspace(root, stateFolder(root));
-  if (repo !== undefined || mayBegin || workspace.hasIndex || findWorkspace(root).git) {
-    return workspace;
+function locate(repo: string | undefined, toIngest?: readonly string[]): Workspace {
+  if (repo !== undefined) return at(Workspace.resolveRoot(repo));
+  const here = findWorkspace(Deno.cwd());
+  const workspace = at(Deno.realPathSync(here.root));
+  if (here.git || workspace.hasIndex) return workspace;
+  const [path] = toIngest ?? [];
+  if (path !== undefined && existsSync(path)) {
+    return at(Deno.realPathSync(findWorkspace(path).root));
   }
+  if (toIngest !== undefined) return workspace;
   throw new CommandError(
-    `"${root}": neither a repository nor ingested; go into one, name a folder with --repo, or run "batos ingest" here`,
+    `"${workspace.root}": neither a repository nor ingested; go into one, name a folder with --repo, or run "batos ingest" here`,
   );
+}
+
+function at(root: string): Workspace {
+  return new Workspace(root, stateFolder(root));
 }
 
 /** Opens the index for reading: made first when there is none, brought up to date when that is wanted and possible. */
@@ -409,6 +420,13 @@ async function checkIndex(workspace: Workspace, context: HandlerContext) {
     } as const;
   }
   using memory = openMemory(workspace.root, { readOnly: true });
+  if (memory.lastIngest() === 0) {
+    return {
+      status: "warning",
+      detail: "the first ingest did not come to its end",
+      remedy: 'run "batos ingest"',
+    } as const;
+  }
   const verdict = String(Object.values(memory.store.get("PRAGMA quick_check") ?? {})[0]);
   if (verdict !== "ok") {
     return { status: "failure", detail: verdict, remedy: 'run "batos ingest --rebuild"' } as const;

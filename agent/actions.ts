@@ -6,9 +6,10 @@
  * `git` only after they were found in the index; text from files is returned, never interpreted.
  */
 import { z } from "zod";
-import type { Hit, OutlineEntry } from "../rag/mod.ts";
-import type { ContextItem, Reference } from "./driver.ts";
+import type { Hit } from "../rag/mod.ts";
+import type { ContextItem } from "./driver.ts";
 import type { MemoryPort } from "./memory_port.ts";
+import { type GraphPort, referencesByGraph, referencesByName } from "./references.ts";
 
 /** Longest query that an action takes; what is longer is no query but a document. */
 export const LONGEST_QUERY = 1000;
@@ -16,10 +17,8 @@ export const LONGEST_QUERY = 1000;
 const DESCENT_CHUNKS = 6;
 /** Lines that one read returns: more is a file, not an exact place. */
 const MOST_LINES = 160;
-/** Lines that hold a name which one action returns. */
-const MOST_REFERENCES = 80;
-/** Files looked through for a name, at most, so that a step stays well under a second. */
-const MOST_FILES_SCANNED = 4000;
+/** Share of the remaining time that resolving references may take: what comes after must still be done. */
+const SHARE_OF_TIME = 0.6;
 /** Commits of a file that history returns. */
 const MOST_COMMITS = 15;
 
@@ -37,6 +36,10 @@ export interface World {
   /** What retrieval looks for now; descent ranks the chunks of a file by it. */
   readonly query: string;
   readonly signal: AbortSignal | undefined;
+  /** The symbol graph, where there is one. */
+  readonly graph?: GraphPort | undefined;
+  /** Milliseconds left to the run. */
+  readonly ms: number;
 }
 
 export interface Observation {
@@ -62,8 +65,12 @@ const SCHEMAS = {
     ),
   read: z.strictObject({ path: path.min(1), start_line: line, end_line: line })
     .describe(`Read exact lines of a file, at most ${MOST_LINES} at once`),
-  references: z.strictObject({ name })
-    .describe("Where a name is defined, called, imported, mentioned"),
+  references: z.strictObject({
+    name,
+    resolve: z.boolean().default(false).describe(
+      "have the compiler resolve it: exact, but slow the first time",
+    ),
+  }).describe("Where a name is defined, called, imported, mentioned"),
   history: z.strictObject({ path: path.min(1) })
     .describe("The last commits that touched a file"),
   answer: z.strictObject({
@@ -72,6 +79,7 @@ const SCHEMAS = {
   }).describe("Answer the question and end"),
 };
 
+/** Name of an action, `answer` among them. */
 export type ActionName = keyof typeof SCHEMAS;
 type Arguments<Name extends ActionName> = z.output<typeof SCHEMAS[Name]>;
 
@@ -86,6 +94,7 @@ export const STEP = z.discriminatedUnion("action", [
   z.strictObject({ thought, action: z.literal("answer"), arguments: SCHEMAS.answer }),
 ]);
 
+/** A valid thought and action. */
 export type Step = z.output<typeof STEP>;
 
 /** The step in what a driver proposed, or what is wrong with it. */
@@ -124,7 +133,7 @@ export async function perform(
     case "read":
       return read(step.arguments, world);
     case "references":
-      return references(step.arguments, world);
+      return await references(step.arguments, world);
     case "history":
       return await history(step.arguments, world);
   }
@@ -276,136 +285,25 @@ export function splitLines(text: string): string[] {
   return lines;
 }
 
-function references(args: Arguments<"references">, world: World): Observation {
-  const { memory } = world;
-  const name = args.name.replace(/\(\)$/, "");
-  // `Mux.Route`, `Router::new`, `a#b`: the last part is what lines hold, the first tells definitions apart.
-  const parts = name.split(/\.|::|#|->/).filter(Boolean);
-  const last = parts.at(-1) ?? name;
-  const owner = parts.length > 1 ? parts.at(-2)! : undefined;
-  const all = memory.definitions(last);
-  const owned = owner ? all.filter((entry) => entry.container.at(-1) === owner) : [];
-  const definitions = owned.length ? owned : all;
-  const paths = memory.paths();
-  const scan = paths.length <= MOST_FILES_SCANNED
-    ? paths
-    : [...new Set(memory.search(last, { limit: 200 }).map((hit) => hit.path))];
-  const found: Reference[] = [];
-  let total = 0;
-  for (const path of scan) {
-    const file = memory.file(path);
-    if (!file || !file.text.includes(last)) continue;
-    world.signal?.throwIfAborted();
-    const lines = linesWithName(file.text, last);
-    total += lines.length;
-    if (found.length >= MOST_REFERENCES) continue;
-    const outline = lines.length ? memory.outline(path) : [];
-    for (const { line, text } of lines) {
-      if (found.length >= MOST_REFERENCES) break;
-      const defined = outline.some((entry) =>
-        entry.name === last && entry.startLine <= line && line <= entry.startLine + 1
+async function references(args: Arguments<"references">, world: World): Promise<Observation> {
+  const { memory, graph, signal } = world;
+  if (args.resolve && graph) {
+    // The first time the compiler reads everything; what it does not finish in time is answered by name.
+    const deadline = AbortSignal.timeout(Math.max(1, world.ms * SHARE_OF_TIME));
+    try {
+      const found = await referencesByGraph(
+        args.name,
+        memory,
+        graph,
+        signal ? AbortSignal.any([signal, deadline]) : deadline,
       );
-      const within = innermost(outline, line);
-      found.push({
-        type: "reference",
-        name: last,
-        path,
-        line,
-        text,
-        kind: defined ? "definition" : kindOfUse(text, last),
-        within: within && !defined ? qualified(within) : "",
-      });
+      if (found) return found;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!deadline.aborted) throw error;
     }
   }
-  const files = new Set(definitions.map((entry) => entry.path));
-  const calls = found.filter((reference) => reference.kind === "call").length;
-  return {
-    summary: definitions.length || found.length
-      ? `"${last}": ${
-        definitions.length
-          ? `defined in ${
-            definitions.slice(0, 5).map((entry) =>
-              `${entry.path}:${entry.startLine}-${entry.endLine}`
-            ).join(", ")
-          }${definitions.length > 5 ? ` and ${definitions.length - 5} more` : ""}`
-          : "no definition"
-      }; ${total} lines hold it by name${
-        total > found.length ? `, the first ${found.length} kept` : ""
-      }, ${calls} of them calls${
-        scan === paths ? "" : "; only the files that search finds were looked through"
-      }`
-      : `"${last}" is neither defined nor mentioned`,
-    items: [
-      ...[...files].map((path) => ({
-        type: "outline",
-        path,
-        entries: memory.outline(path),
-      } as const)),
-      ...found,
-    ],
-  };
-}
-
-/** Lines that hold `name` as a whole word, each once. */
-function linesWithName(text: string, name: string): { line: number; text: string }[] {
-  const found: { line: number; text: string }[] = [];
-  let line = 1;
-  let counted = 0;
-  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + name.length)) {
-    if (isWordPart(text.charCodeAt(at - 1)) || isWordPart(text.charCodeAt(at + name.length))) {
-      continue;
-    }
-    for (; counted < at; counted++) if (text.charCodeAt(counted) === 10) line++;
-    if (found.at(-1)?.line === line) continue;
-    const start = text.lastIndexOf("\n", at) + 1;
-    const end = text.indexOf("\n", at);
-    found.push({ line, text: text.slice(start, end < 0 ? text.length : end).trim().slice(0, 300) });
-  }
-  return found;
-}
-
-function isWordPart(code: number): boolean {
-  return (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122) ||
-    code === 95 ||
-    code === 36 || code > 127;
-}
-
-function kindOfUse(text: string, name: string): Reference["kind"] {
-  if (/^(\/\/|\/?\*|#(?![[!]|include)|--|"""|'''|<!--)/.test(text)) return "comment";
-  if (
-    /^(import|from|export .* from|use|#include|using|require|\} from)\b/.test(text) ||
-    /\brequire\(/.test(text)
-  ) {
-    return "import";
-  }
-  let at = text.indexOf(name);
-  while (
-    at >= 0 &&
-    (isWordPart(text.charCodeAt(at - 1)) || isWordPart(text.charCodeAt(at + name.length)))
-  ) {
-    at = text.indexOf(name, at + 1);
-  }
-  // `name(`, `name::<T>(`, `name!(`, `name<T>(`: the forms a call takes in the languages of the table.
-  return /^(!|::<[^>]*>|<[^>]*>|\?\.)?\(/.test(text.slice(at + name.length)) ? "call" : "use";
-}
-
-/** The smallest definition around a line. */
-export function innermost(
-  outline: readonly OutlineEntry[],
-  line: number,
-): OutlineEntry | undefined {
-  let best: OutlineEntry | undefined;
-  for (const entry of outline) {
-    if (entry.startLine > line || entry.endLine < line || entry.kind === "key") continue;
-    if (!best || entry.endLine - entry.startLine <= best.endLine - best.startLine) best = entry;
-  }
-  return best;
-}
-
-/** `Mux.Route`: the name with its innermost scope. */
-export function qualified(entry: Pick<OutlineEntry, "name" | "container" | "kind">): string {
-  const owner = entry.container.at(-1);
-  return owner && entry.kind !== "section" ? `${owner}.${entry.name}` : entry.name;
+  return referencesByName(args.name, memory, signal);
 }
 
 async function history(

@@ -5,9 +5,21 @@
  * relevant, sources. Pure. What must hold: every statement is a quotation or a fact that memory holds; whatever is left out inside a
  * quotation says which lines; the text counts at most `budget.answerTokens`.
  */
-import { fenceFor } from "./governor.ts";
 import type { MorphState, Reference } from "./driver.ts";
 import { CLASS_LIKE, type Evidence, lastName, type Place } from "./evidence.ts";
+import {
+  callersList,
+  commitsList,
+  type List,
+  mergeSources,
+  type Source,
+  wantedList,
+} from "./answer_lists.ts";
+import { remark, sentencesOf, shorten } from "./doc_text.ts";
+import { cite, codeLines, proseLines, quoteCode, quoteProse, visible } from "./excerpt.ts";
+import { nearestNames } from "./nearest.ts";
+import { alike, MOST_REFERENCES } from "./references.ts";
+import { roleOf } from "./roles.ts";
 import type { Question } from "./question.ts";
 
 export const HEADLINE =
@@ -17,81 +29,93 @@ export const HEADLINE =
 export const HOW_TO_ATTACH =
   "To attach a model: this version ships the extractive driver only; a program can pass a driver of its own to `answerQuestion` (`driver` option, interface `Driver` in agent/driver.ts).";
 
-/** Lines quoted of each place, richest layout first; the first whose text fits the budget is taken. */
-const LAYOUTS: readonly (readonly number[])[] = [
-  [26, 16, 12, 10, 8],
-  [22, 14, 10, 8],
-  [20, 12, 8],
-  [16, 10, 6],
-  [16, 8],
-  [12, 6],
-  [12],
-  [8],
-  [4],
-  [],
+/** How much of everything is shown. */
+interface Layout {
+  /** Lines quoted of each place. */
+  readonly lines: readonly number[];
+  /** Rows of a list of callers, commits or names. */
+  readonly rows: number;
+  /** Places named without a quotation. */
+  readonly further: number;
+}
+
+/** Richest first; the first whose text fits the budget is taken. */
+const LAYOUTS: readonly Layout[] = [
+  { lines: [26, 16, 12, 10, 8], rows: 14, further: 6 },
+  { lines: [22, 14, 10, 8], rows: 12, further: 6 },
+  { lines: [18, 10, 8, 6], rows: 10, further: 6 },
+  { lines: [20, 12, 8], rows: 10, further: 6 },
+  { lines: [16, 10, 6], rows: 8, further: 6 },
+  { lines: [16, 8], rows: 8, further: 5 },
+  { lines: [12, 6], rows: 6, further: 4 },
+  { lines: [12], rows: 5, further: 3 },
+  { lines: [8], rows: 4, further: 2 },
+  { lines: [4], rows: 3, further: 1 },
+  { lines: [0], rows: 2, further: 0 },
+];
+/** Where a list was asked for and found, it comes before quotations. */
+const LIST_LAYOUTS: readonly Layout[] = [
+  { lines: [10, 6], rows: 40, further: 2 },
+  { lines: [8], rows: 32, further: 0 },
+  { lines: [0], rows: 24, further: 0 },
 ];
 /** A place under this share of the best one's score is named, not quoted. */
 const WORTH_QUOTING = 0.4;
-const MOST_FURTHER = 6;
-const MOST_BESIDE_A_NAME = 3;
+/** Further places for a question about one name: who asks for it wants little else. */
+const BESIDE_A_NAME = 3;
 /** Longest quotation from a doc comment, in characters: three sentences. */
 const LONGEST_DOC = 360;
-/** Longest line of a quotation; minified lines would fill the answer. */
-const LONGEST_LINE = 160;
-/** Callers named in a sentence, and lines listed where callers are what was asked for. */
+/** Longest remark behind a place that is only named. */
+const LONGEST_REMARK = 140;
+const ASKS_FOR_A_NAME = new Set(["where", "callers", "what"]);
 const CALLERS_NAMED = 3;
-const CALLERS_LISTED = 12;
+const COPIES_NAMED = 3;
+/** A file's own words are quoted when they hold this share of the question. */
+const HEADER_SHARE = 0.3;
+const MEMBERS_NAMED = 16;
+/** Names that objects of every library have: a call by name alone says nothing about whose they are. */
+const FAMILIAR =
+  /^(.{1,3}|add|append|apply|call|catch|clear|clone|close|copy|count|create|delete|emit|equals|error|exec|extend|filter|find|flush|format|forEach|from|handle|hash|index|init|insert|items|join|keys|length|list|load|lock|log|match|name|next|open|parse|path|print|push|read|remove|replace|reset|reverse|send|size|slice|sort|split|start|stop|string|strip|test|text|then|toString|trim|type|update|value|values|wait|with|write)$/i;
 /** What is built or implemented rather than called. */
 const NOT_CALLED = new Set(["interface", "trait", "struct", "enum", "type", "section", "module"]);
-const MEMBERS_NAMED = 16;
-const LISTED = 14;
-/** A match is called weak when more than this share of the question, by weight, stands in none of the first places. */
-const WEAK = 0.4;
+/** A match is called weak when this share of the question's words stands in none of the first places. */
+const WEAK = 0.5;
 const LOOKED_AT = 5;
-
-/** A place as it is cited. */
-export function cite(path: string, startLine: number, endLine = startLine): string {
-  return `${path}:${startLine}-${endLine}`;
-}
-
-/**
- * Text of files with what a terminal would obey or hide made visible: control characters and bidirectional overrides
- * appear as `\u{…}`.
- */
-export function visible(text: string): string {
-  return text.replace(
-    // deno-lint-ignore no-control-regex
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g,
-    (character) => character === "\r" ? "" : `\\u{${character.codePointAt(0)!.toString(16)}}`,
-  );
-}
+/** Words for which near names are looked for, and that are repeated when nothing was found. */
+const MOST_WORDS = 12;
 
 export function composeExtractive(
   state: MorphState,
   question: Question,
   evidence: Evidence,
 ): string {
-  const fits = (text: string) => state.count(text) <= state.budget.answerTokens;
-  const layouts = LAYOUTS.map((layout) => () =>
-    new Writer(state, question, evidence, layout).text()
-  );
+  const write = (layout: Layout) => new Writer(state, question, evidence, layout);
+  const layouts = question.shape === "list" && wantedList(state, evidence, 1)
+    ? [...LIST_LAYOUTS, ...LAYOUTS]
+    : LAYOUTS;
+  let text = "";
   for (const layout of layouts) {
-    const text = layout();
-    if (fits(text)) return text;
+    text = write(layout).text();
+    if (state.count(text) <= state.budget.answerTokens) break;
   }
-  return layouts.at(-1)!();
+  return text;
 }
 
 class Writer {
-  readonly #sources: string[] = [];
+  readonly #sources: Source[] = [];
   readonly #blocks: string[] = [HEADLINE];
   readonly #quoted: Place[] = [];
+  /** What was quoted, by what copies of it share. */
+  readonly #originals = new Map<string, Place>();
+  readonly #copies = new Map<Place, Place[]>();
+  /** File whose definitions were listed. */
+  #listed: string | undefined;
 
   constructor(
     readonly state: MorphState,
     readonly question: Question,
     readonly evidence: Evidence,
-    readonly layout: readonly number[],
+    readonly layout: Layout,
   ) {}
 
   text(): string {
@@ -101,22 +125,30 @@ class Writer {
     const pointless = unknown.length > 0 && ["where", "callers", "what"].includes(question.shape);
     if (!places.length || pointless) return this.#nothing(unknown, places);
     this.#noteWeakness(unknown, places);
-    if (question.shape === "callers") this.#callers();
-    if (question.shape === "history") this.#commits();
-    if (question.shape === "list") this.#list(places);
+    const { rows } = this.layout;
+    if (question.shape === "callers") this.#list(callersList(question, evidence, rows));
+    if (question.shape === "history") this.#list(commitsList(this.state, question, evidence, rows));
+    if (question.shape === "list") this.#list(wantedList(this.state, evidence, rows));
     this.#places(places);
-    if (question.shape === "why") this.#commits();
-    const sources = this.#sources.map((source) => `- \`${source}\``).join("\n");
+    if (question.shape === "why") this.#list(commitsList(this.state, question, evidence, rows));
+    const sources = mergeSources(this.#sources)
+      .map(({ path, startLine, endLine }) => `- \`${cite(path, startLine, endLine)}\``).join("\n");
     const further = this.#further(places);
     if (further.length) this.#blocks.push(`Also relevant:\n${further.join("\n")}`);
     this.#blocks.push(`Sources:\n${sources}`, HOW_TO_ATTACH);
     return this.#blocks.join("\n\n");
   }
 
+  #list(list: List | undefined): void {
+    if (!list) return;
+    this.#blocks.push(list.text);
+    this.#sources.push(...list.sources);
+    this.#listed ??= list.path;
+  }
+
   #source(path: string, startLine: number, endLine = startLine): string {
-    const source = cite(path, startLine, endLine);
-    if (!this.#sources.includes(source)) this.#sources.push(source);
-    return source;
+    this.#sources.push({ path, startLine, endLine });
+    return cite(path, startLine, endLine);
   }
 
   /** Names in the question that look like code and stand nowhere. */
@@ -127,19 +159,20 @@ class Writer {
       // A plain word may be prose; a joined or humped one is a name.
       .filter((name) =>
         /[a-z\d][A-Z]|_|\.|::|#|\(\)$/.test(name) || this.question.quoted.includes(name)
-      );
+      )
+      .filter((name) => !this.evidence.places.some((place) => alike(place.name, name)));
   }
 
   #nothing(unknown: readonly string[], places: readonly Place[]): string {
     const words = unknown.length ? unknown : this.question.terms;
-    const near = nearestNames(words.map(lastName), this.state);
+    const near = nearestNames(words.slice(0, MOST_WORDS).map(lastName), this.state);
     const said = unknown.length
       ? `Nothing found: ${
         unknown.map((name) => `\`${visible(name)}\``).join(", ")
       } is neither defined nor mentioned in the index.`
       : this.question.terms.length
       ? `Nothing found: no indexed file answers this; words looked for: ${
-        [...this.question.words.values()].map(visible).slice(0, 12).join(", ")
+        [...this.question.words.values()].map(visible).slice(0, MOST_WORDS).join(", ")
       }.`
       : "Nothing found: the question holds no word to look for.";
     const close = [
@@ -167,61 +200,112 @@ class Writer {
     const shown = places.slice(0, LOOKED_AT).map((place) =>
       `${place.path} ${place.name} ${place.doc} ${place.signature} ${this.#known(place)}`
     );
-    const { words, share } = this.evidence.missing(shown);
-    if (share <= WEAK || this.evidence.isNamed(places[0]!)) return;
+    // What is done to things is often said in other words: "how are secrets detected" is answered by "finds secrets".
+    const verb = this.question.shape === "how" ? /(ed|ing)$/ : /$^/;
+    const missing = this.evidence.missing(shown).filter((word) => !verb.test(word));
+    if (missing.length < WEAK * this.question.terms.length || this.evidence.isNamed(places[0]!)) {
+      return;
+    }
     this.#blocks.push(
       `Weak match: none of these places holds ${
-        words.map((word) => `“${visible(word)}”`).join(", ")
+        missing.map((word) => `“${visible(word)}”`).join(", ")
       }.`,
     );
   }
 
   #known(place: Place): string {
     const lines: string[] = [];
+    const known = this.evidence.lines(place.path);
     for (let line = place.startLine; line <= place.endLine; line++) {
-      lines.push(this.evidence.line(place.path, line) ?? "");
+      lines.push(known.get(line) ?? "");
     }
     return lines.join("\n");
   }
 
   #places(places: readonly Place[]): void {
-    const best = places[0]!.score;
-    const worth = places.filter((place) => place.score >= best * WORTH_QUOTING).slice(
-      0,
-      this.layout.length,
-    );
+    const least = places[0]!.score * WORTH_QUOTING;
+    // Copies of one thing (bundles, sync and async twins) are quoted once; the others are named with it.
+    const first = this.#originals;
+    const worth: Place[] = [];
+    for (const place of places) {
+      if (place.score < least || place.path === this.#listed) continue;
+      const original = first.get(sameness(place));
+      if (original) {
+        this.#copies.set(original, [...this.#copies.get(original) ?? [], place]);
+        continue;
+      }
+      if (worth.length === this.layout.lines.length) break;
+      first.set(sameness(place), place);
+      worth.push(place);
+    }
     // The best first, then code, documents, tests; each by score.
     const order = ["code", "config", "doc", "example", "test"];
     const ordered = worth.map((place, index) => ({
       place,
-      lines: this.layout[index]!,
+      lines: this.layout.lines[index]!,
       rank: index ? order.indexOf(place.role) : -1,
-    }))
-      .sort((one, other) => one.rank - other.rank);
+    })).sort((one, other) => one.rank - other.rank);
     for (const { place, lines } of ordered) this.#place(place, lines);
   }
 
-  #place(place: Place, lines: number): void {
+  #place(place: Place, room: number): void {
+    const lines = this.evidence.lines(place.path);
+    const score = (text: string) => this.evidence.score(text);
+    if (place.role === "doc") {
+      this.#quoted.push(place);
+      const passage = proseLines(place, lines, room, score);
+      const [from, to] = passage ?? [place.startLine, place.endLine];
+      const source = this.#source(place.path, from, to);
+      const title = place.name ? `\`${visible(place.name)}\` (\`${source}\`)` : `\`${source}\``;
+      this.#blocks.push(passage ? `${title}:\n${quoteProse(lines, from, to)}` : title);
+      return;
+    }
+    const doc = this.#doc(place.doc);
+    // Of a class the first lines say most, of code those that hold words of the question.
+    const shown = codeLines(place, lines, room, CLASS_LIKE.has(place.kind) ? () => 0 : score);
+    // Nothing to say but the name: it is listed further down.
+    if (!doc && !shown.length && room > 0 && !this.evidence.isNamed(place)) return;
+    const header = this.#header(place);
     this.#quoted.push(place);
     const source = this.#source(place.path, place.startLine, place.endLine);
-    const prose = place.role === "doc";
-    const doc = this.#doc(place.doc);
-    const kind = prose ? "" : `${place.kind}, `;
-    const head = place.name ? `\`${visible(place.name)}\` (${kind}\`${source}\`)` : `\`${source}\``;
-    const facts = [`${head}${doc ? `: “${doc}”` : ""}`, ...this.#facts(place)];
-    const shown = this.evidence.window(place, lines);
-    if (shown.length) {
-      facts.push(prose ? this.#quoteProse(place, shown) : this.#quoteCode(place, shown));
-    }
-    this.#blocks.push(facts.join("\n"));
+    const head = place.name
+      ? `\`${visible(place.name)}\` (${place.kind}, \`${source}\`)`
+      : `\`${source}\``;
+    this.#blocks.push([
+      `${head}${doc ? `: “${doc}”` : ""}`,
+      ...header,
+      ...this.#copiesOf(place),
+      ...this.#facts(place),
+      ...shown.length ? [quoteCode(place, lines, shown)] : [],
+    ].join("\n"));
+  }
+
+  /** What the file says of itself, with its first place, where that speaks of the question and is not said already. */
+  #header(place: Place): string[] {
+    if (this.#quoted.some((other) => other.path === place.path)) return [];
+    const header = this.evidence.header(place.path);
+    if (this.evidence.score(header) < HEADER_SHARE) return [];
+    const said = this.#doc(header);
+    const known = this.evidence.outline(place.path).some((entry) =>
+      entry.doc && said.startsWith(sentencesOf(entry.doc)[0]!)
+    );
+    return said && !known ? [`The file: “${said}”`] : [];
+  }
+
+  #copiesOf(place: Place): string[] {
+    const copies = this.#copies.get(place) ?? [];
+    this.#quoted.push(...copies);
+    if (!copies.length) return [];
+    const named = copies.slice(0, COPIES_NAMED).map((copy) =>
+      `\`${visible(copy.name)}\` (\`${this.#source(copy.path, copy.startLine, copy.endLine)}\`)`
+    );
+    const rest = copies.length - named.length;
+    return [`The same is said of ${named.join(", ")}${rest > 0 ? ` and ${rest} more` : ""}.`];
   }
 
   /** The first sentence, and those that hold words of the question. */
   #doc(doc: string): string {
-    const prose = doc.split(/\n\s*(?:@\w+|:param|:return|Args:|Parameters\n|Returns:|#+ )/)[0]!
-      .replace(/```[\s\S]*?(```|$)/g, " ").replace(/<\/?(p|pre|ul|li|em|code|a)\b[^>]*>/g, " ")
-      .replace(/\s+/g, " ").trim();
-    const sentences = prose.split(/(?<=[.!?])\s+(?=[A-Z`"'([])/);
+    const sentences = sentencesOf(doc);
     const chosen = new Set([0]);
     let length = sentences[0]!.length;
     const ranked = sentences.map((text, index) => ({
@@ -229,7 +313,9 @@ class Writer {
       index,
       score: this.evidence.score(text),
     }))
-      .slice(1).filter(({ score }) => score > 0).sort((one, other) => other.score - one.score);
+      .slice(1).filter(({ text, score }) => score > 0 && !text.endsWith(":")).sort((one, other) =>
+        other.score - one.score
+      );
     for (const { text, index } of ranked) {
       if (chosen.size === 3 || length + text.length > LONGEST_DOC) break;
       chosen.add(index);
@@ -241,10 +327,7 @@ class Writer {
       said += (last < 0 ? "" : index === last + 1 ? " " : " … ") + sentences[index]!;
       last = index;
     }
-    const clipped = said.length > LONGEST_DOC
-      ? `${said.slice(0, said.lastIndexOf(" ", LONGEST_DOC))} …`
-      : said;
-    return visible(clipped);
+    return visible(shorten(said, LONGEST_DOC));
   }
 
   #facts(place: Place): string[] {
@@ -252,9 +335,10 @@ class Writer {
     if (CLASS_LIKE.has(place.kind)) {
       const name = lastName(place.name);
       const members = this.evidence.outline(place.path)
-        .filter((entry) => entry.container.at(-1) === name && entry.kind !== "key").map((entry) =>
-          entry.name
-        );
+        .filter((entry) => entry.container.at(-1) === name && entry.kind !== "key")
+        // What it does before what it holds.
+        .sort((one, other) => Number(one.kind !== "method") - Number(other.kind !== "method"))
+        .map((entry) => entry.name);
       const unique = [...new Set(members)];
       if (unique.length) {
         const rest = unique.length - MEMBERS_NAMED;
@@ -265,31 +349,28 @@ class Writer {
         );
       }
     }
-    const called = this.question.shape === "callers" || NOT_CALLED.has(place.kind)
-      ? []
-      : this.#uses(place, "call");
-    if (called.length) {
-      const code = called.filter((use) => !isTest(use.path));
-      const tests = called.filter((use) => isTest(use.path));
-      if (code.length) facts.push(`Called from ${this.#named(code)}.`);
-      if (tests.length) facts.push(`Tested from ${this.#named(tests.slice(0, 2), tests.length)}.`);
-    }
+    if (this.question.shape !== "callers") facts.push(...this.#calledFrom(place));
     return facts;
   }
 
-  /** Calls of a place by its name, when the name tells it apart. */
-  #uses(place: Place, kind: Reference["kind"]): Reference[] {
+  /** Who calls a place, where the compiler says so or its name tells it apart. */
+  #calledFrom(place: Place): string[] {
     const name = lastName(place.name);
+    if (NOT_CALLED.has(place.kind)) return [];
     const all = this.evidence.references.filter((reference) => reference.name === name);
-    const definitions = all.filter((reference) =>
-      reference.kind === "definition" && !isTest(reference.path)
-    );
-    if (definitions.length > 1) return [];
-    return all.filter((reference) =>
-      reference.kind === kind &&
+    const unique = this.evidence.namesakes(name) < 2 && !FAMILIAR.test(name);
+    const calls = all.filter((reference) =>
+      reference.kind === "call" &&
+      (reference.resolution === "compiler" || unique) &&
       !(reference.path === place.path && place.startLine <= reference.line &&
         reference.line <= place.endLine)
     );
+    const of = (role: string) => calls.filter((use) => roleOf(use.path) === role);
+    const [code, tests] = [of("code"), of("test")];
+    return [
+      ...code.length ? [`Called from ${this.#named(code)}.`] : [],
+      ...tests.length ? [`Tested from ${this.#named(tests.slice(0, 2), tests.length)}.`] : [],
+    ];
   }
 
   #named(uses: readonly Reference[], total = uses.length): string {
@@ -298,200 +379,37 @@ class Writer {
       return use.within ? `\`${visible(use.within)}\` (\`${source}\`)` : `\`${source}\``;
     });
     const rest = total - shown.length;
-    return shown.join(", ") + (rest > 0 ? ` and ${rest} more` : "");
-  }
-
-  #quoteCode(place: Place, shown: readonly number[]): string {
-    const texts: string[] = [];
-    let next = place.startLine;
-    const gap = (from: number, to: number) => {
-      if (to < from) return;
-      const hidden: number[] = [];
-      for (let line = from; line <= to; line++) {
-        const text = this.evidence.line(place.path, line);
-        if (text === undefined || text.trim()) hidden.push(line);
-      }
-      if (hidden.length) texts.push(`… lines ${from}-${to}`);
-    };
-    for (const line of shown) {
-      gap(next, line - 1);
-      texts.push(clip(visible(this.evidence.line(place.path, line)!)));
-      next = line + 1;
-    }
-    gap(next, place.endLine);
-    const body = dedent(texts).join("\n");
-    const fence = fenceFor(body);
-    return `${fence}${fenceLanguage(place.language)}\n${body}\n${fence}`;
-  }
-
-  #quoteProse(place: Place, shown: readonly number[]): string {
-    const texts: string[] = [];
-    let next = shown[0]!;
-    for (const line of shown) {
-      if (line > next) texts.push(`… lines ${next}-${line - 1}`);
-      texts.push(clip(visible(this.evidence.line(place.path, line)!)));
-      next = line + 1;
-    }
-    if (next <= place.endLine) texts.push(`… lines ${next}-${place.endLine}`);
-    return texts.map((text) => `> ${text}`.trimEnd()).join("\n");
-  }
-
-  #callers(): void {
-    const names = new Set(this.question.symbols.map(lastName));
-    const uses = this.evidence.references.filter((reference) =>
-      names.has(reference.name) &&
-      reference.kind !== "definition" && reference.kind !== "comment"
-    );
-    if (!uses.length) return;
-    const imports = /\bimport/i.test(this.question.text);
-    const wanted = uses.filter((use) => imports === (use.kind === "import"));
-    const listed = wanted.length ? wanted : uses;
-    const code = listed.filter((use) => !isTest(use.path));
-    const tests = listed.length - code.length;
-    const calls = listed.filter((use) => use.kind === "call").length;
-    const verb = calls === listed.length
-      ? "is called"
-      : wanted.length && imports
-      ? "is imported"
-      : "is used";
-    const name = [...new Set(listed.map((use) => use.name))].map((one) => `\`${one}\``).join(", ");
-    const shown = (code.length ? code : listed).slice(0, CALLERS_LISTED);
-    const rows = shown.map((use) =>
-      `- \`${this.#source(use.path, use.line)}\`${
-        use.within ? ` in \`${visible(use.within)}\`` : ""
-      }: \`${clip(visible(use.text)).replaceAll("`", "'")}\``
-    );
-    const rest = (code.length ? code : listed).length - shown.length;
-    if (rest > 0) rows.push(`- … ${rest} more`);
-    this.#blocks.push(
-      `${name} ${verb} on ${code.length} line${code.length === 1 ? "" : "s"} outside tests${
-        tests ? ` and ${tests} in tests` : ""
-      } (found by name):\n${rows.join("\n")}`,
-    );
-  }
-
-  #commits(): void {
-    const commits = this.state.retrieved_context.filter((item) => item.type === "commit");
-    const wanted = this.question.shape === "why"
-      ? commits.filter((commit) => this.evidence.score(commit.subject) > 0).slice(0, 3)
-      : commits.slice(0, 8);
-    if (!wanted.length) {
-      if (this.question.shape === "history") {
-        const why = this.state.reasoning_log.find((step) => step.action === "history")?.observation;
-        this.#blocks.push(`History: ${why ?? "no file to ask about was found"}.`);
-      }
-      return;
-    }
-    this.#blocks.push(
-      `Commits:\n${
-        wanted.map((commit) =>
-          `- ${commit.date} ${commit.id} ${visible(commit.subject)} (\`${commit.path}\`)`
-        ).join("\n")
-      }`,
-    );
-  }
-
-  /** What was asked to be listed: the members of a type, the files of a folder, or the definitions that fit. */
-  #list(places: readonly Place[]): void {
-    const rows: string[] = [];
-    for (const place of places) {
-      if (rows.length === LISTED) break;
-      const doc = this.#doc(place.doc).split(/(?<=[.!?])\s/)[0]!;
-      rows.push(
-        `- \`${visible(place.name || place.path)}\` (\`${
-          this.#source(place.path, place.startLine, place.endLine)
-        }\`)${doc ? `: ${doc}` : ""}`,
-      );
-    }
-    if (rows.length > 2) this.#blocks.push(`What fits best:\n${rows.join("\n")}`);
+    const least = this.evidence.references.length >= MOST_REFERENCES ? "at least " : "";
+    return shown.join(", ") + (rest > 0 ? ` and ${least}${rest} more` : "");
   }
 
   /** Places that were not quoted, a line each. */
   #further(places: readonly Place[]): string[] {
-    const quoted = new Set(this.#quoted);
-    // Who asks for one name wants little else.
-    const named = this.#quoted[0] && this.evidence.isNamed(this.#quoted[0]);
-    const wanted = named && this.question.terms.length === 1 ? MOST_BESIDE_A_NAME : MOST_FURTHER;
+    const one = this.#quoted[0] && this.evidence.isNamed(this.#quoted[0]) &&
+      (ASKS_FOR_A_NAME.has(this.question.shape) || this.question.terms.length === 1);
+    const wanted = Math.min(this.layout.further, one ? BESIDE_A_NAME : Infinity);
     const files = new Set(this.#quoted.map((place) => place.path));
     const rows: string[] = [];
     for (const place of places) {
       if (rows.length === wanted) break;
-      const source = cite(place.path, place.startLine, place.endLine);
       // One place of each further file: more of the same file is found by going there.
-      if (quoted.has(place) || files.has(place.path) || this.#sources.includes(source)) continue;
+      if (files.has(place.path) || this.#originals.has(sameness(place))) continue;
       files.add(place.path);
-      const doc = this.#doc(place.doc).split(/(?<=[.!?])\s/)[0]!;
+      const source = this.#source(place.path, place.startLine, place.endLine);
       rows.push(
-        `- \`${source}\`${place.name ? ` \`${visible(place.name)}\`` : ""}${doc ? `: ${doc}` : ""}`,
+        `- \`${source}\`${place.name ? ` \`${visible(place.name)}\`` : ""}${
+          remark(place.doc, LONGEST_REMARK)
+        }`,
       );
     }
     return rows;
   }
 }
 
-function isTest(path: string): boolean {
-  return /(^|\/)(tests?|__tests__|spec|testdata)\/|[._-](test|spec)\.\w+$|_test\.\w+$|(^|\/)test_|Tests?\.\w+$/
-    .test(path);
-}
-
-function clip(line: string): string {
-  return line.length > LONGEST_LINE
-    ? `${line.slice(0, LONGEST_LINE)} … ${line.length - LONGEST_LINE} more characters`
-    : line;
-}
-
-function dedent(lines: readonly string[]): string[] {
-  const indents = lines.filter((line) => line.trim() && !line.startsWith("…")).map((line) =>
-    /^[ \t]*/.exec(line)![0]
-  );
-  const shared = indents.reduce(
-    (one, other) => other.startsWith(one) ? one : one.startsWith(other) ? other : "",
-    indents[0] ?? "",
-  );
-  return lines.map((line) => line.startsWith(shared) ? line.slice(shared.length) : line);
-}
-
-function fenceLanguage(language: string): string {
-  return /^[a-z+#-]+$/.test(language) ? language : "";
-}
-
-/** Names of the retrieved chunks and files that are spelled most like the words looked for. */
-function nearestNames(words: readonly string[], state: MorphState): string[] {
-  const names = new Set<string>();
-  for (const item of state.retrieved_context) {
-    if (item.type === "chunk" && item.hit.nodeName) names.add(item.hit.nodeName);
-    if (item.type === "outline") {
-      for (const entry of item.entries) if (entry.kind !== "key") names.add(entry.name);
-    }
-  }
-  return [...names]
-    .map((name) => ({
-      name,
-      distance: Math.min(...words.map((word) => likeness(word.toLowerCase(), name.toLowerCase()))),
-    }))
-    .filter(({ distance }) => distance <= 0.5)
-    .sort((one, other) => one.distance - other.distance || (one.name < other.name ? -1 : 1))
-    .slice(0, 5).map(({ name }) => name);
-}
-
-/** 0 for equal words, 1 for nothing in common: edit distance over the longer length; a part of the other counts as near. */
-function likeness(one: string, other: string): number {
-  if (one.length > 2 && other.length > 2 && (one.includes(other) || other.includes(one))) {
-    return 0.3;
-  }
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= one.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= other.length; j++) {
-      next.push(
-        Math.min(
-          next[j - 1]! + 1,
-          row[j]! + 1,
-          row[j - 1]! + (one[i - 1] === other[j - 1] ? 0 : 1),
-        ),
-      );
-    }
-    row = next;
-  }
-  return row[other.length]! / Math.max(one.length, other.length, 1);
+/** Equal for copies of one definition; never for different ones without a word about them. */
+function sameness(place: Place): string {
+  const said = place.doc || place.signature;
+  return said && place.name
+    ? `${lastName(place.name)}\n${said}`
+    : cite(place.path, place.startLine, place.endLine);
 }

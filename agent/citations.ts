@@ -17,6 +17,7 @@ import type { MemoryPort } from "./memory_port.ts";
  */
 export type CitationStatus = "verified" | "stale" | "removed";
 
+/** Lines that an answer leans on, and whether they hold. */
 export interface Citation {
   readonly path: string;
   readonly start_line: number;

@@ -75,7 +75,7 @@ export interface Excerpt {
   readonly text: string;
 }
 
-/** A line that holds a name, found by the name alone. */
+/** A line that refers to a name. */
 export interface Reference {
   readonly type: "reference";
   readonly name: string;
@@ -85,6 +85,8 @@ export interface Reference {
   readonly kind: "definition" | "call" | "import" | "use" | "comment";
   /** Innermost definition around the line, `Mux.ServeHTTP` for example; empty at the top of a file. */
   readonly within: string;
+  /** Who says that the line means this definition: the compiler, or the name alone. */
+  readonly resolution: "compiler" | "name";
 }
 
 /** One round of the loop, as `--json` shows it. */

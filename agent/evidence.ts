@@ -4,15 +4,15 @@
  * Owns the scoring of places and the choice of lines. Pure over a state. What must hold: text comes only from the parts that the
  * governor let into the context, so an answer quotes nothing beyond its budget; the same state gives the same places.
  */
-import type { Hit, OutlineEntry } from "../rag/mod.ts";
-import { eachWord, stemOf, termsOfWord } from "../rag/mod.ts";
-import { innermost, qualified, splitLines } from "./actions.ts";
+import { type Hit, type OutlineEntry, splitIdentifier } from "../rag/mod.ts";
+import { splitLines } from "./actions.ts";
 import { placeLabel, type RankedChunk, rankedChunks } from "./context.ts";
 import type { MorphState, Reference } from "./driver.ts";
 import type { Lines } from "./excerpt.ts";
+import { alike, innermost, qualified, splitName } from "./references.ts";
+import { isChangelog, isCopy, type Role, roleOf } from "./roles.ts";
+import { Matcher } from "./matcher.ts";
 import type { Question } from "./question.ts";
-
-export type Role = "code" | "test" | "doc" | "example" | "config";
 
 /** A piece of a file that may answer: a definition where one is known, else a chunk. */
 export interface Place {
@@ -40,12 +40,19 @@ const ROLE_WEIGHT: Record<Role, number> = {
   test: 0.7,
   config: 0.8,
 };
+/** What the question asks for by its kind; retrieval has put documents, tests and examples at a half or a third. */
+const ASKED_ROLE = 1.6;
+/** Bundles and vendored copies repeat what stands elsewhere, changelogs what once was. */
+const COPY_WEIGHT = 0.5;
 /** Share of a summary's relevance that its file gains: enough to reorder neighbours, not to lift a file that no chunk speaks for. */
 const SUMMARY_WEIGHT = 0.15;
 /** What a definition says of itself counts more than what its body mentions, and a name made of the question's words more still. */
 const HEAD_WEIGHT = 0.6;
 const BODY_WEIGHT = 0.25;
 const NAME_WEIGHT = 0.2;
+/** A body that keeps speaking of the question is about it. */
+const DENSITY_WEIGHT = 0.15;
+const DENSE_LINES = 8;
 /** Words after the first sentence of a doc comment are less what the thing is for. */
 const LATER_SHARE = 0.7;
 /** A definition comes before all others when the question asks for its name, gains less when it only mentions it. */
@@ -71,6 +78,7 @@ const KIND_WEIGHT: Partial<Record<Question["shape"], Readonly<Record<string, num
 };
 /** A variable, constant or alias of a line or two rarely answers by itself. */
 const SMALL_WEIGHT = 0.8;
+const SETUP_WEIGHT = 0.7;
 /** What the rank of its chunk adds to how well a definition fits. */
 const CHUNK_WEIGHT = 0.35;
 /** How much the fit of a definition counts against the rank of its file. */
@@ -79,6 +87,8 @@ const FIT_SHARE = 0.3;
 const SECOND_SHARE = 0.7;
 /** Definitions of one file that may answer; more is an outline, not an answer. */
 const PLACES_A_FILE = 2;
+/** Of the file that comes first. */
+const PLACES_OF_THE_FIRST = 3;
 
 export const CLASS_LIKE = new Set(["class", "interface", "trait", "struct", "enum", "module"]);
 const NAMEABLE = new Set([
@@ -102,37 +112,34 @@ const CANDIDATES = new Set([
   "test",
 ]);
 
-export function roleOf(path: string, language: string): Role {
-  if (
-    /(^|\/)(tests?|__tests__|spec|specs|testdata|testing|fixtures)\/|[._-](test|spec)\.\w+$|_test\.\w+$|(^|\/)test_[^/]*$|Tests?\.(java|kt|cs)$/
-      .test(path)
-  ) {
-    return "test";
-  }
-  if (/(^|\/)_?(examples?|samples?|demos?)\//.test(path)) return "example";
-  if (["markdown", "text", "rst"].includes(language) || /\.(md|mdx|rst|txt|adoc)$/i.test(path)) {
-    return "doc";
-  }
-  if (/^(json|jsonl|yaml|toml|ini|xml)$/.test(language)) return "config";
-  return "code";
-}
-
 export class Evidence {
   /** Best first. */
   readonly places: readonly Place[];
   readonly references: readonly Reference[];
   readonly #question: Question;
-  readonly #weights = new Map<string, number>();
+  readonly #matcher: Matcher;
+  /** By bit of the matcher; they add up to 1. */
+  readonly #weights: readonly number[];
   readonly #lines = new Map<string, Map<number, string>>();
   readonly #outlines = new Map<string, readonly OutlineEntry[]>();
+  readonly #headers = new Map<string, string>();
   readonly #languages = new Map<string, string>();
-  readonly #stems = new Map<string, ReadonlySet<string>>();
 
-  constructor(state: MorphState, question: Question) {
+  /** @param matcher of the question's terms; handed in because it remembers texts over the steps of a run. */
+  constructor(
+    state: MorphState,
+    question: Question,
+    matcher: Matcher = new Matcher(question.terms),
+  ) {
     this.#question = question;
+    this.#matcher = matcher;
     const items = state.retrieved_context;
     this.references = items.filter((item) => item.type === "reference");
     for (const item of items) {
+      if (item.type === "summary" && item.summary.level === "file") {
+        // The first line of a summary is the file itself, the second what it says of itself.
+        this.#headers.set(item.summary.path, item.summary.text.split("\n")[1] ?? "");
+      }
       if (item.type !== "outline") continue;
       // A search brings the definitions around its chunks, a descent all of a file.
       const known = this.#outlines.get(item.path) ?? [];
@@ -141,7 +148,7 @@ export class Evidence {
       this.#outlines.set(item.path, [...item.entries, ...others]);
     }
     const hits = rankedChunks(items);
-    this.#weigh(hits.map(({ hit }) => hit));
+    this.#weights = this.#weightsFrom(hits.map(({ hit }) => hit));
     this.#keepLines(state);
     this.places = this.#rank(hits, state);
   }
@@ -151,50 +158,51 @@ export class Evidence {
     return this.#lines.get(path) ?? new Map();
   }
 
+  /** What a file says of itself at its top; empty where its summary was not retrieved. */
+  header(path: string): string {
+    return this.#headers.get(path) ?? "";
+  }
+
+  /** How many definitions of code have this name, of those that were retrieved. */
+  namesakes(name: string): number {
+    let count = 0;
+    for (const [path, entries] of this.#outlines) {
+      if (roleOf(path) === "code") count += entries.filter((entry) => entry.name === name).length;
+    }
+    return count;
+  }
+
   outline(path: string): readonly OutlineEntry[] {
     return this.#outlines.get(path) ?? [];
   }
 
   /** Sum of the weights of the question's words that `text` holds. */
   score(text: string): number {
+    return this.#weigh(this.#matcher.match(text));
+  }
+
+  #weigh(mask: number): number {
     let sum = 0;
-    const stems = this.#stemsOf(text);
-    for (const [term, weight] of this.#weights) if (stems.has(term)) sum += weight;
+    for (let bit = 0; mask; mask >>>= 1, bit++) if (mask & 1) sum += this.#weights[bit]!;
     return sum;
   }
 
-  /** Words of the question that stand nowhere in the given texts, and their share of its weight. */
-  missing(texts: readonly string[]): { words: string[]; share: number } {
-    const missing = [...this.#weights].filter(([term]) =>
-      !texts.some((text) => this.#stemsOf(text).has(term))
-    );
-    return {
-      words: missing.map(([term]) => this.#question.words.get(term) ?? term),
-      share: missing.reduce((sum, [, weight]) => sum + weight, 0),
-    };
+  /** Words of the question that stand nowhere in the given texts. */
+  missing(texts: readonly string[]): string[] {
+    const held = texts.reduce((mask, text) => mask | this.#matcher.match(text), 0);
+    return this.#matcher.terms.filter((_, bit) => !(held & 1 << bit))
+      .map((term) => this.#question.words.get(term) ?? term);
   }
 
   /** Rare words of the question say more: weight by how few of the retrieved chunks hold them. */
-  #weigh(hits: readonly Hit[]): void {
-    const terms = this.#question.terms;
-    for (const term of terms) {
-      const holding = hits.filter((hit) => this.#stemsOf(hit.text).has(term)).length;
-      this.#weights.set(term, Math.log(1 + (hits.length + 1) / (holding + 0.5)));
-    }
-    const total = [...this.#weights.values()].reduce((sum, weight) => sum + weight, 0) || 1;
-    for (const [term, weight] of this.#weights) this.#weights.set(term, weight / total);
-  }
-
-  #stemsOf(text: string): ReadonlySet<string> {
-    let stems = this.#stems.get(text);
-    if (!stems) {
-      const found = new Set<string>();
-      eachWord(text, 0, text.length, (word) => {
-        for (const term of termsOfWord(word)) found.add(stemOf(term));
-      });
-      this.#stems.set(text, stems = found);
-    }
-    return stems;
+  #weightsFrom(hits: readonly Hit[]): number[] {
+    const masks = hits.map((hit) => this.#matcher.match(hit.text));
+    const weights = this.#matcher.terms.map((_, bit) => {
+      const holding = masks.filter((mask) => mask & 1 << bit).length;
+      return Math.log(1 + (hits.length + 1) / (holding + 0.5));
+    });
+    const total = weights.reduce((sum, weight) => sum + weight, 0) || 1;
+    return weights.map((weight) => weight / total);
   }
 
   #keepLines(state: MorphState): void {
@@ -216,10 +224,14 @@ export class Evidence {
     }
   }
 
-  #roleWeight(role: Role): number {
-    return role !== "code" && role !== "config" && this.#question.about.has(role)
-      ? 1.2
+  #pathWeight(path: string): number {
+    const role = roleOf(path);
+    const { about, shape } = this.#question;
+    const weight = role !== "code" && role !== "config" && about.has(role)
+      ? ASKED_ROLE
       : ROLE_WEIGHT[role];
+    return weight * (isCopy(path) ? COPY_WEIGHT : 1) *
+      (isChangelog(path) && shape !== "history" ? COPY_WEIGHT : 1);
   }
 
   #rank(hits: readonly RankedChunk[], state: MorphState): Place[] {
@@ -227,7 +239,7 @@ export class Evidence {
     for (const { hit, score, searched } of hits) {
       // A descent says nothing about how its file compares with others.
       if (!searched) continue;
-      const weighted = score * this.#roleWeight(roleOf(hit.path, hit.language));
+      const weighted = score * this.#pathWeight(hit.path);
       files.set(hit.path, Math.max(files.get(hit.path) ?? 0, weighted));
     }
     const summaries = state.retrieved_context.filter((item) =>
@@ -244,13 +256,20 @@ export class Evidence {
         files.get(item.summary.path)! + SUMMARY_WEIGHT * item.summary.score / best,
       );
     }
+    const top = Math.max(0, ...files.values());
     const places: Place[] = [];
     for (const path of new Set([...files.keys(), ...this.#outlines.keys()])) {
       const fileScore = files.get(path) ?? 0;
       const entries = this.#outlines.get(path);
       const inFile = hits.filter(({ hit }) => hit.path === path);
       const found = entries?.length
-        ? this.#definitions(path, entries, inFile, fileScore)
+        ? this.#definitions(
+          path,
+          entries,
+          inFile,
+          fileScore,
+          fileScore === top ? PLACES_OF_THE_FIRST : PLACES_A_FILE,
+        )
         : inFile.slice(0, 1).map(({ hit }) => this.#passage(hit, fileScore));
       places.push(
         ...found.length
@@ -266,9 +285,10 @@ export class Evidence {
     entries: readonly OutlineEntry[],
     hits: readonly RankedChunk[],
     fileScore: number,
+    most: number,
   ): Place[] {
     const language = this.#languages.get(path) ?? "";
-    const role = roleOf(path, language);
+    const role = roleOf(path);
     const candidates = entries.filter((entry) =>
       CANDIDATES.has(entry.kind) || this.#nameBonus(entry, role) > 0
     );
@@ -276,7 +296,10 @@ export class Evidence {
     const own = new Map<OutlineEntry, string[]>();
     for (const [line, text] of lines) {
       const owner = innermost(candidates, line);
-      if (owner) own.set(owner, [...own.get(owner) ?? [], text]);
+      if (!owner) continue;
+      const held = own.get(owner);
+      if (held) held.push(text);
+      else own.set(owner, [text]);
     }
     const scored = candidates.map((entry) => {
       const body = (own.get(entry) ?? []).join("\n");
@@ -287,7 +310,9 @@ export class Evidence {
           hit.startLine <= entry.endLine && entry.startLine <= hit.endLine
         ).map(({ score }) => score),
       );
-      const content = HEAD_WEIGHT * this.#headScore(entry) + BODY_WEIGHT * bodyScore + NAME_WEIGHT * this.#nameShare(entry);
+      const matching = (own.get(entry) ?? []).filter((line) => this.#matcher.match(line)).length;
+      const content = HEAD_WEIGHT * this.#headScore(entry) + BODY_WEIGHT * bodyScore +
+        NAME_WEIGHT * this.#nameShare(entry) + DENSITY_WEIGHT * Math.min(1, matching / DENSE_LINES);
       const bonus = this.#nameBonus(entry, role);
       const place: Place = {
         path,
@@ -308,7 +333,7 @@ export class Evidence {
     scored.sort((one, other) => other.place.score - one.place.score);
     const chosen: Place[] = [];
     for (const { place, bonus } of scored) {
-      if (chosen.length === PLACES_A_FILE) break;
+      if (chosen.length === most) break;
       // Said already by a place that is around it or inside it.
       if (
         chosen.some((other) => other.startLine <= place.endLine && place.startLine <= other.endLine)
@@ -326,20 +351,34 @@ export class Evidence {
     const head = `${qualified(entry)} ${entry.signature}`;
     const end = entry.doc.search(/[.!?]\s|\n\s*\n/);
     const sentence = end < 0 ? entry.doc : entry.doc.slice(0, end);
-    return Math.max(this.score(`${head} ${sentence}`), LATER_SHARE * this.score(`${head} ${entry.doc}`));
+    return Math.max(
+      this.score(`${head} ${sentence}`),
+      LATER_SHARE * this.score(`${head} ${entry.doc}`),
+    );
   }
 
   /** Share of the name's own words that the question holds. */
   #nameShare(entry: OutlineEntry): number {
-    const stems = [...this.#stemsOf(entry.name)];
-    return stems.length ? stems.filter((stem) => this.#weights.has(stem)).length / stems.length : 0;
+    const parts = splitIdentifier(entry.name).filter((part) => part.length > 1);
+    return parts.length
+      ? parts.filter((part) => this.#matcher.match(part)).length / parts.length
+      : 0;
   }
 
   #kindWeight(entry: OutlineEntry): number {
-    const small = isSmall(entry) ? SMALL_WEIGHT : 1;
-    const test = entry.container.some((scope) => /^tests?$/.test(scope)) &&
+    // How something works is not said where it is set up.
+    const isSetup = /^(__init__|constructor|init)$/.test(entry.name) ||
+      entry.name === entry.container.at(-1);
+    const setup = this.#question.shape === "how" && isSetup ? SETUP_WEIGHT : 1;
+    const small = isSmall(entry) || this.#isDeclaredOnly(entry)
+      ? this.#question.shape === "how" ? SETUP_WEIGHT : SMALL_WEIGHT
+      : 1;
+    const test =
+      [...entry.container, entry.kind === "module" ? entry.name : ""].some((scope) =>
+        /^tests?$/.test(scope)
+      ) &&
       !this.#question.about.has("test");
-    return (KIND_WEIGHT[this.#question.shape]?.[entry.kind] ?? 1) * small *
+    return (KIND_WEIGHT[this.#question.shape]?.[entry.kind] ?? 1) * small * setup *
       (test ? NAMED_ROLE.test : 1);
   }
 
@@ -357,7 +396,7 @@ export class Evidence {
       signature: "",
       doc: "",
       exported: false,
-      role: roleOf(hit.path, hit.language),
+      role: roleOf(hit.path),
       score: fileScore * (1 - FIT_SHARE),
       coverage: this.score(`${hit.nodeName} ${hit.text} ${hit.path}`),
     };
@@ -365,14 +404,23 @@ export class Evidence {
 
   /** Whether the question names this place for certain. */
   isNamed(place: Place): boolean {
-    return this.#question.symbols.some((symbol) => lastName(symbol) === lastName(place.name));
+    return this.#question.symbols.some((symbol) => alike(symbol, place.name));
+  }
+
+  /** A member of an interface or type says that something exists, not how it works. */
+  #isDeclaredOnly(entry: OutlineEntry): boolean {
+    const owner = entry.container.at(-1);
+    return owner !== undefined && this.#question.shape === "how" &&
+      this.outline(entry.path).some((other) =>
+        other.name === owner && /^(interface|type)$/.test(other.kind)
+      );
   }
 
   /** What a definition gains by being named in the question. */
   #nameBonus(entry: OutlineEntry, role: Role): number {
     const { symbols, capitals, shape, terms } = this.#question;
     const certain = symbols.some((symbol) =>
-      lastName(symbol) === entry.name &&
+      alike(symbol, entry.name) &&
       [undefined, entry.container.at(-1)].includes(ownerName(symbol))
     );
     if (!certain && !(capitals.includes(entry.name) && !entry.container.length)) return 0;
@@ -389,9 +437,9 @@ function isSmall(entry: OutlineEntry): boolean {
 }
 
 export function lastName(symbol: string): string {
-  return symbol.replace(/\(\)$/, "").split(/\.|::|#|->/).at(-1)!;
+  return splitName(symbol).last;
 }
 
 function ownerName(symbol: string): string | undefined {
-  return symbol.replace(/\(\)$/, "").split(/\.|::|#|->/).at(-2);
+  return splitName(symbol).owner;
 }

@@ -24,8 +24,8 @@ export type Score = (text: string) => number;
 const SMALL_GAP = 2;
 /** Longest line of a quotation; minified lines would fill the answer. */
 const LONGEST_LINE = 160;
-/** A head of more lines is a list of parameters. */
-const LONGEST_HEAD = 4;
+/** A head of more lines is shown in its first line only. */
+const LONGEST_HEAD = 10;
 /** Share of the room that the first stretch takes. */
 const FIRST_STRETCH = 0.6;
 
@@ -36,7 +36,8 @@ const FIRST_STRETCH = 0.6;
 export function codeLines(place: Stretch, lines: Lines, most: number, score: Score): number[] {
   const text = (line: number) => lines.get(line) ?? "";
   const docstring = docstringOf(place, lines);
-  const inDocstring = (line: number) => docstring !== undefined && docstring[0] <= line && line <= docstring[1];
+  const inDocstring = (line: number) =>
+    docstring !== undefined && docstring[0] <= line && line <= docstring[1];
   const known: number[] = [];
   for (let line = place.startLine; line <= place.endLine; line++) {
     if (lines.has(line) && !inDocstring(line)) known.push(line);
@@ -50,7 +51,9 @@ export function codeLines(place: Stretch, lines: Lines, most: number, score: Sco
       const room = most - chosen.size;
       if (room < 2) break;
       const rest = known.filter((line) => !chosen.has(line));
-      for (const line of densest(rest, Math.max(2, Math.round(room * share)), text, score)) chosen.add(line);
+      for (const line of densest(rest, Math.max(2, Math.round(room * share)), text, score)) {
+        chosen.add(line);
+      }
     }
   }
   const shown: number[] = [];
@@ -58,14 +61,17 @@ export function codeLines(place: Stretch, lines: Lines, most: number, score: Sco
   for (let line = place.startLine; line <= place.endLine; line++) {
     if (isShown(line)) {
       // A blank line beside a gap separates nothing.
-      const beside = (line > place.startLine && !isShown(line - 1)) || (line < place.endLine && !isShown(line + 1));
+      const beside = (line > place.startLine && !isShown(line - 1)) ||
+        (line < place.endLine && !isShown(line + 1));
       if (text(line).trim() || !beside) shown.push(line);
       continue;
     }
     let end = line;
     while (end < place.endLine && !isShown(end + 1)) end++;
     const gap = Array.from({ length: end - line + 1 }, (_, index) => line + index);
-    if (gap.length <= SMALL_GAP && gap.every((one) => lines.has(one) && !inDocstring(one))) shown.push(...gap);
+    if (gap.length <= SMALL_GAP && gap.every((one) => lines.has(one) && !inDocstring(one))) {
+      shown.push(...gap);
+    }
     line = end;
   }
   const worth = shown.filter((line) => text(line).trim()).length;
@@ -75,7 +81,7 @@ export function codeLines(place: Stretch, lines: Lines, most: number, score: Sco
 /** The head of code: up to the line that opens the body. */
 function headLines(lines: readonly number[], text: (line: number) => string): number[] {
   const head = lines.slice(0, LONGEST_HEAD);
-  const opens = head.findIndex((line) => /([{:;]|=>|=)\s*$/.test(text(line)));
+  const opens = head.findIndex((line) => /([{:;]|=>|[^=!<>]=)\s*$/.test(text(line)));
   return opens < 0 ? head.slice(0, 1) : head.slice(0, opens + 1);
 }
 
@@ -92,8 +98,11 @@ function densest(
     let end = start;
     let sum = 0;
     // A stretch does not reach over a gap.
-    while (end < lines.length && end - start < size && lines[end] === lines[start]! + end - start) sum += scores[end++]!;
-    const fuller = best !== undefined && end - start > best.end - best.start && sum > best.sum - 1e-9;
+    while (end < lines.length && end - start < size && lines[end] === lines[start]! + end - start) {
+      sum += scores[end++]!;
+    }
+    const fuller = best !== undefined && end - start > best.end - best.start &&
+      sum > best.sum - 1e-9;
     if (!best || sum > best.sum + 1e-9 || fuller) best = { start, end, sum };
   }
   return best ? lines.slice(best.start, best.end) : [];
@@ -110,7 +119,9 @@ function docstringOf(place: Stretch, lines: Lines): [number, number] | undefined
     if (text.slice(quote[0].length).includes(quote[1]!)) return [line, line];
     for (let end = line + 1; end <= place.endLine; end++) {
       const last = lines.get(end);
-      if (last === undefined) return [line, Math.min(place.endLine, line + place.doc.split("\n").length)];
+      if (last === undefined) {
+        return [line, Math.min(place.endLine, line + place.doc.split("\n").length)];
+      }
       if (last.includes(quote[1]!)) return [line, end];
     }
     return undefined;
@@ -122,21 +133,29 @@ function docstringOf(place: Stretch, lines: Lines): [number, number] | undefined
  * First and last line of the passage of prose that holds most of the question's words: a paragraph, with those after and before it
  * as long as at most `most` lines are taken. Undefined when nothing of the place is in the context.
  */
-export function proseLines(place: Stretch, lines: Lines, most: number, score: Score): [number, number] | undefined {
-  const paragraphs: { start: number; end: number; score: number }[] = [];
+export function proseLines(
+  place: Stretch,
+  lines: Lines,
+  most: number,
+  score: Score,
+): [number, number] | undefined {
+  const paragraphs: { start: number; end: number; score: number; heading: boolean }[] = [];
   for (let line = place.startLine; line <= place.endLine; line++) {
     const text = lines.get(line);
     if (text === undefined || !text.trim()) continue;
     const last = paragraphs.at(-1);
     if (last && last.end === line - 1) last.end = line;
-    else paragraphs.push({ start: line, end: line, score: 0 });
+    else paragraphs.push({ start: line, end: line, score: 0, heading: false });
   }
   if (!paragraphs.length || most <= 0) return undefined;
   for (const paragraph of paragraphs) {
     let text = "";
     for (let line = paragraph.start; line <= paragraph.end; line++) text += `${lines.get(line)}\n`;
     // Badges and markup say nothing.
-    const words = text.replace(/<[^>]*>|!?\[[^\]]*\]\([^)]*\)|https?:\S+/g, " ").match(/[A-Za-z]{3,}/g)?.length ?? 0;
+    const words =
+      text.replace(/<[^>]*>|!?\[[^\]]*\]\([^)]*\)|https?:\S+/g, " ").match(/[A-Za-z]{3,}/g)
+        ?.length ?? 0;
+    paragraph.heading = /^(#{1,6} |\.\. _)|\n([=~^"*+#-])\2{2,}\s*$/.test(text);
     paragraph.score = words > 2 ? score(text) + Math.min(words, 40) / 1000 : 0;
   }
   const best = paragraphs.reduce((one, other) => other.score > one.score ? other : one);
@@ -144,10 +163,16 @@ export function proseLines(place: Stretch, lines: Lines, most: number, score: Sc
   let last = first;
   const size = () => paragraphs[last]!.end - paragraphs[first]!.start + 1;
   // A list or an example after a paragraph that announces it belongs to it; then what follows; then what leads there.
-  while (last + 1 < paragraphs.length && paragraphs[last + 1]!.end - paragraphs[first]!.start < most) last++;
-  while (first > 0 && paragraphs[last]!.end - paragraphs[first - 1]!.start < most) first--;
+  const joins = (index: number) => paragraphs[index] !== undefined && !paragraphs[index].heading;
+  while (joins(last + 1) && paragraphs[last + 1]!.end - paragraphs[first]!.start < most) last++;
+  while (joins(first - 1) && paragraphs[last]!.end - paragraphs[first - 1]!.start < most) first--;
   const start = paragraphs[first]!.start;
   return [start, size() > most ? start + most - 1 : paragraphs[last]!.end];
+}
+
+/** A place as it is cited. A path with control characters is made visible, so it does not resolve. */
+export function cite(path: string, startLine: number, endLine = startLine): string {
+  return `${visible(path)}:${startLine}-${endLine}`;
 }
 
 /** "… line 7", "… lines 7-9". */

@@ -1,14 +1,16 @@
 /**
  * The deterministic driver: answers without a model, by the same actions.
  *
- * Owns the policy (which action next) and hands the text to `answer_text.ts`. What must hold: it keeps nothing between calls, so
- * the same state gives the same step and the same text; it proposes only actions of the table; its last step is an answer.
+ * Owns the policy (which action next) and hands the text to `answer_text.ts`. What must hold: what it keeps between calls can
+ * be made again, so the same state gives the same step and the same text; it proposes only actions of the table; its last step is an answer.
  */
 import type { Driver, MorphState } from "./driver.ts";
 import { actionKey, LONGEST_QUERY } from "./actions.ts";
 import { composeExtractive } from "./answer_text.ts";
 import { CLASS_LIKE, Evidence, lastName } from "./evidence.ts";
-import { parseQuestion, type Question } from "./question.ts";
+import { alike } from "./references.ts";
+import { Matcher } from "./matcher.ts";
+import { parseQuestion, type Question, termsOf } from "./question.ts";
 
 /** Summaries and chunks asked for: enough to choose from, few enough to read in the trajectory. */
 const SUMMARIES = 8;
@@ -19,7 +21,9 @@ const DESCENTS = 4;
 /** Names followed to their callers. */
 const MOST_NAMES = 3;
 /** Longer definitions are read in part: the lines that matter are already among the chunks. */
-const LONGEST_READ = 120;
+const LONGEST_READ = 160;
+/** Of a long class its beginning is read. */
+const CLASS_LINES = 30;
 /** Places whose exact lines are read before answering. */
 const MOST_READS = 3;
 
@@ -29,8 +33,13 @@ interface Proposal {
   readonly arguments: Record<string, unknown>;
 }
 
+/** Thinks without a model: see the module text. */
 export class ExtractiveDriver implements Driver {
   readonly name = "extractive";
+  readonly #cache = new WeakMap<
+    MorphState,
+    { items: number; evidence: Evidence; matcher: Matcher }
+  >();
 
   async propose(state: MorphState): Promise<Proposal> {
     const question = parseQuestion(state.initial_prompt, state.workspace);
@@ -51,12 +60,23 @@ export class ExtractiveDriver implements Driver {
 
   async compose(state: MorphState): Promise<string> {
     const question = parseQuestion(state.initial_prompt, state.workspace);
-    return composeExtractive(state, question, new Evidence(state, question));
+    return composeExtractive(state, question, this.#evidence(state, question));
+  }
+
+  /** Evidence is a function of the state; it is made once for as long as nothing new was retrieved. */
+  #evidence(state: MorphState, question: Question): Evidence {
+    const items = state.retrieved_context.length;
+    const known = this.#cache.get(state);
+    if (known?.items === items) return known.evidence;
+    const matcher = known?.matcher ?? new Matcher(question.terms);
+    const evidence = new Evidence(state, question, matcher);
+    this.#cache.set(state, { items, evidence, matcher });
+    return evidence;
   }
 
   /** Steps in order of need; the first that was not done yet is next. Lazy: later ones look at what earlier ones found. */
   *#plan(state: MorphState, question: Question): Generator<Proposal> {
-    const query = question.text.slice(0, LONGEST_QUERY);
+    const query = withoutName(question.text, state.workspace).slice(0, LONGEST_QUERY);
     yield {
       thought: "Look at the summaries first: which files are about this?",
       action: "search",
@@ -72,7 +92,8 @@ export class ExtractiveDriver implements Driver {
     const certain = question.shape === "callers" || question.shape === "where" ||
       question.shape === "what";
     const symbols = question.symbols.slice(0, MOST_NAMES - 1);
-    if (certain) yield* symbols.map(followName);
+    const resolve = question.shape === "callers";
+    if (certain) yield* symbols.map((name) => followName(name, resolve));
     yield {
       thought: "Search all chunks for the whole question.",
       action: "search",
@@ -89,8 +110,25 @@ export class ExtractiveDriver implements Driver {
         },
       };
     }
-    if (!certain) yield* symbols.map(followName);
-    let evidence = new Evidence(state, question);
+    if (!certain) yield* symbols.map((name) => followName(name, false));
+    let evidence = this.#evidence(state, question);
+    if (question.shape === "list") {
+      const folders = evidence.places.map((place) =>
+        place.path.slice(0, Math.max(0, place.path.lastIndexOf("/")))
+      );
+      const path = folders.find((folder) =>
+        termsOf(folder.slice(folder.lastIndexOf("/") + 1)).some((term) =>
+          question.terms.includes(term)
+        )
+      );
+      if (path) {
+        yield {
+          thought: `${path} is called what is to be listed.`,
+          action: "descend",
+          arguments: { path },
+        };
+      }
+    }
     const files = [
       ...new Set(evidence.places.filter((place) => place.score > 0).map((place) => place.path)),
     ].slice(0, DESCENTS);
@@ -101,7 +139,7 @@ export class ExtractiveDriver implements Driver {
         arguments: { path },
       };
     }
-    evidence = new Evidence(state, question);
+    evidence = this.#evidence(state, question);
     if (question.shape === "history" || question.shape === "why") {
       for (const path of files.slice(0, 2)) {
         yield {
@@ -118,29 +156,42 @@ export class ExtractiveDriver implements Driver {
       lead && state.remaining.steps > 2 &&
       !symbols.some((symbol) => lastName(symbol) === lastName(lead.name))
     ) {
-      yield followName(lead.name);
+      yield followName(
+        lead.name,
+        resolve && question.symbols.some((name) => alike(name, lead.name)),
+      );
     }
     for (const place of evidence.places.slice(0, MOST_READS)) {
       const lines = place.endLine - place.startLine + 1;
-      if (lines > LONGEST_READ || CLASS_LIKE.has(place.kind) && lines > LONGEST_READ / 2) continue;
+      const isLong = CLASS_LIKE.has(place.kind) && lines > CLASS_LINES;
+      if (lines > LONGEST_READ && !isLong) continue;
+      const end = isLong ? place.startLine + CLASS_LINES - 1 : place.endLine;
       let known = 0;
-      for (let line = place.startLine; line <= place.endLine; line++) {
-        if (evidence.line(place.path, line) !== undefined) known++;
+      for (let line = place.startLine; line <= end; line++) {
+        if (evidence.lines(place.path).has(line)) known++;
       }
-      if (known === lines) continue;
+      if (known === end - place.startLine + 1) continue;
       yield {
         thought: `Read the exact lines of ${place.name || place.path}.`,
         action: "read",
-        arguments: { path: place.path, start_line: place.startLine, end_line: place.endLine },
+        arguments: { path: place.path, start_line: place.startLine, end_line: end },
       };
     }
   }
 }
 
-function followName(name: string): Proposal {
+/** The question without the name of the repository, which every file could answer to. */
+function withoutName(text: string, workspace: string): string {
+  if (!/^\w+$/.test(workspace)) return text;
+  const shorter = text.replace(new RegExp(`\\b${workspace}\\b`, "gi"), "").replace(/\s+/g, " ")
+    .trim();
+  return termsOf(shorter).length ? shorter : text;
+}
+
+function followName(name: string, resolve: boolean): Proposal {
   return {
     thought: `Find where ${name} is defined and who uses it.`,
     action: "references",
-    arguments: { name },
+    arguments: { name, resolve },
   };
 }

@@ -5,6 +5,7 @@
  */
 import type { Hit, OutlineEntry, SearchOptions, StoredFile, Summary } from "../rag/mod.ts";
 
+/** Memory, as far as the agent reads it. */
 export interface MemoryPort {
   /** Chunks that answer a query, best first. */
   search(query: string, options?: SearchOptions): Hit[];

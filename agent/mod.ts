@@ -14,6 +14,7 @@ import type { Driver, StepRecord } from "./driver.ts";
 import { ExtractiveDriver } from "./extractive.ts";
 import { type Budget, Governor, type ManifestEntry, type TokenCounter } from "./governor.ts";
 import type { MemoryPort } from "./memory_port.ts";
+import type { GraphPort } from "./references.ts";
 import { QueryMorph, type StepEvent } from "./query_morph.ts";
 
 export { type ActionName, parseStep, STEP, type Step } from "./actions.ts";
@@ -28,11 +29,15 @@ export {
   type TokenCounter,
 } from "./governor.ts";
 export type { MemoryPort } from "./memory_port.ts";
+export type { GraphPort } from "./references.ts";
 export type { StepEvent } from "./query_morph.ts";
 
+/** Options of `answerQuestion`. */
 export interface AskOptions {
   /** Absolute path of the repository: citations are checked against its files. */
   readonly root: string;
+  /** The symbol graph: who calls what, by the compiler. Without it names are looked for in the text. */
+  readonly graph?: GraphPort;
   readonly budget?: Partial<Budget>;
   /** The extractive driver when absent. */
   readonly driver?: Driver;
@@ -89,6 +94,7 @@ export async function answerQuestion(
     driver,
     policy,
     memory,
+    graph: options.graph,
     root: options.root,
     governor,
     signal: options.signal,

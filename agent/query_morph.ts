@@ -11,6 +11,7 @@ import type { Governor, Prompt } from "./governor.ts";
 import { actionKey, LONGEST_QUERY, parseStep, perform, type Step, type World } from "./actions.ts";
 import type { ContextItem, Driver, MorphState, RefinedQuery, StepRecord } from "./driver.ts";
 import type { MemoryPort } from "./memory_port.ts";
+import type { GraphPort } from "./references.ts";
 import { basename } from "node:path";
 import { contextParts } from "./context.ts";
 
@@ -38,6 +39,7 @@ export interface MorphParts {
   /** Acts where the driver fails. */
   readonly policy: Driver;
   readonly memory: MemoryPort;
+  readonly graph?: GraphPort | undefined;
   readonly root: string;
   readonly governor: Governor;
   readonly signal?: AbortSignal | undefined;
@@ -115,7 +117,7 @@ export class QueryMorph implements MorphState {
   }
 
   async act(step: Step) {
-    const { memory, root, signal } = this.#parts;
+    const { memory, graph, root, signal } = this.#parts;
     signal?.throwIfAborted();
     const key = actionKey(step);
     if (this.#done.has(key)) {
@@ -129,7 +131,14 @@ export class QueryMorph implements MorphState {
         ...(step.arguments.path && { path: step.arguments.path }),
       };
     }
-    const world: World = { memory, root, query: this.refined_query.text, signal };
+    const world: World = {
+      memory,
+      root,
+      graph,
+      query: this.refined_query.text,
+      signal,
+      ms: this.remaining.ms,
+    };
     return await perform(step, world);
   }
 

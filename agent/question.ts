@@ -48,11 +48,11 @@ const SHAPES: readonly [Shape, RegExp][] = [
   ],
   [
     "callers",
-    /^(who|what|which)\b.*\b(calls?|uses?|invokes?|imports?|references?|depends? on|instantiates?|extends?|implements?)\b/i,
+    /^(who|what|which(?: \w+){0,3}) (?:\w+ly )?(calls?|uses?|invokes?|imports?|references?|depends? on|instantiates?|extends?|implements?)\b/i,
   ],
   [
     "callers",
-    /^(where|list|find|show).*\b(used|called|invoked|imported|referenced|instantiated|extended|usages?|callers|call sites)\b/i,
+    /^(where|list|find|show)\b.*\b(used|called|invoked|imported|referenced|instantiated|extended|usages?|callers|call sites)\b/i,
   ],
   ["callers", /\b(usages?|callers|call sites|references) (of|to)\b/i],
   [
@@ -173,7 +173,10 @@ function symbolsOf(text: string, shape: Shape, quoted: readonly string[]): strin
 /** Words with a capital inside a sentence: names, or emphasis. */
 function capitalsOf(text: string): string[] {
   return [...text.matchAll(/(?<![.?!]\s*|^)\b[A-Z][A-Za-z\d]{2,}\b/g)].map((found) => found[0])
-    .filter((word) => !STOP_WORDS.has(word.toLowerCase()) && !FRAME.has(word.toLowerCase()));
+    // All capitals are an acronym.
+    .filter((word) =>
+      /[a-z]/.test(word) && !STOP_WORDS.has(word.toLowerCase()) && !FRAME.has(word.toLowerCase())
+    );
 }
 
 /** Sentences, then clauses that open a question of their own, then halves around "and" that can each stand alone. */
@@ -200,6 +203,10 @@ function aboutOf(text: string): Set<"test" | "doc" | "example"> {
     /\bdocument(ed|ation|s)?\b|\breadme\b|\bguide\b|\bchangelog\b|\binstall(ation|ed)?\b|\bcontribut/i
       .test(text)
   ) about.add("doc");
+  // Who wants to use something is served by documents and examples.
+  if (/^how (do|can|should|would|could) (i|we|you|one)\b|^how to\b/i.test(text)) {
+    about.add("doc").add("example");
+  }
   if (/\bexamples?\b|\bsamples?\b|\bdemo\b/i.test(text)) about.add("example");
   return about;
 }

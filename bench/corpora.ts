@@ -124,7 +124,7 @@ const PACKAGES = {
     version: "150.0.1",
     integrity:
       "sha512-9Wa9vm3WtDpss0VFBHsbZWcoRccpOSWdpz7YIfb1LBXopZJEg/Zc8ymmaSgvDkP4FhN+pqPS9nZjO7REAJWSUg==",
-    keep: ["build/src/**/*.js", "build/src/**/*.d.ts"],
+    keep: ["build/src/apis/[a-d]*/**/*.js", "build/src/apis/[a-d]*/**/*.d.ts"],
   },
   "react-native": {
     name: "react-native",
@@ -145,7 +145,7 @@ const PACKAGES = {
 type PackageName = keyof typeof PACKAGES;
 
 const TYPESCRIPT = ["viem", "effect", "cloudflare", "rxjs", "openai"] as const;
-const MILLION = [...TYPESCRIPT, "three", "cesium"] as const;
+const MILLION = [...TYPESCRIPT, "cesium"] as const;
 
 /** What benchmarks run on. */
 export const CORPORA = {
@@ -158,12 +158,16 @@ export const CORPORA = {
     packages: TYPESCRIPT,
   },
   million: {
-    about: "more than a million lines and 5,000 files of TypeScript and JavaScript",
+    about: "just above a million lines of TypeScript and JavaScript",
     packages: MILLION,
+  },
+  files: {
+    about: "more than 5,000 files of TypeScript and JavaScript",
+    packages: [...MILLION, "three"],
   },
   large: {
     about: "more than 100,000 chunks: the million lines, and two packages of long declarations",
-    packages: [...MILLION, "babylonjs", "googleapis"],
+    packages: [...MILLION, "three", "babylonjs", "googleapis"],
   },
   languages: {
     about: "what npm packages hold in other languages",

@@ -3,9 +3,10 @@
  *
  * Definitions are drawn with a fixed seed from the syntax of the files, not from the index; for each, "find all references" of the
  * language service is compared with the graph as sets of (path, line), lines of the definition itself left out. What must
- * hold: the service reads the disk and resolves modules with the compiler's own code under the options of the root
- * `tsconfig.json`; packages of the workspace are linked as an install would link them; both sides are compared on the files
- * that the service has in its program.
+ * hold: the service reads the disk and resolves modules with the compiler's own code, under the options of the nearest
+ * `tsconfig.json`, else those of the root; packages of the workspace are linked as an install would link them, and the standard
+ * library is the whole one, as the types that an install brings make it; both sides are compared on the files that the
+ * service has in its program.
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -188,8 +189,21 @@ async function LanguageServiceOf(folder: string, paths: readonly string[]): Prom
   const directoryExists = (name: string): boolean =>
     name === `${real}/node_modules` || stat(onDisk(name))?.isDirectory === true ||
     [...links.keys()].some((link) => link.startsWith(`${name}/`));
-  const options = rootOptions(ts, real, paths, fileExists, readFile);
+  const options = readOptions(ts, real, paths, fileExists, readFile);
   const texts = new Map<string, TS.IScriptSnapshot>();
+  const above = new Map<string, TS.CompilerOptions>([[real, options.options]]);
+  const optionsAbove = (name: string): TS.CompilerOptions => {
+    const at = name.slice(0, name.lastIndexOf("/"));
+    if (!at.startsWith(real)) return options.options;
+    let found = above.get(at);
+    if (!found) {
+      found = fileExists(`${at}/tsconfig.json`)
+        ? readOptions(ts, at, [], fileExists, readFile).options
+        : optionsAbove(at);
+      above.set(at, found);
+    }
+    return found;
+  };
   const host: TS.LanguageServiceHost = {
     getCompilationSettings: () => options.options,
     getScriptFileNames: () => options.files,
@@ -211,6 +225,19 @@ async function LanguageServiceOf(folder: string, paths: readonly string[]): Prom
     realpath: onDisk,
     getDirectories: () => [],
     useCaseSensitiveFileNames: () => true,
+    resolveModuleNameLiterals: (literals, containing) =>
+      literals.map(({ text }) => {
+        const near = optionsAbove(containing);
+        const resolve = (settings: TS.CompilerOptions) =>
+          ts.resolveModuleName(text, containing, settings, {
+            fileExists,
+            readFile,
+            directoryExists,
+            realpath: onDisk,
+          });
+        const found = resolve(near);
+        return found.resolvedModule || near === options.options ? found : resolve(options.options);
+      }),
   };
   const service = ts.createLanguageService(host);
   const program = service.getProgram()!;
@@ -266,8 +293,8 @@ function workspaceLinks(folder: string, paths: readonly string[]): Map<string, s
   return new Map(packages.map(([name, at]) => [`${folder}/node_modules/${name}`, at]));
 }
 
-/** Options and files of the root configuration; all files where there is none. */
-function rootOptions(
+/** Options and files of a folder's configuration; all files where there is none. */
+function readOptions(
   ts: typeof TS,
   folder: string,
   paths: readonly string[],
@@ -298,7 +325,16 @@ function rootOptions(
     readDirectory: (root, extensions, excludes, includes, depth) =>
       matchFiles(ts, root, extensions, excludes, includes, depth, all),
   }, folder);
-  return { files: parsed.fileNames, options: { ...parsed.options, types: [], noEmit: true } };
+  return {
+    files: parsed.fileNames,
+    options: {
+      ...parsed.options,
+      target: ts.ScriptTarget.ESNext,
+      lib: undefined,
+      types: [],
+      noEmit: true,
+    },
+  };
 }
 
 function matchFiles(

@@ -174,7 +174,7 @@ async function parsing({ rounds = 5, log }: IngestBenchOptions): Promise<object>
 
 /** An index that exists: nothing changed, one file changed. */
 async function change({ rounds = 5, log }: IngestBenchOptions): Promise<object> {
-  const sources = await corpus("million", log);
+  const sources = await corpus("files", log);
   const folder = mkdtempSync(join(tmpdir(), "batos-bench-"));
   try {
     const paths = filesBelow(sources.folder).filter((path) => !path.startsWith(".batos"))

@@ -75,6 +75,19 @@ const BENCHES: Readonly<Record<string, Bench>> = {
         return { ...await benchTokens({ annotations, checkouts, log }), ...left(leftOut) };
       }),
   },
+  graph: {
+    about: "references against the language service of TypeScript, and what the graph costs",
+    run: async (flags, log) => {
+      const { benchGraph } = await import("./graph.ts");
+      const onDifference = (side: string, target: string, edge: string) =>
+        log(`${side}: ${target} at ${edge}`);
+      return await benchGraph({
+        ...(flags.corpus !== undefined && { corpora: [flags.corpus] }),
+        ...(flags.verbose && { onDifference }),
+        log,
+      });
+    },
+  },
   ask: {
     about: "whether answers cite the files that questions are about, and what they cost",
     run: (flags, log) =>
@@ -107,13 +120,13 @@ Flags:
   --annotations DIR  annotated queries for retrieval, tokens and ask (default: bench/queries)
   --checkouts DIR    a checkout for each annotated repository, in a folder of its name
                      (default: made from npm packages where npm has the sources)
-  --corpus DIR       measure ingest (cold) or query on a copy of this folder instead of the pinned corpora;
-                     kept as bench/results/NAME-FOLDER.json
+  --corpus DIR       measure ingest (cold), query or graph on a copy of this folder instead of the pinned
+                     corpora; kept as bench/results/NAME-FOLDER.json
   --part PART        only this part, may be given several times; such a run is not kept
   --rounds N         repetitions of ingest runs (default: 3 cold, 5 parse and change, 1 million)
   --ablate           retrieval: what each part of the ranking is worth
   --no-peers         retrieval: leave the peers out
-  --verbose          list the queries that went wrong
+  --verbose          list what went wrong: queries, references
   --json             print the result as JSON instead of tables
   --no-save          do not keep the result
   --help             this text

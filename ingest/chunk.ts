@@ -14,6 +14,7 @@
 import { type Measure, tokens } from "./measure.ts";
 import type { SyntaxTree } from "./syntax_tree.ts";
 
+/** How large chunks may be, and in what measure. */
 export interface ChunkOptions {
   /** Largest size of a chunk, in the measure's unit. */
   readonly maxSize?: number;
@@ -75,14 +76,41 @@ class Units {
    */
   strands(start: number, end: number, rank: number): boolean {
     if (rank < MID_LINE || this.size(this.line, end) <= this.maxSize) return false;
-    const newline = this.text.indexOf("\n", start);
-    return newline !== -1 && newline < end - 1;
+    return lineEnd(this.text, start, end) < end - 1;
   }
 
   add(start: number, rank: number): void {
     if (rank < MID_LINE) this.line = start;
     this.starts.push(start);
     this.ranks.push(rank);
+  }
+
+  /** Makes a unit begin at `start`, which lies behind unit `first` and before unit `last`; gives its index. */
+  insert(start: number, first: number, last: number): number {
+    let index = last;
+    while (index > first + 1 && this.starts[index - 1]! > start) index--;
+    this.starts.splice(index, 0, start);
+    this.ranks.splice(index, 0, LEAF);
+    return index;
+  }
+
+  /** The line between two offsets that is indented least and closes nothing, the last of several; -1 without one. */
+  bestLine(from: number, to: number): number {
+    const { text, size, maxSize } = this;
+    let best = -1;
+    let bestIndent = Infinity;
+    for (let line = lineEnd(text, from, to) + 1; line < to; line = lineEnd(text, line, to) + 1) {
+      let at = line;
+      while (at < to && isBlank(text.charCodeAt(at)) && text.charCodeAt(at) !== 10) at++;
+      if (at >= to || text.charCodeAt(at) === 10) continue;
+      const indent = at - line + (isClosing(text.charCodeAt(at)) ? 200 : 0) +
+        (size(from, line) < maxSize * MIN_FILL ? 400 : 0);
+      if (indent <= bestIndent) {
+        best = line;
+        bestIndent = indent;
+      }
+    }
+    return best;
   }
 
   /** Cuts a range that has no structure into its lines, and lines that are too large into pieces of characters. */
@@ -92,8 +120,7 @@ class Units {
     let first = true;
     let blank = true;
     while (from < end) {
-      const newline = text.indexOf("\n", from);
-      const to = newline === -1 || newline >= end ? end : newline + 1;
+      const to = Math.min(lineEnd(text, from, end) + 1, end);
       let indent = from;
       while (indent < to && isBlank(text.charCodeAt(indent))) indent++;
       const isEmpty = indent === to;
@@ -146,29 +173,35 @@ class Units {
 /** Opens every node that is too large; what is left are units in source order. */
 function split<N>(text: string, tree: SyntaxTree<N>, units: Units): void {
   const { size, maxSize } = units;
-  const nodes: N[] = [tree.root];
-  const starts = [0];
-  const ends = [text.length];
-  const ranks = [0];
-  const depths = [0];
-  const push = (node: N, start: number, end: number, rank: number, depth: number) => {
+  // One stack, in columns. `owns` is where the comments of the node itself begin, or -1 if nobody has looked yet.
+  const nodes: N[] = [];
+  const starts: number[] = [];
+  const ends: number[] = [];
+  const ranks: number[] = [];
+  const depths: number[] = [];
+  const owns: number[] = [];
+  const push = (node: N, start: number, end: number, rank: number, depth: number, own: number) => {
     nodes.push(node);
     starts.push(start);
     ends.push(end);
     ranks.push(rank);
     depths.push(depth);
+    owns.push(own);
   };
+  push(tree.root, 0, text.length, 0, 0, -1);
   while (nodes.length > 0) {
     const node = nodes.pop()!;
     const start = starts.pop()!;
     const end = ends.pop()!;
     const rank = ranks.pop()!;
     const depth = depths.pop()!;
+    let own = owns.pop()!;
     if (size(start, end) <= maxSize && !units.strands(start, end, rank)) {
       units.add(start, rank);
       continue;
     }
-    const own = ownStart(text, start, tree.start(node));
+    const begin = tree.start(node);
+    if (own === -1) own = ownStart(text, start, begin);
     if (own > start && size(own, end) <= maxSize) {
       // Only what stands apart in front of it, such as a licence, makes it too large.
       units.lines(start, own, rank);
@@ -182,9 +215,11 @@ function split<N>(text: string, tree: SyntaxTree<N>, units: Units): void {
     }
     const inner = children.length > 1 ? depth + 1 : depth;
     const base = nodes.length;
+    let previous = children[0] as N;
+    // The first child has what is in front of the node, unless a token of the node stands between.
+    let fromOwn = tree.start(previous) === begin ? own : start;
     let from = start;
     let fromRank = rank;
-    let previous = children[0] as N;
     for (let index = 1; index < children.length; index++) {
       const next = children[index] as N;
       const behind = tree.end(previous);
@@ -194,13 +229,14 @@ function split<N>(text: string, tree: SyntaxTree<N>, units: Units): void {
         if (behind <= tree.start(previous)) previous = next;
         continue;
       }
-      push(previous, from, cut, fromRank, inner);
+      push(previous, from, cut, fromRank, inner, fromOwn);
       from = cut;
       fromRank = text.charCodeAt(cut - 1) === 10 ? inner : inner + MID_LINE;
+      fromOwn = -1;
       previous = next;
     }
-    push(previous, from, end, fromRank, inner);
-    reverse(base, nodes, starts, ends, ranks, depths);
+    push(previous, from, end, fromRank, inner, fromOwn);
+    reverse(base, nodes, starts, ends, ranks, depths, owns);
   }
 }
 
@@ -230,60 +266,61 @@ function boundary(text: string, from: number, to: number): number {
       }
       return line;
     }
-    if (code === 35 || code === 47) { // # /
-      const second = text.charCodeAt(at + 1);
-      let behind = at + 1;
-      if (code === 47 && second === 42) {
-        const close = text.indexOf("*/", at + 2);
-        behind = close === -1 ? to : close + 2;
-      } else if (code === 35 || second === 47) {
-        const newline = text.indexOf("\n", at);
-        behind = newline === -1 ? to : newline;
-      }
-      at = behind;
-    } else at++;
+    const second = text.charCodeAt(at + 1);
+    if (code === 47 && second === 42) { // a comment that may go over lines
+      at += 2;
+      while (at < to && !(text.charCodeAt(at) === 42 && text.charCodeAt(at + 1) === 47)) at++;
+      at += 2;
+    } else if (code === 35 || (code === 47 && second === 47)) at = lineEnd(text, at, to);
+    else at++;
   }
   return to;
 }
 
-/** Where the comments that belong to the node at `to` begin: behind the last empty line that a comment follows. */
+/** Where the comments that belong to the node at `to` begin: at the last that follows an empty line. */
 function ownStart(text: string, from: number, to: number): number {
   let own = from;
-  let line = text.lastIndexOf("\n", to - 1) + 1;
-  let isComment = false;
-  while (line > from) {
-    const previous = text.lastIndexOf("\n", line - 2) + 1;
-    let at = Math.max(previous, from);
-    while (at < line && isBlank(text.charCodeAt(at))) at++;
-    if (at < line) isComment = true;
-    else if (isComment) {
-      own = line;
-      break;
+  let isBehindEmpty = false;
+  let line = from;
+  for (let end = lineEnd(text, line, to); end < to; end = lineEnd(text, line, to)) {
+    let at = line;
+    while (at < end && isBlank(text.charCodeAt(at))) at++;
+    if (at === end) isBehindEmpty = true;
+    else {
+      if (isBehindEmpty) own = line;
+      isBehindEmpty = false;
     }
-    line = previous;
+    line = end + 1;
   }
   return own;
+}
+
+/** Offset of the next line feed, or `end`; never looks further, as lines may have millions of characters. */
+function lineEnd(text: string, at: number, end: number): number {
+  while (at < end && text.charCodeAt(at) !== 10) at++;
+  return at;
 }
 
 /** Fills chunks from the left, ends each at the best boundary, then gives orphans to their neighbours. */
 function merge(units: Units, length: number): Piece[] {
   const { starts, ranks, size, maxSize } = units;
-  const count = starts.length;
-  const startOf = (index: number) => index < count ? starts[index]! : length;
+  const startOf = (index: number) => index < starts.length ? starts[index]! : length;
   const cuts = [0];
   let first = 0;
-  while (first < count) {
+  while (first < starts.length) {
     const from = starts[first]!;
     let last = first + 1;
-    while (last < count && size(from, startOf(last + 1)) <= maxSize) last++;
-    if (last < count) {
+    while (last < starts.length && size(from, startOf(last + 1)) <= maxSize) last++;
+    if (last < starts.length) {
       let best = last;
       for (let index = last - 1; index > first; index--) {
         // Any beginning of a line is better than none.
         if (ranks[best]! < MID_LINE && size(from, starts[index]!) < maxSize * MIN_FILL) break;
         if (ranks[index]! < ranks[best]!) best = index;
       }
-      last = best;
+      // All that was left whole begins inside a line: rather part the last of it than a line.
+      const line = ranks[best]! < MID_LINE ? -1 : units.bestLine(from, starts[last]!);
+      last = line === -1 ? best : units.insert(line, first, last);
     }
     cuts.push(last);
     first = last;

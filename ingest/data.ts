@@ -216,7 +216,7 @@ function flat(text: string, keys: readonly Key[], starts: readonly number[]): Sy
     let end = starts[index + 1] ?? text.length;
     // What stands above the next entry belongs to it.
     while (end > starts[index]!) {
-      const line = text.lastIndexOf("\n", end - 2) + 1;
+      const line = end < 2 ? 0 : text.lastIndexOf("\n", end - 2) + 1;
       if (line <= starts[index]! || !/^\s*(?:#|$)/.test(text.slice(line, end).trimEnd())) break;
       end = line;
     }

@@ -27,29 +27,40 @@ export const REFERENCE_KINDS = [
   "reexport",
   "import",
 ] as const;
+/** What a line does with a name. */
 export type ReferenceKind = typeof REFERENCE_KINDS[number];
+
+/**
+ * Behind the last of `REFERENCE_KINDS`: the line names a property only as a string in an indexed access type (`T["name"]`), in a
+ * file that has the name nowhere else. Editors leave such lines out of "find all references"; a rename breaks them all the
+ * same.
+ */
+export const LITERAL_KIND: number = REFERENCE_KINDS.length;
 
 /** How a declaration is tied to another. `same`: one of several declarations of one thing, tied to the first.
  * `overrides`: a member, tied to the member of a base type. `shape`: a property of a literal or a pattern, tied to the property
  * of the type that is expected there. */
 export const LINK_KINDS = ["same", "overrides", "shape"] as const;
+/** How two declarations belong together. */
 export type LinkKind = typeof LINK_KINDS[number];
 
 /** The edges that leave one file. Files are given by their index in the list handed to `resolveReferences`. */
 export interface FileReferences {
   readonly path: string;
-  /** Four numbers an edge: line (1-based), index into `REFERENCE_KINDS`, target file, offset of the target's name. No
+  /** Four numbers an edge: line (1-based), index into `REFERENCE_KINDS` or `LITERAL_KIND`, target file, offset of the target's name. No
    * two edges share line and target. */
   readonly references: readonly number[];
   /** Five numbers a link: offset of the declared name, its line, index into `LINK_KINDS`, target file, offset of its name. */
   readonly links: readonly number[];
 }
 
+/** A file as the compiler is given it. */
 export interface GraphFile {
   readonly path: string;
   readonly language: string;
 }
 
+/** Options of `resolveReferences`. */
 export interface ReferenceOptions {
   /** Paths whose edges are wanted; all by default. The others still take part in the program. */
   readonly only?: ReadonlySet<string>;
@@ -153,6 +164,9 @@ class Pause {
 
 const LIBRARY_FOLDER = "/node_modules/typescript/lib";
 
+// The trees of the standard library, bound by the first program: another build soon after need not make them again.
+let libraryTrees: WeakRef<Map<string, TS.SourceFile>> | undefined;
+
 /** Shows the workspace to the compiler as a disk whose root it is, with the standard library beside it. */
 class WorkspaceHost {
   readonly host: TS.CompilerHost;
@@ -174,6 +188,8 @@ class WorkspaceHost {
     const libraries = new Map(
       library.map((file) => [`${LIBRARY_FOLDER}/${file.fileName}`, file.text]),
     );
+    const trees = libraryTrees?.deref() ?? new Map<string, TS.SourceFile>();
+    libraryTrees = new WeakRef(trees);
     const known = (name: string): boolean =>
       libraries.has(name) || this.#languageOf.has(name.slice(1));
     this.host = {
@@ -181,9 +197,10 @@ class WorkspaceHost {
       readFile: (name) => libraries.get(name) ?? read(name.slice(1)),
       getSourceFile: (name, options) => {
         const text = libraries.get(name);
-        return text === undefined
-          ? this.parse(name.slice(1))
-          : ts.createSourceFile(name, text, options);
+        if (text === undefined) return this.parse(name.slice(1));
+        let tree = trees.get(name);
+        if (!tree) trees.set(name, tree = ts.createSourceFile(name, text, options));
+        return tree;
       },
       getDefaultLibFileName: () => `${LIBRARY_FOLDER}/lib.esnext.full.d.ts`,
       getDefaultLibLocation: () => LIBRARY_FOLDER,
@@ -229,6 +246,10 @@ class WorkspaceHost {
     const colliding = new Set<TS.SourceFile>();
     for (const source of this.#sources.values()) {
       if (source.isDeclarationFile || this.#ts.isExternalModule(source)) continue;
+      // The binder makes these modules.
+      if (/\.c?jsx?$/.test(source.fileName) && /\brequire\s*\(|\bexports\b/.test(source.text)) {
+        continue;
+      }
       for (const name of globalValues(this.#ts, source)) {
         const other = declared.get(name);
         if (other) colliding.add(other).add(source);
@@ -303,6 +324,7 @@ class ReferenceFinder {
   readonly #targets = new Map<TS.Symbol, readonly Target[]>();
   #edges = new Map<number, Map<number, number>>(); // target file * 2^32 + start -> line -> kind
   #links: number[] = [];
+  #linked = new Set<string>();
   #source!: TS.SourceFile;
   #file = 0;
 
@@ -317,6 +339,7 @@ class ReferenceFinder {
     this.#file = this.#fileIndex.get(source.fileName)!;
     this.#edges = new Map();
     this.#links = [];
+    this.#linked.clear();
     this.#visit(source);
     const references: number[] = [];
     for (const [target, lines] of this.#edges) {
@@ -378,9 +401,14 @@ class ReferenceFinder {
     if (this.#isDeclarationName(node)) return this.#declared(node);
     if (
       ts.isMetaProperty(parent) || ts.isBreakOrContinueStatement(parent) ||
-      ts.isLabeledStatement(parent)
+      ts.isLabeledStatement(parent) || isExportsObject(ts, node)
     ) return;
-    this.#refer(node, this.#symbolAt(node), this.#kindOf(node), this.#meaningAt(node));
+    const symbol = this.#symbolAt(node);
+    const kind = this.#kindOf(node);
+    // `exports.shown = hidden` writes nothing: it passes `hidden` on under another name.
+    const passesOn = kind === KIND_INDEX.write && symbol &&
+      (symbol.flags & ts.SymbolFlags.Alias) !== 0;
+    this.#refer(node, symbol, passesOn ? KIND_INDEX.reexport : kind, this.#meaningAt(node));
   }
 
   #symbolAt(node: TS.Node): TS.Symbol | undefined {
@@ -411,6 +439,11 @@ class ReferenceFinder {
   #declared(node: TS.Identifier | TS.PrivateIdentifier | TS.StringLiteral): void {
     const ts = this.#ts;
     const { parent } = node;
+    const symbol = this.#symbolAt(node);
+    if (symbol && (symbol.flags & ts.SymbolFlags.Alias) !== 0) {
+      // `const x = require("…")`, `const { x } = require("…")`.
+      return this.#refer(node, symbol, KIND_INDEX.import, ANY_MEANING);
+    }
     if (ts.isBindingElement(parent)) {
       if (!parent.propertyName && ts.isObjectBindingPattern(parent.parent)) {
         const property = this.#checker.getTypeAtLocation(parent.parent).getProperty(node.text);
@@ -425,7 +458,6 @@ class ReferenceFinder {
     if (ts.isObjectLiteralExpression(parent.parent)) {
       return this.#shape(node, parent as TS.ObjectLiteralElementLike);
     }
-    const symbol = this.#symbolAt(node);
     if (!symbol) return;
     this.#merged(node, symbol);
     if (ts.isClassElement(parent) || ts.isTypeElement(parent) || ts.isParameter(parent)) {
@@ -439,11 +471,7 @@ class ReferenceFinder {
     const start = node.getStart(this.#source);
     const meaning = meaningOf(this.#ts, node.parent as TS.Declaration);
     for (const target of this.#targetsOf(symbol)) {
-      if (
-        (target.meaning & meaning) !== 0 && (target.file !== this.#file || target.start !== start)
-      ) {
-        this.#links.push(start, this.#lineOf(start), LINK_INDEX.same, target.file, target.start);
-      }
+      if ((target.meaning & meaning) !== 0) this.#addLink(start, LINK_INDEX.same, target);
     }
   }
 
@@ -541,10 +569,16 @@ class ReferenceFinder {
     const start = node.getStart(this.#source);
     for (const root of this.#rootsOf(symbol)) {
       for (const target of this.#targetsOf(root)) {
-        if (target.file === this.#file && target.start === start) continue;
-        this.#links.push(start, this.#lineOf(start), LINK_INDEX[kind], target.file, target.start);
+        this.#addLink(start, LINK_INDEX[kind], target);
       }
     }
+  }
+
+  #addLink(start: number, kind: number, { file, start: to }: Target): void {
+    const key = `${start} ${kind} ${file} ${to}`;
+    if ((file === this.#file && to === start) || this.#linked.has(key)) return;
+    this.#linked.add(key);
+    this.#links.push(start, this.#lineOf(start), kind, file, to);
   }
 
   #lineOf(start: number): number {
@@ -561,9 +595,21 @@ class ReferenceFinder {
       ) {
         return [this.#lastAlias(symbol)];
       }
-      symbol = aliased;
+      symbol = this.#required(aliased) ?? aliased;
     }
     return symbol.flags & SymbolFlags.Transient ? this.#checker.getRootSymbols(symbol) : [symbol];
+  }
+
+  /** What `module.exports = require("…")` passes on: the compiler makes no alias of it. */
+  #required(symbol: TS.Symbol): TS.Symbol | undefined {
+    const ts = this.#ts;
+    const declaration = symbol.escapedName === "export=" ? symbol.declarations?.[0] : undefined;
+    if (!declaration || !ts.isBinaryExpression(declaration)) return undefined;
+    const value = declaration.right;
+    if (!ts.isCallExpression(value) || !ts.isIdentifier(value.expression)) return undefined;
+    return value.expression.text === "require"
+      ? this.#checker.getTypeAtLocation(value).symbol
+      : undefined;
   }
 
   /** What stands for a whole module: the last name given to it on the way (`export * as core`). */
@@ -609,6 +655,13 @@ class ReferenceFinder {
       groups.push(group);
     }
     return groups.length === 0 ? NO_TARGETS : groups;
+  }
+
+  /** Whether the file has the name of a literal as an identifier or as the name of a property. */
+  #isNamed(literal: TS.Node): boolean {
+    // Not in the public type: every name of the file, as the parser interned it.
+    const { identifiers } = this.#source as { identifiers?: ReadonlyMap<string, string> };
+    return identifiers?.has((literal as TS.StringLiteral).text) ?? true;
   }
 
   // ---- positions ---------------------------------------------------------------------------------------------------
@@ -657,6 +710,7 @@ class ReferenceFinder {
       (ts.isQualifiedName(top.parent) && top.parent.right === top)
     ) top = top.parent;
     let { parent } = top;
+    if (ts.isLiteralTypeNode(parent)) return this.#isNamed(node) ? KIND_INDEX.type : LITERAL_KIND;
     while (ts.isNonNullExpression(parent) || ts.isParenthesizedExpression(parent)) {
       top = parent;
       parent = top.parent;
@@ -667,7 +721,9 @@ class ReferenceFinder {
         : KIND_INDEX.extends;
     }
     if (ts.isImportEqualsDeclaration(parent)) return KIND_INDEX.import;
-    if (ts.isExportAssignment(parent)) return KIND_INDEX.reexport;
+    if (ts.isExportAssignment(parent) || isModuleExports(ts, parent, top)) {
+      return KIND_INDEX.reexport;
+    }
     if (isCallee(ts, parent, top)) return KIND_INDEX.call;
     if (isWritten(ts, parent, top)) return KIND_INDEX.write;
     if (ts.isTypeQueryNode(parent) || ts.isPartOfTypeNode(top) || ts.isTypePredicateNode(parent)) {
@@ -681,6 +737,21 @@ class ReferenceFinder {
 const OFFSETS = 2 ** 32;
 // Chains of aliases are short; this ends a circle.
 const MAX_ALIASES = 64;
+
+/** `exports` in `exports.x = …`: the compiler takes it for `x`. */
+function isExportsObject(ts: typeof TS, { text, parent }: TS.Node & { text: string }): boolean {
+  return (text === "exports" || text === "module") && ts.isPropertyAccessExpression(parent) &&
+    ts.isBinaryExpression(parent.parent) && parent.parent.left === parent &&
+    parent.name.text !== text;
+}
+
+/** Whether a value is the right side of `module.exports = …`. */
+function isModuleExports(ts: typeof TS, parent: TS.Node, node: TS.Node): boolean {
+  return ts.isBinaryExpression(parent) && parent.right === node &&
+    parent.operatorToken.kind === ts.SyntaxKind.EqualsToken &&
+    ts.isPropertyAccessExpression(parent.left) && parent.left.name.text === "exports" &&
+    ts.isIdentifier(parent.left.expression) && parent.left.expression.text === "module";
+}
 
 function isJSDocLink(ts: typeof TS, node: TS.Node): boolean {
   return ts.isJSDocLink(node) || ts.isJSDocLinkCode(node) || ts.isJSDocLinkPlain(node);

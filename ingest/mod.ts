@@ -48,6 +48,7 @@ export {
   isCompiled,
   LINK_KINDS,
   type LinkKind,
+  LITERAL_KIND,
   REFERENCE_KINDS,
   type ReferenceKind,
   type ReferenceOptions,

@@ -18,6 +18,9 @@ import { Aliases } from "./aliases.ts";
 
 export type { ChunkOptions };
 
+/** Longer texts are generated, and the parsers take tens of seconds for the worst of them: they are cut by lines. */
+const MAX_PARSED = 8_000_000;
+
 /** What a text turned out to hold. */
 export interface ParsedSource {
   readonly language: string;
@@ -67,6 +70,10 @@ export async function parse(
 }
 
 function read(language: Language, path: string, text: string): Syntax | Promise<Syntax> {
+  const isParsed = language.reader === "typescript" || language.reader === "tree-sitter";
+  if (isParsed && text.length > MAX_PARSED) {
+    throw new RangeError(`${text.length} characters, more than the ${MAX_PARSED} that are parsed`);
+  }
   switch (language.reader) {
     case "typescript":
       return loadTypeScript().then((compiler) => readTypeScript(compiler, path, text) as Syntax);

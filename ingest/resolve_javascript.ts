@@ -65,9 +65,13 @@ const IMPLIED = [
 // What a written extension may stand for, in the order of the compiler: the source before what it compiles to.
 const REPLACED: readonly (readonly [written: string, tried: readonly string[]])[] = [
   [".js", [".ts", ".tsx", ".d.ts", ".js", ".jsx"]],
+  [".ts", [".ts", ".tsx", ".d.ts", ".js", ".jsx"]],
   [".jsx", [".tsx", ".ts", ".d.ts", ".jsx", ".js"]],
+  [".tsx", [".tsx", ".ts", ".d.ts", ".jsx", ".js"]],
   [".mjs", [".mts", ".d.mts", ".mjs"]],
+  [".mts", [".mts", ".d.mts", ".mjs"]],
   [".cjs", [".cts", ".d.cts", ".cjs"]],
+  [".cts", [".cts", ".d.cts", ".cjs"]],
 ];
 
 const DECLARATION = /\.d\.([cm]?)ts$/;

@@ -118,6 +118,21 @@ const LEADING = new Set([
   "shebang",
 ]);
 
+/** Nodes that are cut by lines, whatever they are made of. */
+const LEAVES = new Set([
+  "string",
+  "string_literal",
+  "raw_string_literal",
+  "interpreted_string_literal",
+  "verbatim_string_literal",
+  "multiline_string_literal",
+  "encapsed_string",
+  "heredoc_body",
+  "nowdoc_body",
+  "token_tree",
+  "preproc_arg",
+]);
+
 function tree(root: Node): SyntaxTree<Node> {
   return {
     root,
@@ -125,6 +140,7 @@ function tree(root: Node): SyntaxTree<Node> {
     end: (node) => node.endIndex,
     children: (node) => {
       const children: Node[] = [];
+      if (LEAVES.has(node.type)) return children;
       for (const child of node.namedChildren) {
         if (child && !LEADING.has(child.type) && child.endIndex > child.startIndex) {
           children.push(child);

@@ -99,6 +99,7 @@ function problems(source: ts.SourceFile, path: string, lines: readonly number[])
 /** The tree as the chunker sees it: real children, tokens and comments left out. */
 function tree(compiler: TypeScript, source: ts.SourceFile, text: string): SyntaxTree<ts.Node> {
   const { JsxText } = compiler.SyntaxKind;
+  const isEmpty = (node: ts.Node) => (node as ts.JsxText).containsOnlyTriviaWhiteSpaces;
   return {
     root: source,
     start: (node) => node.kind === JsxText ? node.pos : skipTrivia(text, node.pos, node.end),
@@ -110,7 +111,9 @@ function tree(compiler: TypeScript, source: ts.SourceFile, text: string): Syntax
       compiler.forEachChild(node, (child) => {
         if (child.pos < last) ordered = false;
         last = child.end;
-        if (child.end > child.pos) children.push(child);
+        if (child.end > child.pos && !(child.kind === JsxText && isEmpty(child))) {
+          children.push(child);
+        }
       });
       if (node === source && children.at(-1) === source.endOfFileToken) children.pop();
       if (!ordered) children.sort((a, b) => a.pos - b.pos);
@@ -740,7 +743,7 @@ class Walk {
     const kind = (flags & this.compiler.NodeFlags.Const) !== 0 ? "constant" : "variable";
     let allRequired = true;
     for (const declaration of declarations) {
-      if (this.requiredVariable(declaration)) continue;
+      if (this.requiredVariable(declaration) && !exported) continue;
       allRequired = false;
       const { name, initializer } = declaration;
       // With one declaration the statement is the definition, doc comment and `export` included.
@@ -828,6 +831,7 @@ class Walk {
   private expressionStatement(node: ts.ExpressionStatement): void {
     const { expression } = node;
     if (this.isAssignment(expression)) this.assignment(node, expression);
+    else if (this.container.length === 0) this.dispatch(expression);
     else this.visit(expression);
   }
 
@@ -908,7 +912,10 @@ class Walk {
         return;
       }
     }
-    if (given.length >= 2 && this.isTest(expression)) {
+    const first = given[0];
+    if (given.length === 1 && first!.kind === kinds.ObjectLiteralExpression) {
+      this.testObject(node, expression, first as ts.ObjectLiteralExpression);
+    } else if (given.length >= 2 && this.isTest(expression)) {
       const title = this.stringOf(given[0]!);
       const last = given[given.length - 1]!;
       if (title !== undefined && given.some((argument) => this.isFunction(argument))) {
@@ -936,6 +943,24 @@ class Walk {
     }
     this.visit(expression);
     for (const argument of given) this.visit(argument);
+  }
+
+  /** `Deno.test({ name: "…", fn() {} })`. */
+  private testObject(
+    node: ts.CallExpression,
+    expression: ts.Expression,
+    object: ts.ObjectLiteralExpression,
+  ): void {
+    const { kinds } = this;
+    if (!this.isTest(expression)) return;
+    for (const property of object.properties) {
+      if (property.kind !== kinds.PropertyAssignment) continue;
+      const { name, initializer } = property as ts.PropertyAssignment;
+      const title = this.nameOf(name) === "name" ? this.stringOf(initializer) : undefined;
+      if (title === undefined) continue;
+      const body = skipTrivia(this.text, object.pos, object.end);
+      this.add(title, "test", node, initializer, body, false);
+    }
   }
 
   private isTest(expression: ts.Expression): boolean {

@@ -5,7 +5,7 @@
  * even over a link; every path handed out is relative to the root and `/`-separated.
  */
 import { existsSync } from "node:fs";
-import { isAbsolute, join, relative, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { CommandError, type HandlerContext } from "./commands.ts";
 import { writeProblem } from "./doctor.ts";
 import { readSettings, writeSettings } from "./settings.ts";
@@ -72,7 +72,7 @@ export class Workspace {
    * @throws {CommandError} when it leads outside
    */
   path(given: string, exists: (path: string) => boolean = (path) => this.has(path)): string {
-    const here = relative(this.root, resolve(given));
+    const here = relative(this.root, resolve(realFolder(given)));
     const fromRoot = relative(this.root, resolve(this.root, given));
     const dotted = /^\.{1,2}([\\/]|$)/.test(given);
     const candidates = (isAbsolute(given) || dotted ? [here, fromRoot] : [fromRoot, here])
@@ -153,6 +153,15 @@ export class Workspace {
         });
       },
     });
+  }
+}
+
+/** A path whose folder is written without links, as the root is; a link at its end stays one. */
+function realFolder(path: string): string {
+  try {
+    return join(Deno.realPathSync(dirname(resolve(path))), basename(resolve(path)));
+  } catch {
+    return path;
   }
 }
 

@@ -17,6 +17,7 @@ import {
   hasNameGraph,
   isCompiled,
   LINK_KINDS,
+  LITERAL_KIND,
   occurrences,
   REFERENCE_KINDS,
   resolveReferences,
@@ -50,6 +51,8 @@ import {
 } from "./graph_values.ts";
 import { nearNames } from "./near_names.ts";
 
+// Rises whenever other edges are found in the same files.
+const GRAPH_VERSION = 1;
 // How far `impact` follows dependents: beyond it nearly everything depends on everything.
 const DEFAULT_DEPTH = 3;
 // Tests are looked for this far, whatever the depth: what is private is often tested through several public functions.
@@ -180,7 +183,7 @@ export class SymbolGraph {
   #stale(
     compiled: readonly GraphSourceFile[],
   ): { dirty: Set<number>; gone: number[]; config: string } {
-    const hash = createHash("sha256");
+    const hash = createHash("sha256").update(`${GRAPH_VERSION}\n`);
     for (const file of this.#files) {
       if (RESOLUTION_FILES.test(file.path)) hash.update(`${file.path}\0${file.hash}\n`);
     }
@@ -236,6 +239,7 @@ export class SymbolGraph {
         target,
         definitions: [],
         references: [],
+        literals: [],
         callers: [],
         callees: [],
         importers: [],
@@ -258,6 +262,7 @@ export class SymbolGraph {
       target,
       definitions: [...definitions.values()].sort(byPlace),
       references,
+      literals: this.#literals(uses, own),
       callers: this.#around(references),
       callees: unique(located.flatMap((entry) => this.#callees(entry))),
       importers: this.#importers(new Set(located.map((entry) => entry.file.id))),
@@ -607,7 +612,7 @@ export class SymbolGraph {
     const best = new Map<string, Use>();
     for (const use of uses) {
       const key = `${use.file}:${use.line}`;
-      if (own.has(key)) continue;
+      if (own.has(key) || use.kind === LITERAL_KIND) continue;
       const present = best.get(key);
       if (!present || use.kind < present.kind) best.set(key, use);
     }
@@ -617,6 +622,15 @@ export class SymbolGraph {
       const resolution: Resolution = isCompiled(path) ? "compiler" : "name";
       return [{ path, line, kind: REFERENCE_KINDS[kind]!, resolution }];
     }).sort((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : a.line - b.line);
+  }
+
+  #literals(uses: readonly Use[], own: ReadonlySet<string>): { path: string; line: number }[] {
+    const listed = new Set(own);
+    for (const use of uses) if (use.kind !== LITERAL_KIND) listed.add(`${use.file}:${use.line}`);
+    const literals = uses.filter((use) =>
+      use.kind === LITERAL_KIND && !listed.has(`${use.file}:${use.line}`)
+    );
+    return this.#places(literals);
   }
 
   #around(references: readonly Reference[]): GraphDefinition[] {
@@ -645,12 +659,21 @@ export class SymbolGraph {
   }
 
   #importers(ids: ReadonlySet<number>): { path: string; line: number }[] {
+    return this.#places(
+      [...ids].flatMap((id) =>
+        this.#imports.importsTo(id).map(({ from, line }) => ({ file: from, line }))
+      ),
+    );
+  }
+
+  /** Paths and lines without repetition, in order. */
+  #places(
+    uses: readonly { readonly file: number; readonly line: number }[],
+  ): { path: string; line: number }[] {
     const found = new Map<string, { path: string; line: number }>();
-    for (const id of ids) {
-      for (const { from, line } of this.#imports.importsTo(id)) {
-        const path = this.#byId.get(from)?.path;
-        if (path !== undefined) found.set(`${path}:${line}`, { path, line });
-      }
+    for (const { file, line } of uses) {
+      const path = this.#byId.get(file)?.path;
+      if (path !== undefined) found.set(`${path}:${line}`, { path, line });
     }
     return [...found.values()].sort((a, b) =>
       a.path < b.path ? -1 : a.path > b.path ? 1 : a.line - b.line
@@ -675,6 +698,7 @@ export class SymbolGraph {
       target,
       definitions: [definition],
       references: this.#perLine(uses, new Set()),
+      literals: [],
       callers: [],
       callees: [],
       importers: this.#importers(new Set([file.id])),

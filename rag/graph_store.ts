@@ -8,11 +8,11 @@
  * - `import_edge`: one row for each file that an import means. `ordinal` is the place of the import in the file's list.
  * - `graph_file`: the references that leave a file, as the compiler found them when its hash began with `hash`.
  *   `edges` is a run of varints, grouped by target file and target:
- *   `file, targets × (start − previous start, lines × (8 · (line − previous line) + kind))`, each list led by its length.
+ *   `file, targets × (start − previous start, lines × (16 · (line − previous line) + kind))`, each list led by its length.
  *   `links` is a run of varints, five a link: `start − previous start, line, kind, file, target start`.
  * - `graph_reach`: which files have edges or links into which, so that the references of one definition are read from
  *   few rows.
- * - `graph_state`: `config`, a hash of the files that steer module resolution when the graph was built.
+ * - `graph_state`: `config`, a hash of the version of the graph and of the files that steered module resolution when it was built.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { createResolver, type Import } from "../ingest/mod.ts";
@@ -113,7 +113,7 @@ export interface ImportEdge {
   readonly kind: string;
 }
 
-/** A reference: some line uses the name that stands at `start` of the file `to`. `kind` indexes `REFERENCE_KINDS`. */
+/** A reference: some line uses the name that stands at `start` of the file `to`. `kind` indexes `REFERENCE_KINDS`, or is `LITERAL_KIND`. */
 export interface ReferenceEdge {
   readonly line: number;
   readonly kind: number;
@@ -137,6 +137,9 @@ export interface StoredReferences {
   readonly edges: readonly ReferenceEdge[];
   readonly links: readonly DeclarationLink[];
 }
+
+// Room for the kinds of references in one number with a line.
+const KINDS = 16;
 
 // Enough of a SHA-256 to tell the versions of one file apart.
 const HASH_CHARACTERS = 16;
@@ -357,7 +360,7 @@ export function encodeEdges(edges: readonly ReferenceEdge[]): Uint8Array {
       let previousLine = 0;
       for (; i < end; i++) {
         const { line, kind } = sorted[i]!;
-        out.write((line - previousLine) * 8 + kind);
+        out.write((line - previousLine) * KINDS + kind);
         previousLine = line;
       }
     }
@@ -376,8 +379,8 @@ export function decodeEdges(bytes: Uint8Array): ReferenceEdge[] {
       let line = 0;
       for (let lines = input.read(); lines > 0; lines--) {
         const packed = input.read();
-        line += packed >> 3;
-        edges.push({ line, kind: packed & 7, to, start });
+        line += Math.floor(packed / KINDS);
+        edges.push({ line, kind: packed % KINDS, to, start });
       }
     }
   }

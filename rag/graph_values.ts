@@ -18,6 +18,7 @@ export interface GraphSource {
   definitionsNamed(name: string): readonly (Definition & { readonly file: number })[];
 }
 
+/** A file of the index, as far as the graph needs it. */
 export interface GraphSourceFile {
   readonly id: number;
   readonly path: string;
@@ -38,6 +39,7 @@ export interface GraphDefinition {
 /** Whether the compiler found an edge, or the name and its scope did. */
 export type Resolution = "compiler" | "name";
 
+/** A line of code that refers to a definition. */
 export interface Reference {
   readonly path: string;
   readonly line: number;
@@ -46,11 +48,17 @@ export interface Reference {
   readonly resolution: Resolution;
 }
 
+/** Who refers to a target, and what it uses itself. */
 export interface RefsResult {
   readonly target: string;
   readonly definitions: readonly GraphDefinition[];
   /** One a line of code, ordered by path and line; lines of the definitions themselves are left out. */
   readonly references: readonly Reference[];
+  /**
+   * Lines that name it only as a string in an indexed access type, in files that have the name nowhere else: editors do not
+   * count them as references, a rename has to.
+   */
+  readonly literals: readonly { readonly path: string; readonly line: number }[];
   /** The definitions around the references. */
   readonly callers: readonly GraphDefinition[];
   /** The definitions that the definitions use. */
@@ -75,6 +83,7 @@ export interface Dependent {
   readonly resolution: Resolution;
 }
 
+/** What a change of the targets may break. */
 export interface ImpactResult {
   readonly targets: readonly string[];
   /** What the targets name; of a file, all that it defines at its top. */
@@ -86,11 +95,13 @@ export interface ImpactResult {
   readonly suggestions: readonly string[];
 }
 
+/** Options of a build of the graph. */
 export interface BuildOptions {
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
 
+/** What a build of the graph did. */
 export interface BuildReport {
   /** Files whose references were found anew. */
   readonly files: number;
@@ -121,15 +132,18 @@ export function isSymbol(definition: Definition): boolean {
   return definition.kind !== "section" && definition.kind !== "key" && definition.kind !== "test";
 }
 
+/** A definition as answers name it. */
 export function shown({ file, definition }: Located): GraphDefinition {
   const { startLine, endLine, name, kind, container } = definition;
   return { path: file.path, startLine, endLine, name, kind, container };
 }
 
+/** Order of definitions: by path, then by line. */
 export function byPlace(a: GraphDefinition, b: GraphDefinition): number {
   return a.path < b.path ? -1 : a.path > b.path ? 1 : a.startLine - b.startLine;
 }
 
+/** Each definition once, in order of place. */
 export function unique(definitions: readonly GraphDefinition[]): GraphDefinition[] {
   const found = new Map<string, GraphDefinition>();
   for (const definition of definitions) {

@@ -4,7 +4,7 @@
  * What must hold: a file is replaced whole or not at all; what a method returns is of one committed state; after `absorb`
  * the index is what a rebuild of the same tree would make (the same `fingerprint`).
  */
-import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createHash } from "node:crypto";
 import picomatch from "picomatch";
@@ -14,7 +14,6 @@ import { IndexView } from "./index_view.ts";
 import { analyseQuery } from "./query.ts";
 import { DEFAULTS, rank, type RankOptions } from "./rank.ts";
 import {
-  compressText,
   DamagedIndexError,
   type DefinitionRow,
   type FileRow,
@@ -139,28 +138,24 @@ export class Memory implements Disposable {
     const before = this.store.known();
     const seen = new Set<string>();
     const problems: Problem[] = [];
-    const changedIds = new Set<number>();
-    const changedPaths = new Set<string>();
-    let batch: { file: SourceFile; compressed: Promise<Uint8Array> }[] = [];
+    let batch: SourceFile[] = [];
     let batched = 0;
     let skipped = 0;
     let total = 0;
     let changed = 0;
     const touched: { path: string; mtime: number }[] = [];
 
-    const flush = async () => {
+    const flush = () => {
       if (batch.length === 0) return;
-      const compressed = await Promise.all(batch.map((entry) => entry.compressed));
       this.store.transaction(() => {
         this.store.beginBatch();
-        batch.forEach((entry, at) => {
-          const id = this.store.putFile(entry.file, compressed[at]!);
-          changedIds.add(id);
-          this.#summariser.file(entry.file);
-        });
+        for (const file of batch) {
+          this.store.putFile(file);
+          this.#summariser.file(file);
+        }
         this.store.setMeta("unfinished", "1");
         // Summaries of folders follow at the end; until then what they say of changed files is stale, so they go.
-        this.#summariser.dropFolders(batch.map((entry) => entry.file.path));
+        this.#summariser.dropFolders(batch.map((file) => file.path));
         this.store.endBatch();
       });
       changed += batch.length;
@@ -177,11 +172,10 @@ export class Memory implements Disposable {
           break;
         case "file":
           seen.add(event.file.path);
-          changedPaths.add(event.file.path);
           problems.push(...event.file.problems);
-          batch.push({ file: event.file, compressed: compressText(event.file.text) });
+          batch.push(event.file);
           batched += event.file.text.length;
-          if (batched >= (options.batchCharacters ?? BATCH_CHARACTERS)) await flush();
+          if (batched >= (options.batchCharacters ?? BATCH_CHARACTERS)) flush();
           break;
         case "unchanged":
           seen.add(event.path);
@@ -204,7 +198,7 @@ export class Memory implements Disposable {
         });
       }
     }
-    await flush();
+    flush();
     const scope = options.scope ?? [];
     const within = (path: string) =>
       scope.length === 0 ||
@@ -419,7 +413,7 @@ export class Memory implements Disposable {
         edges: one("SELECT count(*) AS n FROM import_edge"),
         vectors: 0,
         summaries: one("SELECT count(*) AS n FROM summary"),
-        indexBytes: statSync(this.store.path).size,
+        indexBytes: this.store.bytes(),
         sourceBytes: one("SELECT coalesce(sum(bytes), 0) AS n FROM file"),
         embedder: null,
         fingerprint: this.#fingerprint(),

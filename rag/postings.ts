@@ -14,7 +14,7 @@
  * Why not FTS5 for this: its `bm25()` has fixed constants, knows no stems as concepts and no exact document frequencies
  * under a filter, and scores a row at a time in the SQL machine; `bench query` runs it beside this index.
  */
-import { eachWord, termsOfWord } from "./terms.ts";
+import { isWordCharacter, LONGEST_WORD, termsOfWord } from "./terms.ts";
 import { ByteReader, ByteWriter } from "./varint.ts";
 
 /** A posting list in memory: parallel arrays, chunk ids rising. */
@@ -67,21 +67,96 @@ export function* decodeChunkTable(bytes: Uint8Array): Generator<ChunkEntry> {
   }
 }
 
-/** Words remembered with their term numbers; source code repeats itself, so most words are met again. */
-const MOST_WORDS = 150_000;
+/** What stands behind the last character. */
+const BLANK = 32;
+/** Words remembered before the vocabulary is forgotten and learnt again: bounds memory to some 40 MB. */
+const MOST_WORDS = 400_000;
+
+/**
+ * The words met so far, each with the numbers of its terms. Source code repeats itself, so nearly every word is met again;
+ * it is found by a hash of its characters where they stand, without making a string of it.
+ */
+class Vocabulary {
+  readonly terms: string[] = [];
+  /** Term numbers of all words, end to end; those of word `w` are `[starts[w], starts[w + 1])`. */
+  numbers = new Int32Array(1 << 14);
+  starts = new Int32Array(1 << 13);
+  #words: string[] = [];
+  #termNumbers = new Map<string, number>();
+  #hashes = new Int32Array(1 << 13);
+  /** Open addressing with linear probing: word + 1, or 0 where free. */
+  #slots = new Int32Array(1 << 15);
+
+  get size(): number {
+    return this.#words.length;
+  }
+
+  /** Number of the word `text[start, end)`, whose characters hash to `hash`; learnt when it is new. */
+  find(text: string, start: number, end: number, hash: number): number {
+    const mask = this.#slots.length - 1;
+    let slot = (hash ^ (hash >>> 15)) & mask;
+    for (;;) {
+      const word = this.#slots[slot]! - 1;
+      if (word < 0) return this.#learn(text.slice(start, end), hash, slot);
+      if (this.#hashes[word] === hash && isAt(this.#words[word]!, text, start, end)) return word;
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  #learn(word: string, hash: number, slot: number): number {
+    const number = this.#words.push(word) - 1;
+    if (number + 2 > this.starts.length) this.starts = doubled(this.starts);
+    if (number >= this.#hashes.length) this.#hashes = doubled(this.#hashes);
+    this.#hashes[number] = hash;
+    this.#slots[slot] = number + 1;
+    let at = this.starts[number]!;
+    for (const term of termsOfWord(word)) {
+      let known = this.#termNumbers.get(term);
+      if (known === undefined) this.#termNumbers.set(term, known = this.terms.push(term) - 1);
+      if (at === this.numbers.length) this.numbers = doubled(this.numbers);
+      this.numbers[at++] = known;
+    }
+    this.starts[number + 1] = at;
+    if (this.#words.length * 2 > this.#slots.length) this.#rehash();
+    return number;
+  }
+
+  #rehash(): void {
+    this.#slots = new Int32Array(this.#slots.length * 2);
+    const mask = this.#slots.length - 1;
+    for (let word = 0; word < this.#words.length; word++) {
+      const hash = this.#hashes[word]!;
+      let slot = (hash ^ (hash >>> 15)) & mask;
+      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
+      this.#slots[slot] = word + 1;
+    }
+  }
+}
+
+function isAt(word: string, text: string, start: number, end: number): boolean {
+  if (word.length !== end - start) return false;
+  for (let at = 0; at < word.length; at++) {
+    if (word.charCodeAt(at) !== text.charCodeAt(start + at)) return false;
+  }
+  return true;
+}
+
+function doubled(old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(old.length * 2);
+  larger.set(old);
+  return larger;
+}
 
 /**
  * Collects the terms of chunks and gives them back as posting lists.
  *
- * Memory: 12 bytes a posting until `drain`, plus the vocabulary.
+ * Memory: 12 bytes a posting until `drain`, plus the vocabulary, which is kept from batch to batch.
  */
 export class TextIndexBuilder {
-  #numbers = new Map<string, number>();
-  #terms: string[] = [];
-  #words = new Map<string, Int32Array>();
+  #vocabulary = new Vocabulary();
   /** For each term, the chunk that met it last and the place of that posting. */
-  #lastChunk: number[] = [];
-  #lastPlace: number[] = [];
+  #lastChunk = new Int32Array(1 << 13).fill(-1);
+  #lastPlace = new Int32Array(1 << 13);
   #postingTerm = new Int32Array(1 << 14);
   #postingChunk = new Int32Array(1 << 14);
   #postingFrequency = new Int32Array(1 << 14);
@@ -94,56 +169,55 @@ export class TextIndexBuilder {
 
   /** Adds a chunk; ids must rise from call to call. */
   add(chunk: number, file: number, text: string, start: number, end: number): void {
+    const vocabulary = this.#vocabulary;
     let length = 0;
-    eachWord(text, start, end, (word) => {
-      let numbers = this.#words.get(word);
-      if (numbers === undefined) numbers = this.#learn(word);
-      length += numbers.length;
-      for (let index = 0; index < numbers.length; index++) this.#count(numbers[index]!, chunk);
-    });
+    let begin = -1;
+    let hash = 0;
+    for (let index = start; index <= end; index++) {
+      const code = index < end ? text.charCodeAt(index) : BLANK;
+      if (isWordCharacter(code)) {
+        if (begin < 0) {
+          begin = index;
+          hash = 0x811c9dc5;
+        }
+        hash = Math.imul(hash ^ code, 0x01000193); // FNV-1a
+      } else if (begin >= 0) {
+        if (index - begin <= LONGEST_WORD) {
+          const word = vocabulary.find(text, begin, index, hash | 0);
+          const last = vocabulary.starts[word + 1]!;
+          for (let at = vocabulary.starts[word]!; at < last; at++) {
+            this.#count(vocabulary.numbers[at]!, chunk);
+            length++;
+          }
+        }
+        begin = -1;
+      }
+    }
     // An empty chunk still counts as alive.
     this.#table.push({ chunk, length: length + 1, file });
   }
 
-  #learn(word: string): Int32Array {
-    if (this.#words.size > MOST_WORDS) this.#words.clear();
-    const numbers = Int32Array.from(termsOfWord(word), (term) => {
-      let number = this.#numbers.get(term);
-      if (number === undefined) {
-        number = this.#terms.push(term) - 1;
-        this.#numbers.set(term, number);
-        this.#lastChunk.push(-1);
-        this.#lastPlace.push(0);
-      }
-      return number;
-    });
-    this.#words.set(word, numbers);
-    return numbers;
-  }
-
   #count(term: number, chunk: number): void {
+    if (term >= this.#lastChunk.length) {
+      const known = this.#lastChunk.length;
+      this.#lastChunk = doubled(this.#lastChunk).fill(-1, known);
+      this.#lastPlace = doubled(this.#lastPlace);
+    }
     if (this.#lastChunk[term] === chunk) {
       this.#postingFrequency[this.#lastPlace[term]!]!++;
       return;
     }
     const place = this.#postings++;
-    if (place === this.#postingTerm.length) this.#grow();
+    if (place === this.#postingTerm.length) {
+      this.#postingTerm = doubled(this.#postingTerm);
+      this.#postingChunk = doubled(this.#postingChunk);
+      this.#postingFrequency = doubled(this.#postingFrequency);
+    }
     this.#postingTerm[place] = term;
     this.#postingChunk[place] = chunk;
     this.#postingFrequency[place] = 1;
     this.#lastChunk[term] = chunk;
     this.#lastPlace[term] = place;
-  }
-
-  #grow(): void {
-    const double = (old: Int32Array<ArrayBuffer>) => {
-      const larger = new Int32Array(old.length * 2);
-      larger.set(old);
-      return larger;
-    };
-    this.#postingTerm = double(this.#postingTerm);
-    this.#postingChunk = double(this.#postingChunk);
-    this.#postingFrequency = double(this.#postingFrequency);
   }
 
   /** Gives every posting list in term order, then the chunk table, and is empty again. */
@@ -152,7 +226,8 @@ export class TextIndexBuilder {
     table: Uint8Array<ArrayBuffer>;
   } {
     // A counting sort by term keeps the order of chunks within a term.
-    const terms = this.#terms.length;
+    const words = this.#vocabulary.terms;
+    const terms = words.length;
     const starts = new Int32Array(terms + 1);
     for (let place = 0; place < this.#postings; place++) starts[this.#postingTerm[place]! + 1]!++;
     for (let term = 0; term < terms; term++) starts[term + 1]! += starts[term]!;
@@ -173,17 +248,17 @@ export class TextIndexBuilder {
         writer.write(this.#postingFrequency[place]!);
         previous = this.#postingChunk[place]!;
       }
-      postings.push([this.#terms[term]!, writer.take()]);
+      postings.push([words[term]!, writer.take()]);
     }
     postings.sort((a, b) => a[0] < b[0] ? -1 : 1);
     const table = encodeChunkTable(this.#table);
     this.#postings = 0;
     this.#table = [];
-    this.#numbers.clear();
-    this.#terms = [];
-    this.#words.clear();
-    this.#lastChunk = [];
-    this.#lastPlace = [];
+    // Chunk ids only rise, so what was counted last needs no reset.
+    if (this.#vocabulary.size > MOST_WORDS) {
+      this.#vocabulary = new Vocabulary();
+      this.#lastChunk.fill(-1);
+    }
     return { postings, table };
   }
 }

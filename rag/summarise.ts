@@ -12,12 +12,12 @@ import type { Store } from "./store.ts";
 import { eachWord, stemOf, termsOfWord } from "./terms.ts";
 import type { Summary } from "./types.ts";
 
-/** Longest opening taken over from a comment or README, in characters: two or three sentences. */
-const LONGEST_DOC = 320;
+/** Longest opening taken over from a comment or README, in characters: two sentences. */
+const LONGEST_DOC = 240;
 /** Longest signature in an outline; longer ones end in an ellipsis. */
 const LONGEST_SIGNATURE = 240;
 /** Names listed in the summary of a file before "and N more". */
-const MOST_NAMES = 16;
+const MOST_NAMES = 12;
 /** Children described in the summary of a folder before "and N more". */
 const MOST_CHILDREN = 16;
 /** Longest line about a child in the summary of its folder. */

@@ -36,6 +36,11 @@ function shapeOf(code: number): Shape {
   return UPPER.test(character) ? Shape.upper : Shape.lower;
 }
 
+/** Whether a UTF-16 unit is part of a word: a letter, a digit, `_` or `$`. */
+export function isWordCharacter(code: number): boolean {
+  return code < 128 ? SHAPES[code] !== Shape.other : shapeOf(code) !== Shape.other;
+}
+
 /**
  * Calls `emit` with every word of `text` in `[start, end)`: a run of letters, digits, `_` and `$`.
  * Words longer than `LONGEST_WORD` are passed over.
@@ -49,8 +54,7 @@ export function eachWord(
   let begin = -1;
   for (let index = start; index <= end; index++) {
     const code = index < end ? text.charCodeAt(index) : 32;
-    const inside = code < 128 ? SHAPES[code] !== Shape.other : shapeOf(code) !== Shape.other;
-    if (inside) {
+    if (isWordCharacter(code)) {
       if (begin < 0) begin = index;
     } else if (begin >= 0) {
       if (index - begin <= LONGEST_WORD) emit(text.slice(begin, index), begin);

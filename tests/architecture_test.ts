@@ -35,7 +35,13 @@ const LONG_FILES: Record<string, string> = {
 };
 
 /** Loading one of these costs more than a whole `search` may take, so no static import may reach it from `main.ts`. */
-const HEAVY = ["ts-morph", "typescript", "@vscode/tree-sitter-wasm", "gpt-tokenizer", "sqlite-vec"];
+const HEAVY = [
+  "ts-morph",
+  "@ts-morph/common",
+  "typescript",
+  "@vscode/tree-sitter-wasm",
+  "gpt-tokenizer",
+];
 
 interface Import {
   readonly specifier: string;
@@ -300,6 +306,7 @@ Deno.test("no command for users may reach the network, and none runs with every 
     const command = typeof task === "object" ? task.command ?? "" : task ?? "";
     assert.match(command, /^deno run .*\bmain\.ts\b/, name);
     assert.doesNotMatch(command, /--allow-net|--allow-all|\s-[a-zA-Z]*[AN]\b|--allow-import/, name);
+    assert.match(command, /--deny-net --deny-import/, name);
     assert.match(
       command,
       /--no-prompt/,

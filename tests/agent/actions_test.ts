@@ -5,7 +5,7 @@ import type { Memory } from "../../rag/mod.ts";
 import { SHOP, withRepository } from "./repository.ts";
 
 function world(memory: Memory, root: string, query = "discount"): World {
-  return { memory, root, query, signal: undefined };
+  return { memory, root, query, signal: undefined, ms: 10_000 };
 }
 
 async function act(action: string, args: object, target: World) {
@@ -30,7 +30,13 @@ Deno.test("search gives summaries at level 1 and chunks below a folder", async (
       world(memory, root),
     );
     assert.deepEqual(
-      [...new Set(chunks.items.map((item) => item.type === "chunk" && item.hit.path))],
+      [
+        ...new Set(
+          chunks.items.map((item) =>
+            item.type === "chunk" ? item.hit.path : item.type === "outline" && item.path
+          ),
+        ),
+      ],
       ["tests/order_test.ts"],
     );
   });

@@ -1,0 +1,32 @@
+/**
+ * What a file is for, told by its path: code, test, document, example, configuration; built or kept for compatibility.
+ *
+ * Owns the customs of naming over all languages. Pure.
+ */
+export type Role = "code" | "test" | "doc" | "example" | "config";
+
+const TEST =
+  /(^|\/)(tests?|__tests__|specs?|testdata|fixtures|e2e)\/|[._-](test|spec|e2e)(-d)?\.[^/]+$|(^|\/)(test_[^/]+|conftest\.py)$|(Test|Tests|Spec|IT)\.(java|kt|cs|php|scala)$/;
+
+export function isTestPath(path: string): boolean {
+  return TEST.test(path);
+}
+
+export function roleOf(path: string): Role {
+  if (isTestPath(path)) return "test";
+  if (/(^|\/)_?(examples?|samples?|demos?)\//.test(path)) return "example";
+  if (/\.(mdx?|mdc|rst|txt|adoc)$/i.test(path)) return "doc";
+  if (/\.(jsonl?|jsonc|ya?ml|toml|ini|xml|lock)$/i.test(path)) return "config";
+  return "code";
+}
+
+/** Whether a path holds what was built or taken from elsewhere: a copy of something better read at its source. */
+export function isCopy(path: string): boolean {
+  return /(^|\/)(dist|build|out|vendor|third_party|compiled|lib-cov|versioned_docs)\/|[.-]min\.\w+$/
+    .test(path);
+}
+
+/** Whether a document tells what changed when, not how things are. */
+export function isChangelog(path: string): boolean {
+  return /(^|\/)(change(s|log)|history|releases?|news|migrat\w*)[^/]*\.\w+$/i.test(path);
+}
