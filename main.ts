@@ -7,11 +7,11 @@
  */
 import { existsSync } from "node:fs";
 import config from "./deno.json" with { type: "json" };
-import { findWorkspace, listTree, parse, readTree } from "./ingest/mod.ts";
 import {
   check,
   checkSurroundings,
   CommandError,
+  findWorkspace,
   type HandlerContext,
   type Handlers,
   type Result,
@@ -240,7 +240,6 @@ async function openCurrent(
 /** Opens the symbol graph. What it works out is kept for the next time, unless another process is writing. */
 async function openGraph(workspace: Workspace, command: string, context: HandlerContext) {
   (await openCurrent(workspace, command, false, context)).close();
-  const { SymbolGraph } = await import("./rag/mod.ts");
   const parts = new DisposableStack();
   let readOnly = false;
   try {
@@ -251,7 +250,7 @@ async function openGraph(workspace: Workspace, command: string, context: Handler
     readOnly = true;
   }
   const memory = parts.use(openMemory(workspace.root, { readOnly }));
-  const graph = new SymbolGraph(memory.store);
+  const graph = await memory.graph();
   const options = {
     signal: context.signal,
     onProgress: (done: number, total: number) =>
@@ -300,6 +299,7 @@ async function absorb(
 ): Promise<AbsorbReport> {
   const { signal, progress } = context;
   progress({ phase: "listing files" });
+  const { readTree } = await import("./ingest/mod.ts");
   const events = readTree(workspace.root, memory.known(), {
     scope: scope.length > 0 ? scope : limitScope(workspace.limit),
     signal,
@@ -330,6 +330,7 @@ async function countStale(
     signal,
     trustedBefore: memory.lastIngest(),
   };
+  const { readTree } = await import("./ingest/mod.ts");
   for await (const event of readTree(workspace.root, memory.known(), options)) {
     if (event.type === "file") {
       changed++;
@@ -368,6 +369,8 @@ async function* dryRun(
 ): AsyncGenerator<Result<"ingest">> {
   const begin = performance.now();
   progress({ phase: "listing files" });
+  const { readTree } = await import("./ingest/mod.ts");
+  const { listTree } = await import("./ingest/mod.ts");
   const { files, skipped, problems } = await listTree(workspace.root, {
     scope: scope.length > 0 ? scope : limitScope(limit),
   });
@@ -401,6 +404,7 @@ async function readQueries(file: string): Promise<string[]> {
 }
 
 async function checkParsers() {
+  const { parse } = await import("./ingest/mod.ts");
   const samples = { "a.ts": "function f() {}\n", "a.py": "def f():\n    pass\n", "a.md": "# f\n" };
   for (const [path, text] of Object.entries(samples)) {
     const { definitions } = await parse(path, text);

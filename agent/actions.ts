@@ -74,7 +74,7 @@ const SCHEMAS = {
   history: z.strictObject({ path: path.min(1) })
     .describe("The last commits that touched a file"),
   answer: z.strictObject({
-    text: z.string().min(1).max(20_000).describe("the answer, with citations as path:start-end"),
+    text: z.string().min(1).max(60_000).describe("the answer, with citations as path:start-end"),
     citations: z.array(citation).max(40).default([]),
   }).describe("Answer the question and end"),
 };

@@ -32,7 +32,8 @@ function plain(text: string): string {
       "`$1`",
     )
     .replace(/<\/?(p|pre|ul|li|em|code|a|b|i)\b[^>]*>/g, " ").replace(/\{@\w+ ([^}]*)\}/g, "`$1`")
-    .replace(/\[(`[^`\]]+`)\](?:\([^)]*\)|\[[^\]]*\])?/g, "$1").replace(/\s+/g, " ").trim();
+    .replace(/\[(`[^`\]]+`)\](?:\([^)]*\)|\[[^\]]*\])?/g, "$1").replace(/([=~^-])\1{3,}/g, " ")
+    .replace(/\s+/g, " ").trim();
 }
 
 /** At most `longest` characters, cut at a blank. */

@@ -71,6 +71,8 @@ const NAMED_ROLE: Record<Role, number> = {
 /** Members and locals share names more often than they are meant. */
 const MEMBER_SHARE = 0.3;
 const INNER_SHARE = 0.6;
+/** The name itself before one that differs in case or underscores. */
+const ALIKE_SHARE = 0.6;
 /** How well a kind of definition answers a shape of question; 1 where nothing is said. */
 const KIND_WEIGHT: Partial<Record<Question["shape"], Readonly<Record<string, number>>>> = {
   // How something works is said where it is done, not where it is declared.
@@ -425,7 +427,8 @@ export class Evidence {
     );
     if (!certain && !(capitals.includes(entry.name) && !entry.container.length)) return 0;
     const asked = ["where", "callers", "what"].includes(shape) || terms.length === 1;
-    return (certain ? (asked ? ASKED_BONUS : NAMED_BONUS) : CAPITAL_BONUS) *
+    const exact = symbols.some((symbol) => lastName(symbol) === entry.name) ? 1 : ALIKE_SHARE;
+    return (certain ? (asked ? ASKED_BONUS : NAMED_BONUS) * exact : CAPITAL_BONUS) *
       (this.#question.about.has(role as "test") ? 1 : NAMED_ROLE[role]) *
       (NAMEABLE.has(entry.kind) ? 1 : MEMBER_SHARE) * (entry.container.length ? INNER_SHARE : 1) *
       (isSmall(entry) ? SMALL_WEIGHT : 1);

@@ -157,7 +157,8 @@ export class Governor {
 
   /** Throws RangeError when a limit is not a positive number. */
   constructor(budget: Partial<Budget>, count: TokenCounter) {
-    this.budget = { ...DEFAULT_BUDGET, ...budget };
+    const given = Object.entries(budget).filter(([, value]) => value !== undefined);
+    this.budget = { ...DEFAULT_BUDGET, ...Object.fromEntries(given) };
     this.count = count;
     for (const [name, value] of Object.entries(this.budget)) {
       if (!(value > 0)) throw new RangeError(`budget ${name}: "${value}" is not a number above 0`);

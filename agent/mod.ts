@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { countTokens } from "../rag/mod.ts";
+import { loadTokenCounter } from "../rag/mod.ts";
 import { checkCitations, type Citation } from "./citations.ts";
 import type { Driver, StepRecord } from "./driver.ts";
 import { ExtractiveDriver } from "./extractive.ts";
@@ -89,7 +89,7 @@ export async function answerQuestion(
   }
   const policy = new ExtractiveDriver();
   const driver = options.driver ?? policy;
-  const governor = new Governor(options.budget ?? {}, options.count ?? countTokens);
+  const governor = new Governor(options.budget ?? {}, options.count ?? await loadTokenCounter());
   const morph = new QueryMorph(asked, {
     driver,
     policy,
@@ -109,11 +109,13 @@ export async function answerQuestion(
     options.root,
   );
   const removed = checked.citations.filter((citation) => citation.status === "removed").length;
-  const answer = removed
+  const flagged = removed
     ? `${checked.text}\n\nRemoved: ${removed} citation${
       removed === 1 ? " that does" : "s that do"
     } not resolve.`
     : checked.text;
+  // Marks of stale and removed citations make it longer.
+  const answer = governor.fitAnswer(flagged);
   const prompt = morph.assembled();
   return {
     question: asked,

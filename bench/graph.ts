@@ -9,7 +9,7 @@
  * service has in its program.
  */
 import { statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { ts as TS } from "ts-morph";
 import { readTree } from "../ingest/mod.ts";
 import { openMemory } from "../rag/mod.ts";
@@ -312,6 +312,8 @@ function readOptions(
         target: ts.ScriptTarget.ESNext,
         module: ts.ModuleKind.Preserve,
         moduleResolution: ts.ModuleResolutionKind.Bundler,
+        // The configuration of the repository would name the conditions that lead to its sources.
+        customConditions: sourceConditions(folder, paths, readFile),
         types: [],
       },
     };
@@ -335,6 +337,29 @@ function readOptions(
       noEmit: true,
     },
   };
+}
+
+/** Conditions in package `exports` that lead to files of TypeScript which are there. */
+function sourceConditions(
+  folder: string,
+  paths: readonly string[],
+  readFile: (name: string) => string | undefined,
+): string[] {
+  const found = new Set<string>();
+  const walk = (value: unknown, at: string): void => {
+    if (typeof value !== "object" || value === null) return;
+    for (const [key, target] of Object.entries(value)) {
+      const leads = typeof target === "string" && /\.[cm]?tsx?$/.test(target) &&
+        !/\.d\.[cm]?ts$/.test(target) && paths.includes(join(at, target));
+      if (leads && !key.startsWith(".")) found.add(key);
+      walk(target, at);
+    }
+  };
+  for (const path of paths.filter((path) => path.endsWith("package.json"))) {
+    const { exports } = JSON.parse(readFile(join(folder, path)) ?? "{}");
+    walk(exports, dirname(path));
+  }
+  return [...found];
 }
 
 function matchFiles(

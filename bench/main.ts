@@ -13,6 +13,7 @@ import { AnnotatedSets } from "./annotated.ts";
 import { REPOSITORY } from "./batos.ts";
 import { CORPORA, corpus, type CorpusName } from "./corpora.ts";
 import { environment } from "./process.ts";
+import { answerPicture } from "./picture.ts";
 import { updateReadme } from "./readme.ts";
 import { renderResult } from "./table.ts";
 
@@ -48,7 +49,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
         if (!flags.peers) return { ...result, ...left(leftOut) };
         const { benchRetrievalPeers } = await import("./peers/retrieval.ts");
         const peers = await benchRetrievalPeers({ annotations, checkouts, log });
-        return { ...result, peers, ...left(leftOut) };
+        return { ...result, ...peers, ...left(leftOut) };
       }),
   },
   ingest: {
@@ -88,6 +89,21 @@ const BENCHES: Readonly<Record<string, Bench>> = {
       });
     },
   },
+  chunking: {
+    about: "chunks along the syntax tree beside LangChain's recursive splitter",
+    run: async (flags, log) => {
+      const { benchChunking } = await import("./chunking.ts");
+      if (flags.corpus !== undefined) {
+        return await benchChunking([{ name: basename(resolve(flags.corpus)), dir: flags.corpus }]);
+      }
+      const corpora: { name: string; dir: string }[] = [];
+      for (const name of ["thousand", "languages"] as const) {
+        corpora.push({ name, dir: (await corpus(name, log)).folder });
+      }
+      log("cutting");
+      return await benchChunking(corpora);
+    },
+  },
   ask: {
     about: "whether answers cite the files that questions are about, and what they cost",
     run: (flags, log) =>
@@ -120,8 +136,8 @@ Flags:
   --annotations DIR  annotated queries for retrieval, tokens and ask (default: bench/queries)
   --checkouts DIR    a checkout for each annotated repository, in a folder of its name
                      (default: made from npm packages where npm has the sources)
-  --corpus DIR       measure ingest (cold), query or graph on a copy of this folder instead of the pinned
-                     corpora; kept as bench/results/NAME-FOLDER.json
+  --corpus DIR       measure ingest (cold), query, graph or chunking on this folder (a copy of it) instead
+                     of the pinned corpora; kept as bench/results/NAME-FOLDER.json
   --part PART        only this part, may be given several times; such a run is not kept
   --rounds N         repetitions of ingest runs (default: 3 cold, 5 parse and change, 1 million)
   --ablate           retrieval: what each part of the ranking is worth
@@ -160,6 +176,7 @@ export async function main(args: readonly string[]): Promise<number> {
       log(
         sections.length ? `figures of ${sections.join(", ")} written` : "no figures were kept yet",
       );
+      await answerPicture(REPOSITORY, RESULTS);
       continue;
     }
     if (name === "corpora") {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { type Bar, barChart } from "./chart.ts";
 import { publishedMeans } from "./peers/published.ts";
 import type { Environment } from "./process.ts";
-import { formatCell, markdownTable, renderResult } from "./table.ts";
+import { formatCell, markdownTable } from "./table.ts";
 
 /** A file of `bench/results/`. */
 export interface Saved<R> {
@@ -49,6 +49,13 @@ type QueryResult = Readonly<Record<string, { files: number; chunks: number; runs
 interface TokensResult {
   readonly read: { readonly share_of_relevant_files_within_tokens: Runs };
   readonly estimate: Runs;
+}
+
+type ChunkingResult = Readonly<Record<string, { files: number; splitters: Runs }>>;
+
+interface AskResult {
+  readonly all: Runs[string];
+  readonly by_repository: Runs;
 }
 
 /** Reads a saved result; undefined where there is none. */
@@ -109,9 +116,18 @@ export function updateReadme(repository: string, results: string): string[] {
         .join("\n\n"),
   );
   add<TokensResult>("tokens", (saved) => tokensSection(saved.result));
-  for (const name of ["graph", "chunking", "ask"]) {
-    add<object>(name, (saved) => renderResult(saved.result));
-  }
+  add<Runs>("graph", (saved) => graphSection(saved.result));
+  add<ChunkingResult>(
+    "chunking",
+    (saved) =>
+      Object.entries(saved.result).map(([name, one]) =>
+        runsTable(`${name}: ${formatCell(one.files)} files`, one.splitters)
+      ).join("\n\n"),
+  );
+  add<AskResult>(
+    "ask",
+    ({ result }) => runsTable("questions about", { ...result.by_repository, all: result.all }),
+  );
   const path = join(repository, "README.md");
   if (existsSync(path)) {
     writeFileSync(path, replaceSections(readFileSync(path, "utf8"), sections));
@@ -162,7 +178,7 @@ function retrievalSection(result: RetrievalResult): string {
   return [
     markdownTable(
       ["NDCG@10", "mean", "from"],
-      bars.map((b) => [b.name, round(b.value, 3), kind[b.source]]),
+      bars.map((b) => [b.name, thousandths(b.value), kind[b.source]]),
     ),
     markdownTable(
       [
@@ -176,10 +192,10 @@ function retrievalSection(result: RetrievalResult): string {
       [...repositories, ["all", result.all] as const].map(([name, one]) => [
         name,
         one.queries,
-        round(one.ndcg10_chunks, 3),
-        round(one.ndcg10_files, 3),
-        round(one.file_recall_at_10, 3),
-        round(one.file_recall_in_2000_tokens, 3),
+        thousandths(one.ndcg10_chunks),
+        thousandths(one.ndcg10_files),
+        thousandths(one.file_recall_at_10),
+        thousandths(one.file_recall_in_2000_tokens),
       ]),
     ),
   ].join("\n\n");
@@ -226,11 +242,40 @@ function querySection(result: QueryResult): string {
   ).join("\n\n");
 }
 
+/** A language with fewer tokens in the corpora than this says little, and is left to the result. */
+const MIN_ESTIMATED = 100_000;
+
 function tokensSection({ read, estimate }: TokensResult): string {
+  const languages = Object.entries(estimate).filter(([, one]) => one.tokens! >= MIN_ESTIMATED);
   return [
     runsTable("relevant files within tokens read", read.share_of_relevant_files_within_tokens),
-    runsTable("estimate of tokens", estimate),
+    markdownTable(
+      [
+        "estimated tokens",
+        "files",
+        "tokens",
+        "estimate to exact",
+        "5 % of files below",
+        "95 % below",
+        "worst file",
+      ],
+      languages.map(([name, one]) => [
+        name,
+        one.files,
+        one.tokens,
+        ...[one.estimate_to_exact, one.p5, one.p95, one.worst].map(thousandths),
+      ]),
+    ),
   ].join("\n\n");
+}
+
+/** Of each corpus the figures alone; kinds of definitions are in the result. */
+function graphSection(corpora: Runs): string {
+  const flat = Object.entries(corpora).map(([name, one]) => [
+    name,
+    Object.fromEntries(Object.entries(one).filter(([, value]) => typeof value === "number")),
+  ]);
+  return runsTable("references", Object.fromEntries(flat));
 }
 
 function runsTable(title: string, runs: Runs): string {
@@ -246,6 +291,6 @@ function runsTable(title: string, runs: Runs): string {
   );
 }
 
-function round(value: number, digits: number): number {
-  return Number(value.toFixed(digits));
+function thousandths(value: number | undefined): string {
+  return value === undefined ? "–" : value.toFixed(3);
 }

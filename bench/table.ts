@@ -10,7 +10,7 @@ export type Cell = string | number | boolean | null | undefined;
 export function markdownTable(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const cells = rows.map((row) => head.map((_, at) => formatCell(row[at])));
   const numeric = head.map((_, at) =>
-    rows.length > 0 && rows.every((row) => typeof row[at] === "number" || row[at] == null)
+    rows.length > 0 && rows.every((row) => row[at] == null || isFigure(row[at]))
   );
   const widths = head.map((title, at) =>
     Math.max(3, title.length, ...cells.map((row) => row[at]!.length))
@@ -24,6 +24,11 @@ export function markdownTable(head: readonly string[], rows: readonly (readonly 
     numeric[at] ? "-".repeat(width - 1) + ":" : "-".repeat(width)
   );
   return [line(head), line(rule), ...cells.map(line)].join("\n");
+}
+
+/** A number, or one that was written with digits of the caller's choice. */
+function isFigure(value: Cell): boolean {
+  return typeof value === "number" || (typeof value === "string" && /^-?[\d.,]+$/.test(value));
 }
 
 /** A figure as a person reads it. */

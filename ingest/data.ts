@@ -217,7 +217,7 @@ function flat(text: string, keys: readonly Key[], starts: readonly number[]): Sy
     // What stands above the next entry belongs to it.
     while (end > starts[index]!) {
       const line = end < 2 ? 0 : text.lastIndexOf("\n", end - 2) + 1;
-      if (line <= starts[index]! || !/^\s*(?:#|$)/.test(text.slice(line, end).trimEnd())) break;
+      if (line <= starts[index]! || !/^(?:#|\s*$)/.test(text.slice(line, end))) break;
       end = line;
     }
     entries.push({ start: starts[index]!, end });
@@ -237,7 +237,7 @@ function flat(text: string, keys: readonly Key[], starts: readonly number[]): Sy
 }
 
 const YAML_KEY =
-  /(?:"([^"\n]+)"|'([^'\n]+)'|([^\s#&*!|>'"%@`{}[\],-][^\n:#]*?|-[^\s\n:#][^\n:#]*?))[ \t]*:(?=[ \t\r\n]|$)/y;
+  /(?:"([^"\n]+)"|'([^'\n]+)'|((?:[^\s#&*!|>'"%@`{}[\],-]|-(?=[^\s]))(?:[^\n:#]|:(?=[^\s])|(?<=\S)#)*?))[ \t]*:(?=[ \t\r\n]|$)/y;
 
 /** YAML: keys and items that are not indented. */
 export function readYaml(text: string): Syntax<Entry> {

@@ -271,7 +271,8 @@ function roleOf(node: Node): Role {
     if (VARIABLES.has(above.type)) {
       const declares = field(above, "name", at) || field(above, "left", at) ||
         field(above, "pattern", at) ||
-        field(above, "declarator", at) || (above.type === "variable_declaration" && at === node);
+        field(above, "declarator", at) ||
+        (above.type === "variable_declaration" && at === node && !field(above, "type", at));
       if (declares) return inFunctionBody(above) ? "local" : "declaration";
     }
     if (ASSIGNMENTS.has(above.type) && (field(above, "left", at) || field(above, "name", at))) {
@@ -354,9 +355,11 @@ function accessOf(node: Node): Node | undefined {
 function receiverOf(node: Node): string | undefined {
   const access = accessOf(node);
   if (!access) return undefined;
-  const fields = MEMBERS[access.type];
-  const object = fields?.[0]
-    ? access.childForFieldName(fields[0]) ?? access.childForFieldName("argument")
+  const name = MEMBERS[access.type]?.[0];
+  // The same node has other fields in other grammars: C++'s `argument`, Java's `scope`.
+  const object = name
+    ? access.childForFieldName(name) ?? access.childForFieldName("argument") ??
+      access.childForFieldName("scope")
     : access.firstNamedChild;
   return object && object.id !== node.id ? object.text : undefined;
 }
@@ -424,8 +427,10 @@ function kindOf(node: Node): ReferenceKind {
   const { parent } = top;
   if (!parent) return "read";
   if (CALLS[parent.type]?.some((name) => field(parent, name, top))) return "call";
-  // Kotlin's and Ruby's calls name no field.
-  if (parent.type === "call_expression" && parent.firstNamedChild?.id === top.id) return "call";
+  // Kotlin's calls and PHP's `new` name no field.
+  const callsFirst = parent.type === "call_expression" ||
+    parent.type === "object_creation_expression";
+  if (callsFirst && parent.firstNamedChild?.id === top.id) return "call";
   if (CALLED_AROUND.has(parent.type)) return "call";
   if (/assignment|update_expression|postfix|inc_statement/.test(parent.type)) {
     if (
@@ -435,7 +440,7 @@ function kindOf(node: Node): ReferenceKind {
   if (parent.type === "expression_list" && parent.parent && field(parent.parent, "left", parent)) {
     return "write";
   }
-  if (node.type === "type_identifier") return "type";
+  if (node.type === "type_identifier" || (top !== node && TYPES.test(top.type))) return "type";
   for (let at: Node | null = parent, depth = 0; at && depth < 3; at = at.parent, depth++) {
     if (/(expression|statement|block|argument_list|arguments)$/.test(at.type)) break;
     if (TYPES.test(at.type)) return "type";
@@ -450,10 +455,11 @@ function heritageOf(node: Node): ReferenceKind | undefined {
   const { parent } = node;
   if (!parent) return undefined;
   if (parent.type === "impl_item" && field(parent, "trait", node)) return "implements";
-  if (
-    parent.type === "field_declaration" && !parent.childForFieldName("name") &&
-    field(parent, "type", node)
-  ) return "extends";
+  // Go embeds a type by naming it as a field without a name of its own.
+  const isEmbedded = parent.type === "field_declaration" && field(parent, "type", node) &&
+    parent.parent?.type === "field_declaration_list" && !parent.childForFieldName("name") &&
+    !parent.childForFieldName("declarator");
+  if (isEmbedded) return "extends";
   for (let at: Node | null = parent, depth = 0; at && depth < 3; at = at.parent, depth++) {
     if (EXTENDS.has(at.type)) return "extends";
     if (IMPLEMENTS.has(at.type)) return "implements";

@@ -306,6 +306,12 @@ interface Target {
 
 const NO_TARGETS: readonly Target[] = [];
 
+/** What is expected of an object literal. */
+interface Expected {
+  readonly type: TS.Type | undefined;
+  readonly fitting: readonly TS.Type[];
+}
+
 const KIND_INDEX = Object.fromEntries(
   REFERENCE_KINDS.map((kind, index) => [kind, index]),
 ) as Record<
@@ -325,6 +331,7 @@ class ReferenceFinder {
   #edges = new Map<number, Map<number, number>>(); // target file * 2^32 + start -> line -> kind
   #links: number[] = [];
   #linked = new Set<string>();
+  #expected = new Map<TS.Node, Expected>();
   #source!: TS.SourceFile;
   #file = 0;
 
@@ -340,6 +347,7 @@ class ReferenceFinder {
     this.#edges = new Map();
     this.#links = [];
     this.#linked.clear();
+    this.#expected.clear();
     this.#visit(source);
     const references: number[] = [];
     for (const [target, lines] of this.#edges) {
@@ -513,36 +521,30 @@ class ReferenceFinder {
       const property = this.#checker.getTypeAtLocation(literal).getProperty(node.text);
       return this.#refer(node, property, KIND_INDEX.read, VALUE);
     }
-    const expected = this.#checker.getContextualType(literal);
-    if (!expected) return;
-    for (const property of this.#propertiesOf(expected, node.text, literal)) {
+    const { type, fitting } = this.#expectedAt(literal);
+    if (!type) return;
+    for (const property of propertiesOf(type, fitting, node.text)) {
       this.#refer(node, property, KIND_INDEX.write, VALUE);
       this.#link(node, property, "shape");
     }
   }
 
-  /** The property in the expected type; of a union, in the members that the literal's discriminants leave. */
-  #propertiesOf(type: TS.Type, name: string, literal: TS.Node): TS.Symbol[] {
-    if (!type.isUnion()) {
-      const property = type.getProperty(name);
-      return property ? [property] : [];
+  /** The type that is expected of a literal, and the members of a union that its discriminants leave. */
+  #expectedAt(literal: TS.Expression): Expected {
+    let expected = this.#expected.get(literal);
+    if (!expected) {
+      const checker = this.#checker as TS.TypeChecker & {
+        isTypeInvalidDueToUnionDiscriminant?(type: TS.Type, literal: TS.Node): boolean;
+      };
+      const type = checker.getContextualType(literal);
+      const fitting = type?.isUnion()
+        ? type.types.filter((member) =>
+          !checker.isTypeInvalidDueToUnionDiscriminant?.(member, literal)
+        )
+        : [];
+      this.#expected.set(literal, expected = { type, fitting });
     }
-    const checker = this.#checker as TS.TypeChecker & {
-      isTypeInvalidDueToUnionDiscriminant?(type: TS.Type, literal: TS.Node): boolean;
-    };
-    const found = (members: readonly TS.Type[]): TS.Symbol[] =>
-      members.map((member) => member.getProperty(name)).filter((property) =>
-        property !== undefined
-      );
-    const fitting = type.types.filter((member) =>
-      !checker.isTypeInvalidDueToUnionDiscriminant?.(member, literal)
-    );
-    const properties = found(fitting);
-    if (properties.length === 0 || fitting.length === type.types.length) {
-      const property = type.getProperty(name);
-      if (property) return [property];
-    }
-    return properties.length === 0 ? found(type.types) : properties;
+    return expected;
   }
 
   // ---- references --------------------------------------------------------------------------------------------------
@@ -731,6 +733,17 @@ class ReferenceFinder {
     }
     return KIND_INDEX.read;
   }
+}
+
+/** A property of an expected type; of a union, in the members that fit. */
+function propertiesOf(type: TS.Type, fitting: readonly TS.Type[], name: string): TS.Symbol[] {
+  const whole = type.getProperty(name);
+  if (!type.isUnion()) return whole ? [whole] : [];
+  const found = (members: readonly TS.Type[]): TS.Symbol[] =>
+    members.map((member) => member.getProperty(name)).filter((property) => property !== undefined);
+  const properties = found(fitting);
+  if (whole && (properties.length === 0 || fitting.length === type.types.length)) return [whole];
+  return properties.length === 0 ? found(type.types) : properties;
 }
 
 // Offsets of a file are below this, so that a file and an offset make one exact number.

@@ -9,6 +9,7 @@
 export type Reader =
   | "typescript"
   | "tree-sitter"
+  | "component"
   | "prose"
   | "json"
   | "yaml"
@@ -145,9 +146,9 @@ export const LANGUAGES: readonly Language[] = [
   lines("graphql", "graphql gql"),
   lines("protobuf", "proto"),
   lines("html", "html htm xhtml"),
-  lines("vue", "vue"),
-  lines("svelte", "svelte"),
-  lines("astro", "astro"),
+  { name: "vue", reader: "component", extensions: ["vue"] },
+  { name: "svelte", reader: "component", extensions: ["svelte"] },
+  { name: "astro", reader: "component", extensions: ["astro"] },
   lines("xml", "xml xsd xsl xslt svg plist csproj fsproj vbproj props targets resx xaml pom"),
   lines("css", "css"),
   lines("scss", "scss sass"),

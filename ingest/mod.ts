@@ -26,14 +26,7 @@ export {
   type TreeEvent,
   type TreeListing,
 } from "./read_tree.ts";
-export {
-  type Entry,
-  findWorkspace,
-  type Skip,
-  walk,
-  type WalkOptions,
-  type WalkResult,
-} from "./walk.ts";
+export { type Entry, type Skip, walk, type WalkOptions, type WalkResult } from "./walk.ts";
 export { decodeText, encodeText } from "./encoding.ts";
 export { findSecret, type Secret } from "./secrets.ts";
 export { parse, type ParsedSource } from "./parse.ts";

@@ -6,6 +6,7 @@
  */
 
 import { chunk, type ChunkOptions, DEFAULT_MAX_TOKENS, type Piece } from "./chunk.ts";
+import { readComponent } from "./component.ts";
 import { readJson, readJsonLines, readToml, readYaml } from "./data.ts";
 import { type Language, languageFor } from "./languages.ts";
 import { tokens } from "./measure.ts";
@@ -80,6 +81,10 @@ function read(language: Language, path: string, text: string): Syntax | Promise<
     case "tree-sitter":
       return loadGrammar(language.grammar!).then((grammar) =>
         readTreeSitter(grammar, path, text) as Syntax
+      );
+    case "component":
+      return loadTypeScript().then((compiler) =>
+        readComponent(compiler, language.name, path, text) as Syntax
       );
     case "prose":
       return readProse(language.name, text);

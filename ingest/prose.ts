@@ -215,14 +215,22 @@ function scan(
         index++;
         continue;
       }
-    } else if (isTitle && markup !== "asciidoc" && !UNDERLINE.test(line)) {
-      const underline = UNDERLINE.exec(below);
-      if (underline && below.trim().length + 2 >= line.trim().length && line.trim().length > 1) {
-        const ornament = underline[1]!;
-        let level = ornaments.indexOf(ornament) + 1;
-        if (level === 0) level = ornaments.push(ornament);
-        head(index, level, line.trim(), after(index + 1));
-        index++;
+    } else if (isTitle && markup !== "asciidoc") {
+      // A title may have the same ornament above it, which makes it another level.
+      const isOver = UNDERLINE.test(line);
+      const title = (isOver ? below : line).trim();
+      const last = isOver ? index + 2 : index + 1;
+      const ornamentLine = isOver && last < lines.length ? lineText(last) : below;
+      const ornament = UNDERLINE.exec(ornamentLine)?.[1];
+      const fits = title.length > 1 && ornamentLine.trim().length + 2 >= title.length;
+      if (
+        ornament !== undefined && fits && (!isOver || line[0] === ornament && title !== line.trim())
+      ) {
+        const style = isOver ? ornament + ornament : ornament;
+        let level = ornaments.indexOf(style) + 1;
+        if (level === 0) level = ornaments.push(style);
+        head(index, level, title, after(last));
+        index = last;
         continue;
       }
     }
@@ -362,7 +370,7 @@ function breaksOf(counts: readonly Map<string, number>[]): Set<number> {
   }
   const vector = (first: number, last: number) => {
     const sum = new Map<string, number>();
-    for (let index = Math.max(first, 0); index <= Math.min(last, counts.length - 1); index++) {
+    for (let index = first; index <= last; index++) {
       for (const [word, count] of counts[index]!) sum.set(word, (sum.get(word) ?? 0) + count);
     }
     let norm = 0;
@@ -374,7 +382,8 @@ function breaksOf(counts: readonly Map<string, number>[]): Set<number> {
     return { sum, norm: Math.sqrt(norm) };
   };
   const cosines: number[] = [];
-  for (let index = 1; index < counts.length; index++) {
+  // Not next to the ends: a stretch of one sentence is none.
+  for (let index = 2; index + 1 < counts.length; index++) {
     const before = vector(index - 2, index - 1);
     const after = vector(index, index + 1);
     let product = 0;
@@ -388,7 +397,7 @@ function breaksOf(counts: readonly Map<string, number>[]): Set<number> {
   const limit = sorted[low]! +
     (sorted[Math.min(low + 1, sorted.length - 1)]! - sorted[low]!) * (place - low);
   cosines.forEach((cosine, index) => {
-    if (cosine < limit) breaks.add(index + 1);
+    if (cosine < limit) breaks.add(index + 2);
   });
   return breaks;
 }

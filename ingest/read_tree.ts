@@ -13,6 +13,7 @@
 import type { ChunkOptions } from "./chunk.ts";
 import { decodeText } from "./encoding.ts";
 import { languageOf } from "./languages.ts";
+import { GarbageCollection } from "./garbage.ts";
 import { parse } from "./parse.ts";
 import { skipByContent } from "./skip.ts";
 import type { Encoding, Problem, SourceFile } from "./source_file.ts";
@@ -71,6 +72,7 @@ export async function* readTree(
   const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
   yield { type: "plan", total: entries.length + skipped.length, bytes };
   for (const problem of problems) yield { type: "problem", problem };
+  const garbage = new GarbageCollection();
   let skip = 0;
   for (const entry of entries) {
     for (; skip < skipped.length && skipped[skip]!.path < entry.path; skip++) {
@@ -80,7 +82,11 @@ export async function* readTree(
     const before = known.get(entry.path);
     if (before !== undefined && isUntouched(entry, before, trustedBefore - CLOCK_LAG)) {
       yield { type: "unchanged", path: entry.path };
-    } else yield await readFile(root, entry.path, before, options);
+    } else {
+      const event = await readFile(root, entry.path, before, options);
+      yield event;
+      if (event.type === "file") garbage.parsed(event.file.text.length);
+    }
   }
   for (; skip < skipped.length; skip++) yield { type: "skipped", ...skipped[skip]! };
 }

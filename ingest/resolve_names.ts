@@ -35,7 +35,7 @@ export class NameResolver {
 
   constructor(files: FileView) {
     this.#files = files;
-    const jvm: Rule = (from, specifier) => this.#jvm(from, specifier);
+    const jvm: Rule = (from, specifier, names) => this.#jvm(from, specifier, names);
     const c: Rule = (from, specifier) => this.#include(from, specifier);
     this.#rules = {
       python: (from, specifier, names) => this.#python(from, specifier, names),
@@ -315,11 +315,11 @@ export class NameResolver {
 
   // ---- Java, Kotlin ----------------------------------------------------------------------------------------------
 
-  #jvm(from: string, specifier: string): string[] {
+  #jvm(from: string, specifier: string, names: readonly string[]): string[] {
     const folder = folderOf(from);
-    const segments = specifier.replace(/\s+as\s+\w+$/, "").split(".");
-    if (segments.at(-1) === "*") {
-      const packaged = segments.slice(0, -1);
+    const segments = specifier.split(".");
+    if (segments.at(-1) === "*" || names.includes("*")) {
+      const packaged = segments.filter((segment) => segment !== "*");
       const type = this.#jvmType(packaged, folder); // `import static a.b.C.*`
       return type !== undefined ? [type] : this.#jvmPackage(packaged.join("/"), folder);
     }

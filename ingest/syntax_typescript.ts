@@ -7,7 +7,7 @@
 
 import type { ts } from "ts-morph";
 import type { Definition, DefinitionKind, Import, Problem } from "./source_file.ts";
-import { lineAt, lineStarts, type Syntax, type SyntaxTree } from "./syntax_tree.ts";
+import { lineAt, type Syntax, type SyntaxTree } from "./syntax_tree.ts";
 
 type TypeScript = typeof ts;
 
@@ -122,15 +122,22 @@ function tree(compiler: TypeScript, source: ts.SourceFile, text: string): Syntax
   };
 }
 
-/** Where functions, classes, imports and the like stand in a text, found without a tree; closed by a sentinel. */
+/**
+ * One pass over the characters: where functions, classes, imports and the like stand, closed by a sentinel, and where lines
+ * begin.
+ */
 function findMarks(
   text: string,
-): { marks: number[]; hasRequire: boolean; hasDynamicImport: boolean } {
+): { marks: number[]; lines: number[]; hasRequire: boolean; hasDynamicImport: boolean } {
   const marks: number[] = [];
+  const lines = [0];
   let hasRequire = false;
   let hasDynamicImport = false;
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
+      case 10:
+        lines.push(at + 1);
+        break;
       case 62: // =>
         if (text.charCodeAt(at - 1) === 61) marks.push(at - 1);
         break;
@@ -163,7 +170,7 @@ function findMarks(
     }
   }
   marks.push(MAX_OFFSET);
-  return { marks, hasRequire, hasDynamicImport };
+  return { marks, lines, hasRequire, hasDynamicImport };
 }
 
 /** Offset of the first character at or behind `at` that is neither white space nor comment. */
@@ -220,9 +227,9 @@ class Walk {
     private readonly text: string,
   ) {
     this.kinds = compiler.SyntaxKind;
-    this.lines = lineStarts(text);
-    const { marks, hasRequire, hasDynamicImport } = findMarks(text);
+    const { marks, lines, hasRequire, hasDynamicImport } = findMarks(text);
     this.marks = marks;
+    this.lines = lines;
     this.hasRequire = hasRequire;
     this.hasDynamicImport = hasDynamicImport;
   }
@@ -721,8 +728,10 @@ class Walk {
     });
   }
 
-  private module(node: ts.ModuleDeclaration): void {
-    const exported = this.has(node, this.kinds.ExportKeyword);
+  private module(
+    node: ts.ModuleDeclaration,
+    exported = this.has(node, this.kinds.ExportKeyword),
+  ): void {
     const { body } = node;
     const at = body ? skipTrivia(this.text, body.pos, body.end) : node.end;
     const name = this.nameOf(node.name);
@@ -731,7 +740,10 @@ class Walk {
     this.within(name, exported, () => {
       if (body.kind === this.kinds.ModuleBlock) {
         for (const statement of (body as ts.ModuleBlock).statements) this.statement(statement);
-      } else this.visit(body);
+      } else if (body.kind === this.kinds.ModuleDeclaration) {
+        // `namespace A.B` is one inside the other, with one modifier for both.
+        this.module(body as ts.ModuleDeclaration, exported);
+      }
     });
   }
 

@@ -27,6 +27,8 @@ interface Rules {
   readonly nodes: Readonly<Record<string, Rule>>;
   /** Nodes in front of a definition that belong to it, comments aside. */
   readonly attributes?: ReadonlySet<string>;
+  /** Whether comments begin with `#`, and those at the top of a body stand outside of it. */
+  readonly hashComments?: true;
   /** Whether a name is visible outside, where no modifier says so. */
   readonly exported: (walk: Walk, node: Node, name: string) => boolean;
 }
@@ -74,6 +76,7 @@ class Walk implements Found {
     const { attributes, nodes } = this.rules;
     // A comment in front of the whole belongs to its first part only where that begins the whole.
     let docs = node.firstNamedChild?.startIndex === node.startIndex ? given : -1;
+    if (docs === -1 && this.rules.hashComments) docs = this.hashesAbove(node.startIndex);
     let end = node.startIndex;
     for (const child of node.namedChildren) {
       if (!child) continue;
@@ -102,6 +105,24 @@ class Walk implements Found {
     this.depth--;
   }
 
+  /** Where the `#` comments above a line begin, else -1. */
+  private hashesAbove(offset: number): number {
+    const { text } = this;
+    let found = -1;
+    let at = offset - 1;
+    while (at >= 0) {
+      while (at >= 0 && (text.charCodeAt(at) === 32 || text.charCodeAt(at) === 9)) at--;
+      if (at < 0 || text.charCodeAt(at) !== 10) break;
+      let first = at;
+      while (first > 0 && text.charCodeAt(first - 1) !== 10) first--;
+      while (text.charCodeAt(first) === 32 || text.charCodeAt(first) === 9) first++;
+      if (text.charCodeAt(first) !== 35) break;
+      found = first;
+      at = first - 1;
+    }
+    return found;
+  }
+
   private linesBetween(from: number, to: number): number {
     let count = 0;
     // Some comments reach over the end of their line.
@@ -113,6 +134,19 @@ class Walk implements Found {
   /** Where the node that a rule is called for begins, with the comments and attributes in front of it. */
   docsOf(node: Node): number {
     return Math.min(this.docs, node.startIndex);
+  }
+
+  /** Gives a definition that is already there more of what stands in front of it. */
+  widen(index: number, start: number, declaration?: number): void {
+    const definition = this.definitions[index];
+    if (!definition) return;
+    const at = declaration ?? definition.declaration;
+    this.definitions[index] = {
+      ...definition,
+      start: Math.min(start, at),
+      declaration: at,
+      startLine: lineAt(this.lines, at),
+    };
   }
 
   /** Reads one node by its rule, as if `docs` were where it begins. */
@@ -282,6 +316,7 @@ const pythonDefinition = (isClass: boolean): Rule => (walk, node) => {
 };
 
 const python: Rules = {
+  hashComments: true,
   exported: (walk, _node, name) =>
     walk.ownerExported && walk.owner !== "function" &&
     (!name.startsWith("_") || name.endsWith("__")),
@@ -297,12 +332,10 @@ const python: Rules = {
       const inner = field(node, "definition");
       if (!inner) return;
       const before = walk.definitions.length;
+      const docs = walk.docsOf(node);
       const rule = python.nodes[inner.type];
       rule?.(walk, inner);
-      const definition = walk.definitions[before];
-      if (definition && definition.start > node.startIndex) {
-        walk.definitions[before] = { ...definition, start: node.startIndex };
-      }
+      walk.widen(before, docs);
     },
     type_alias_statement: (walk, node) => {
       const name = field(node, "left");
@@ -409,14 +442,7 @@ const goGroup: Rule = (walk, node) => {
   const docs = walk.docsOf(node);
   walk.open(childOf(node, "var_spec_list") ?? node);
   const isSingle = children.length === 1 && node.child(1)?.type !== "(";
-  const definition = walk.definitions[before];
-  if (isSingle && definition) {
-    walk.definitions[before] = {
-      ...definition,
-      start: docs,
-      declaration: node.startIndex,
-    };
-  }
+  if (isSingle) walk.widen(before, docs, node.startIndex);
 };
 
 const go: Rules = {
@@ -875,8 +901,7 @@ const cpp: Rules = {
       for (const child of node.namedChildren) {
         if (child && cpp.nodes[child.type]) walk.visitAt(child, docs);
       }
-      const definition = walk.definitions[before];
-      if (definition) walk.definitions[before] = { ...definition, declaration: node.startIndex };
+      walk.widen(before, docs, node.startIndex);
     },
     class_specifier: cppScope("class"),
     struct_specifier: cppScope("struct"),
@@ -1061,6 +1086,7 @@ const rubyScope = (kind: DefinitionKind): Rule => (walk, node) => {
 };
 
 const ruby: Rules = {
+  hashComments: true,
   exported: (walk) => walk.section !== "private" && walk.section !== "protected",
   nodes: {
     ...record(

@@ -48,17 +48,6 @@ export interface WalkOptions {
   readonly scope?: readonly string[];
 }
 
-/** The nearest folder at or above `start` that has a `.batos` folder or a `.git`; else `start`, or the folder of that file. */
-export function findWorkspace(start: string): { root: string; git: boolean } {
-  const from = resolve(start);
-  const marked = findUpward(
-    from,
-    (folder) => has(folder, ".batos", "isDirectory") || has(folder, ".git"),
-  );
-  const root = marked ?? (stat(from)?.isFile ? dirname(from) : from);
-  return { root, git: findUpward(root, (folder) => has(folder, ".git")) !== undefined };
-}
-
 /**
  * Lists the workspace at `root`.
  *

@@ -26,7 +26,7 @@ export { type CommandLineOptions, runCommandLine } from "./doors/cli.ts";
 export { type Streams } from "./doors/terminal.ts";
 export { readSettings, type Settings, writeSettings } from "./settings.ts";
 export { watchFolder } from "./watch.ts";
-export { sha256, Workspace } from "./workspace.ts";
+export { findWorkspace, sha256, Workspace } from "./workspace.ts";
 export {
   describeHolder,
   type LockHolder,

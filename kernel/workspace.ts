@@ -169,3 +169,36 @@ function realFolder(path: string): string {
 export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
+
+/** The nearest folder at or above `start` that has a `.batos` folder or a `.git`; else `start`, or the folder of that file. */
+export function findWorkspace(start: string): { root: string; git: boolean } {
+  const from = resolve(start);
+  const marked = findUpward(from, (folder) => isFolder(join(folder, ".batos")) || hasGit(folder));
+  const root = marked ?? (isFolder(from) ? from : dirname(from));
+  return { root, git: findUpward(root, hasGit) !== undefined };
+}
+
+function findUpward(start: string, found: (folder: string) => boolean): string | undefined {
+  for (let folder = start;; folder = dirname(folder)) {
+    if (found(folder)) return folder;
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
+function isFolder(path: string): boolean {
+  return entry(path)?.isDirectory ?? false;
+}
+
+/** A work tree of its own; a submodule or a linked one has a file of that name. */
+function hasGit(folder: string): boolean {
+  return entry(join(folder, ".git")) !== undefined;
+}
+
+function entry(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch {
+    // Missing, below a file, or not ours to look at: nothing of a workspace.
+    return undefined;
+  }
+}

@@ -5,7 +5,7 @@
  * Pure: made from rows, kept by the caller for as long as the file does not change.
  */
 import type { Import } from "../ingest/mod.ts";
-import type { ChunkRow, DefinitionRow } from "./store.ts";
+import type { NameRow } from "./store.ts";
 import { splitIdentifier, stemOf } from "./terms.ts";
 
 /** A name that a chunk defines, as words. */
@@ -14,10 +14,9 @@ export interface DefinedName {
   readonly lower: string;
   /** Stems of its parts. */
   readonly stems: readonly string[];
-  readonly kind: DefinitionRow["kind"];
-  /** How many scopes enclose it; 0 is top level. */
-  readonly depth: number;
-  readonly exported: boolean;
+  readonly kind: NameRow["kind"];
+  /** No scope encloses it. */
+  readonly isTopLevel: boolean;
 }
 
 /** Kinds of files that answer fewer questions than the code itself. */
@@ -38,8 +37,6 @@ export interface FileFeatures {
   readonly stemWords: readonly string[];
   /** The file's own name without extension and joiners, lower case. */
   readonly stemName: string;
-  /** Stems of all words of the path. */
-  readonly pathWords: ReadonlySet<string>;
   readonly firstChunk: number;
   /** For each chunk of the file, what it defines. */
   readonly names: readonly (readonly DefinedName[])[];
@@ -102,10 +99,16 @@ export function stemsOf(name: string): string[] {
   return stems;
 }
 
+/**
+ * The features of a file.
+ * @param chunkStarts offsets where its chunks begin, in order
+ * @param names its definitions, in order
+ * @param superseded prefixes that `supersededFolders` found
+ */
 export function fileFeatures(
   file: { path: string; language: string; firstChunk: number },
-  chunks: readonly ChunkRow[],
-  definitions: readonly DefinitionRow[],
+  chunkStarts: readonly number[],
+  names: readonly NameRow[],
   imports: readonly Import[],
   superseded: readonly string[],
 ): FileFeatures {
@@ -114,24 +117,12 @@ export function fileFeatures(
   const bare = fileName.replace(/(\.d)?\.[^.]+$/, "") || fileName;
   const folder = segments.at(-1) ?? "";
   const speaking = DOORS.has(bare.toLowerCase()) && folder ? folder : bare;
-  const pathWords = new Set<string>();
-  for (const segment of [...segments, bare]) {
-    for (const stem of stemsOf(segment)) pathWords.add(stem);
-  }
-
-  const names: DefinedName[][] = chunks.map(() => []);
+  const defined: DefinedName[][] = chunkStarts.map(() => []);
   let at = 0;
-  for (const definition of definitions) {
-    while (at > 0 && chunks[at]!.start > definition.nameStart) at--;
-    while (at < chunks.length - 1 && chunks[at]!.end <= definition.nameStart) at++;
-    names[at]?.push({
-      name: definition.name,
-      lower: definition.name.toLowerCase(),
-      stems: stemsOf(definition.name),
-      kind: definition.kind,
-      depth: definition.container.length,
-      exported: definition.exported,
-    });
+  for (const { name, kind, nameStart, isTopLevel } of names) {
+    while (at > 0 && chunkStarts[at]! > nameStart) at--;
+    while (at < chunkStarts.length - 1 && chunkStarts[at + 1]! <= nameStart) at++;
+    defined[at]?.push({ name, lower: name.toLowerCase(), stems: stemsOf(name), kind, isTopLevel });
   }
   const reexports = new Set<string>();
   for (const entry of imports) {
@@ -145,11 +136,10 @@ export function fileFeatures(
     role: roleOf(file.path, file.language),
     stemWords: stemsOf(speaking),
     stemName: speaking.toLowerCase().replace(/[^a-z0-9]/g, ""),
-    pathWords,
     firstChunk: file.firstChunk,
-    names,
+    names: defined,
     reexports,
     superseded: superseded.find((prefix) => file.path.startsWith(prefix))?.split("/").at(-2),
-    isBarrel: reexports.size > 0 && definitions.length <= 2,
+    isBarrel: reexports.size > 0 && names.length <= 2,
   };
 }

@@ -13,15 +13,13 @@ import { createHash } from "node:crypto";
 import {
   createResolver,
   type Definition,
-  findNameUses,
-  hasNameGraph,
   isCompiled,
   LINK_KINDS,
   LITERAL_KIND,
-  occurrences,
   REFERENCE_KINDS,
   resolveReferences,
 } from "../ingest/mod.ts";
+import { UsesByName } from "./graph_by_name.ts";
 import { ImpactSearch } from "./graph_impact.ts";
 import {
   createGraphTables,
@@ -84,6 +82,7 @@ export class SymbolGraph {
   #byPath = new Map<string, GraphSourceFile>();
   #definitions = new Map<number, readonly Definition[]>();
   #edges = new Map<number, EdgeIndex>();
+  #byName!: UsesByName;
 
   /** References are written to the index; where that is read-only, they are kept in memory. */
   constructor(source: GraphSource) {
@@ -105,6 +104,12 @@ export class SymbolGraph {
     this.#byPath = new Map(this.#files.map((file) => [file.path, file]));
     this.#definitions.clear();
     this.#edges.clear();
+    this.#byName = new UsesByName(
+      this.#source,
+      this.#imports,
+      this.#files,
+      (id) => this.definitionsIn(id),
+    );
   }
 
   // ---- building ----------------------------------------------------------------------------------------------------
@@ -264,7 +269,7 @@ export class SymbolGraph {
       references,
       literals: this.#literals(uses, own),
       callers: this.#around(references),
-      callees: unique(located.flatMap((entry) => this.#callees(entry))),
+      callees: unique((await Promise.all(located.map((entry) => this.#callees(entry)))).flat()),
       importers: this.#importers(new Set(located.map((entry) => entry.file.id))),
       suggestions: [],
     };
@@ -471,7 +476,7 @@ export class SymbolGraph {
 
   /** The uses of a definition, those of members that it overrides and that override it among them. */
   async #usesOf(entry: Located): Promise<Use[]> {
-    if (!isCompiled(entry.file.path)) return await this.#usesByName(entry);
+    if (!isCompiled(entry.file.path)) return await this.#byName.usesOf(entry);
     const { definition } = entry;
     if (definition.name === "constructor" && definition.kind === "method") {
       const owner = this.definitionsIn(entry.file.id).findLast((other) =>
@@ -554,57 +559,6 @@ export class SymbolGraph {
     return line;
   }
 
-  // ---- by name -----------------------------------------------------------------------------------------------------
-
-  async #usesByName({ file, definition }: Located): Promise<Use[]> {
-    const uses: Use[] = [];
-    if (!hasNameGraph(file.path)) return uses;
-    const sharers = this.#source.definitionsNamed(definition.name).filter((other) =>
-      isSymbol(other)
-    );
-    const isUnique = sharers.every((other) => other.file === file.id);
-    const isMember = definition.kind === "method" || definition.kind === "property" ||
-      definition.kind === "enum_member";
-    for (const other of this.#files) {
-      if (family(other.language) !== family(file.language)) continue;
-      if (!isMember && !isUnique && !this.#sees(other, file)) continue;
-      const text = this.#source.text(other.id);
-      if (occurrences(text, definition.name).length === 0) continue;
-      const declaredAt = other.id === file.id ? definition.nameStart : undefined;
-      for (const use of await findNameUses(other.path, text, definition.name, declaredAt)) {
-        uses.push({ file: other.id, line: use.line, kind: REFERENCE_KINDS.indexOf(use.kind) });
-      }
-    }
-    return uses;
-  }
-
-  /** Whether code of `from` can mean a definition of `to` by its bare name: the same file or folder, or an import of it. */
-  #sees(from: GraphSourceFile, to: GraphSourceFile): boolean {
-    if (from.id === to.id || !IMPORTING.has(to.language)) return true;
-    if (FOLDER_SCOPED.has(to.language) && folder(from.path) === folder(to.path)) return true;
-    const seen = new Set([from.id]);
-    let front = [from.id];
-    for (let hop = 0; hop < MAX_REEXPORT_HOPS && front.length > 0; hop++) {
-      const next: number[] = [];
-      for (const id of front) {
-        for (const edge of this.#imports.importsFrom(id)) {
-          if (edge.to === to.id) return true;
-          const file = this.#byId.get(edge.to);
-          // Only a module that exists to pass names on (a package's face) is looked through.
-          if (
-            file && /(^|\/)(__init__\.pyi?|mod\.rs|lib\.rs|[^/]+\.h(pp)?)$/.test(file.path) &&
-            !seen.has(edge.to)
-          ) {
-            seen.add(edge.to);
-            next.push(edge.to);
-          }
-        }
-      }
-      front = next;
-    }
-    return false;
-  }
-
   // ---- from edges to answers ---------------------------------------------------------------------------------------
 
   /** One reference a line: the kind that comes first wins. */
@@ -643,7 +597,9 @@ export class SymbolGraph {
     }));
   }
 
-  #callees({ file, definition }: Located): GraphDefinition[] {
+  async #callees(entry: Located): Promise<GraphDefinition[]> {
+    const { file, definition } = entry;
+    if (!isCompiled(file.path)) return (await this.#byName.calleesOf(entry)).map(shown);
     const found: GraphDefinition[] = [];
     for (const edge of this.#edgesOf(file.id).within(definition.startLine, definition.endLine)) {
       if (edge.kind === IMPORT || edge.kind === REEXPORT) continue;
@@ -715,23 +671,6 @@ export class SymbolGraph {
   importersOf(id: number): { from: number; line: number }[] {
     return this.#imports.importsTo(id);
   }
-}
-
-// A name comes through this many package faces at most.
-const MAX_REEXPORT_HOPS = 3;
-// Languages whose imports say which file a bare name comes from.
-const IMPORTING = new Set(["python", "go", "rust", "java", "kotlin"]);
-// Languages where the files of a folder see each other's names.
-const FOLDER_SCOPED = new Set(["go", "java", "kotlin"]);
-// Languages that use each other's names.
-const FAMILIES: Readonly<Record<string, string>> = { c: "cpp", kotlin: "java" };
-
-function family(language: string): string {
-  return FAMILIES[language] ?? language;
-}
-
-function folder(path: string): string {
-  return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
 }
 
 function normal(path: string): string {

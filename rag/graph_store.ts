@@ -15,7 +15,6 @@
  * - `graph_state`: `config`, a hash of the version of the graph and of the files that steered module resolution when it was built.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { createResolver, type Import } from "../ingest/mod.ts";
 import { ByteReader, ByteWriter } from "./varint.ts";
 
 /** Makes the tables where they are missing. */
@@ -39,70 +38,6 @@ export function dropGraphTables(db: DatabaseSync): void {
   for (const table of ["import_edge", "graph_file", "graph_reach", "graph_state"]) {
     db.exec(`DROP TABLE IF EXISTS ${table}`);
   }
-}
-
-/** What the import edges are made from. */
-export interface ImportSource {
-  readonly database: DatabaseSync;
-  files(): readonly { readonly id: number; readonly path: string; readonly language: string }[];
-  imports(id: number): readonly Import[];
-  text(id: number): string;
-}
-
-/**
- * Brings `import_edge` in line with the files: one pass over all imports, since a file that came or went changes what the
- * imports of others mean. Rows that are right already are not written. To be called where files changed, in the
- * transaction of that change.
- */
-export function updateImportEdges(source: ImportSource): void {
-  const files = source.files();
-  const ids = new Map(files.map((file) => [file.path, file.id]));
-  const resolver = createResolver({
-    paths: new Set(ids.keys()),
-    read: (path) => {
-      const id = ids.get(path);
-      return id === undefined ? undefined : source.text(id);
-    },
-  });
-  const store = new GraphStore(source.database);
-  const present = new Map<number, ImportEdge[]>();
-  for (const edge of store.allImports()) {
-    const list = present.get(edge.from);
-    if (list) list.push(edge);
-    else present.set(edge.from, [edge]);
-  }
-  store.transaction(() => {
-    for (const file of files) {
-      const edges: ImportEdge[] = [];
-      source.imports(file.id).forEach(({ specifier, line, kind, names }, ordinal) => {
-        const targets = resolver.resolve(
-          file.path,
-          specifier,
-          file.language,
-          names.map(({ name }) => name),
-        );
-        for (const target of targets) {
-          const to = ids.get(target);
-          if (to !== undefined && to !== file.id) {
-            edges.push({ from: file.id, ordinal, to, line, kind });
-          }
-        }
-      });
-      edges.sort((a, b) => a.ordinal - b.ordinal || a.to - b.to);
-      const old = present.get(file.id) ?? [];
-      if (!sameEdges(old, edges)) store.replaceImports(file.id, edges);
-      present.delete(file.id);
-    }
-    for (const gone of present.keys()) store.replaceImports(gone, []);
-  });
-}
-
-function sameEdges(a: readonly ImportEdge[], b: readonly ImportEdge[]): boolean {
-  return a.length === b.length && a.every((edge, i) => {
-    const other = b[i]!;
-    return edge.ordinal === other.ordinal && edge.to === other.to && edge.line === other.line &&
-      edge.kind === other.kind;
-  });
 }
 
 export interface ImportEdge {

@@ -29,7 +29,14 @@ export class IndexView implements IndexReader {
   #forms = new Map<string, string[]>();
   #features = new Map<number, FileFeatures>();
   #rows = new Map<number, FileRow>();
+  /** Files whose path holds a word with a stem, as far as it was asked. */
   #pathWords = new Map<string, number[]>();
+  #paths: string[] = [];
+  #pathIds = new Int32Array(0);
+  /** All paths in lower case, a line each, and where each begins: searched as one text. */
+  #allPaths = "";
+  #pathStarts = new Int32Array(0);
+  #pathStems = new Map<number, ReadonlySet<string>>();
   #superseded: string[] = [];
   #importers = new Map<number, number[]>();
 
@@ -53,6 +60,7 @@ export class IndexView implements IndexReader {
     this.#rows.clear();
     this.#importers.clear();
     this.#pathWords.clear();
+    this.#pathStems.clear();
     const segments = this.#store.segments();
     this.#segments = segments.map((segment) => segment.id);
     let last = 0;
@@ -67,15 +75,18 @@ export class IndexView implements IndexReader {
       this.files[chunk] = file;
       this.total += length;
     }
-    for (const row of this.#store.files()) {
-      this.#rows.set(row.id, row);
-      for (const stem of new Set(pathStems(row.path))) {
-        const files = this.#pathWords.get(stem);
-        if (files) files.push(row.id);
-        else this.#pathWords.set(stem, [row.id]);
-      }
-    }
-    this.#superseded = supersededFolders([...this.#rows.values()].map((row) => row.path));
+    const rows = this.#store.files();
+    for (const row of rows) this.#rows.set(row.id, row);
+    this.#paths = rows.map((row) => row.path);
+    this.#pathIds = Int32Array.from(rows, (row) => row.id);
+    this.#pathStarts = new Int32Array(rows.length);
+    let length = 0;
+    this.#paths.forEach((path, at) => {
+      this.#pathStarts[at] = length;
+      length += path.length + 1;
+    });
+    this.#allPaths = this.#paths.join("\n").toLowerCase();
+    this.#superseded = supersededFolders(this.#paths);
     this.#version = version;
   }
 
@@ -111,8 +122,7 @@ export class IndexView implements IndexReader {
     if (!forms) {
       if (stem.length < SHORTEST_STEM) forms = [stem];
       else {
-        // Porter2 changes a final y to i; without its last letter a stem is a prefix of all its forms.
-        const prefix = stem.endsWith("i") ? stem.slice(0, -1) : stem;
+        const prefix = prefixOf(stem);
         const found = new Set<string>();
         for (const segment of this.#segments) {
           for (const term of this.#store.terms(segment, prefix, prefix + "{")) {
@@ -132,8 +142,8 @@ export class IndexView implements IndexReader {
       const row = this.#rows.get(file)!;
       features = fileFeatures(
         row,
-        this.#store.chunksOf(row),
-        this.#store.definitionsOf(file),
+        this.#store.chunkStarts(row),
+        this.#store.namesOf(file),
         this.#store.imports(file),
         this.#superseded,
       );
@@ -149,7 +159,31 @@ export class IndexView implements IndexReader {
   }
 
   filesWithPathWord(stem: string): readonly number[] {
-    return this.#pathWords.get(stem) ?? [];
+    let files = this.#pathWords.get(stem);
+    if (!files) {
+      files = [];
+      const prefix = prefixOf(stem);
+      let at = 0;
+      for (let found = this.#allPaths.indexOf(prefix); found >= 0;) {
+        while (at + 1 < this.#paths.length && this.#pathStarts[at + 1]! <= found) at++;
+        if (this.#stemsOfPath(at).has(stem)) files.push(this.#pathIds[at]!);
+        // On to the next path.
+        if (at + 1 === this.#paths.length) break;
+        found = this.#allPaths.indexOf(prefix, this.#pathStarts[at + 1]!);
+      }
+      this.#pathWords.set(stem, files);
+    }
+    return files;
+  }
+
+  #stemsOfPath(at: number): ReadonlySet<string> {
+    let stems = this.#pathStems.get(at);
+    if (!stems) {
+      // The extension is no word of the path.
+      stems = new Set(stemsOf(this.#paths[at]!.replace(/(\.d)?\.[^./]+$/, "")));
+      this.#pathStems.set(at, stems);
+    }
+    return stems;
   }
 
   firstChunk(file: number): number {
@@ -158,7 +192,7 @@ export class IndexView implements IndexReader {
   }
 }
 
-/** Stems of a path's words, its extension left out. */
-function pathStems(path: string): string[] {
-  return stemsOf(path.replace(/(\.d)?\.[^./]+$/, ""));
+/** What all forms of a stem begin with: Porter2 changes a final y to i. */
+function prefixOf(stem: string): string {
+  return stem.length > 2 && stem.endsWith("i") ? stem.slice(0, -1) : stem;
 }

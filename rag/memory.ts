@@ -9,7 +9,8 @@ import { join } from "node:path";
 import { createHash } from "node:crypto";
 import picomatch from "picomatch";
 import type { Problem, SourceFile, TreeEvent } from "../ingest/mod.ts";
-import { updateImportEdges } from "./graph_store.ts";
+import { docOf, signatureOf } from "./doc_text.ts";
+import type { SymbolGraph } from "./graph.ts";
 import { IndexView } from "./index_view.ts";
 import { analyseQuery } from "./query.ts";
 import { DEFAULTS, rank, type RankOptions } from "./rank.ts";
@@ -20,7 +21,7 @@ import {
   NotIngestedError,
   Store,
 } from "./store.ts";
-import { docOf, signatureOf, Summariser } from "./summarise.ts";
+import { Summaries } from "./summaries.ts";
 import type {
   AbsorbReport,
   Filters,
@@ -34,7 +35,7 @@ import type {
 } from "./types.ts";
 
 /** A transaction takes so many characters of source: large enough to be fast, small enough to lose little to a kill. */
-const BATCH_CHARACTERS = 2_000_000;
+const BATCH_CHARACTERS = 4_000_000;
 const DEFAULT_LIMIT = 10;
 
 /** How to open a memory. */
@@ -51,7 +52,7 @@ export interface AbsorbOptions {
   readonly signal?: AbortSignal;
   /** Folders or files that this ingest was limited to: what lies outside stays as it is. */
   readonly scope?: readonly string[];
-  /** Characters of source a transaction takes in; some two million by default. */
+  /** Characters of source a transaction takes in; some four million by default. */
   readonly batchCharacters?: number;
 }
 
@@ -107,12 +108,12 @@ export class Memory implements Disposable {
   /** The store, for the symbol graph. */
   readonly store: Store;
   #view: IndexView;
-  #summariser: Summariser;
+  #summaries: Summaries;
 
   constructor(store: Store) {
     this.store = store;
     this.#view = new IndexView(store);
-    this.#summariser = new Summariser(store);
+    this.#summaries = new Summaries(store);
   }
 
   /** What the walk may skip reading. */
@@ -135,14 +136,22 @@ export class Memory implements Disposable {
     options: AbsorbOptions = {},
   ): Promise<AbsorbReport> {
     const started = Date.now();
+    // Loaded here, so that a search does not wait for what only an ingest needs.
+    const [{ Summariser }, { steersImports, updateImportEdges }] = await Promise.all([
+      import("./summarise.ts"),
+      import("./import_edges.ts"),
+    ]);
+    const summariser = new Summariser(this.store);
     const before = this.store.known();
+    // A run that was killed leaves edges and folders to the next one.
+    const wasUnfinished = this.store.meta("unfinished") === "1";
+    const changedPaths = new Set<string>();
     const seen = new Set<string>();
     const problems: Problem[] = [];
     let batch: SourceFile[] = [];
     let batched = 0;
     let skipped = 0;
     let total = 0;
-    let changed = 0;
     const touched: { path: string; mtime: number }[] = [];
 
     const flush = () => {
@@ -151,14 +160,13 @@ export class Memory implements Disposable {
         this.store.beginBatch();
         for (const file of batch) {
           this.store.putFile(file);
-          this.#summariser.file(file);
+          summariser.file(file);
         }
         this.store.setMeta("unfinished", "1");
         // Summaries of folders follow at the end; until then what they say of changed files is stale, so they go.
-        this.#summariser.dropFolders(batch.map((file) => file.path));
+        summariser.dropFolders(batch.map((file) => file.path));
         this.store.endBatch();
       });
-      changed += batch.length;
       batch = [];
       batched = 0;
       this.#view.invalidate();
@@ -172,6 +180,7 @@ export class Memory implements Disposable {
           break;
         case "file":
           seen.add(event.file.path);
+          changedPaths.add(event.file.path);
           problems.push(...event.file.problems);
           batch.push(event.file);
           batched += event.file.text.length;
@@ -212,23 +221,26 @@ export class Memory implements Disposable {
           this.store.dropFile(path);
           this.store.dropSummary(path);
         }
-        this.#summariser.dropFolders(vanished);
+        summariser.dropFolders(vanished);
         this.store.endBatch();
       }
-      // A run that was killed leaves edges and folders to the next one.
-      if (vanished.length || this.store.meta("unfinished") === "1") {
-        updateImportEdges(this.store);
-        this.#summariser.folders();
+      if (wasUnfinished || vanished.length || changedPaths.size) {
+        const all = wasUnfinished || vanished.length > 0 ||
+          [...changedPaths].some((path) => !before.has(path) || steersImports(path));
+        updateImportEdges(this.store, all ? undefined : changedPaths);
+        summariser.folders(
+          wasUnfinished ? this.store.known().keys() : [...changedPaths, ...vanished],
+        );
         this.store.setMeta("unfinished", "0");
       }
       this.store.setMeta("last_ingest", String(started));
     });
-    if (changed || vanished.length) this.store.mergeSegments();
+    if (changedPaths.size || vanished.length) this.store.mergeSegments();
     this.#view.invalidate();
     return {
       files: Number(this.store.get("SELECT count(*) AS n FROM file")!.n),
       chunks: Number(this.store.get("SELECT count(*) AS n FROM chunk")!.n),
-      changed,
+      changed: changedPaths.size,
       removed: vanished.length,
       skipped,
       problems,
@@ -318,17 +330,17 @@ export class Memory implements Disposable {
    * @param options.path only below this folder.
    */
   summaries(query: string, options: { limit?: number; path?: string } = {}): Summary[] {
-    return this.#summariser.search(query, options.limit ?? DEFAULT_LIMIT, options.path);
+    return this.#summaries.search(query, options.limit ?? DEFAULT_LIMIT, options.path);
   }
 
   /** Summary of a file, a folder, or with "" of the workspace. */
   summary(path: string): Summary | undefined {
-    return this.#summariser.get(path);
+    return this.#summaries.get(path);
   }
 
   /** Summaries one level below a folder; "" is the workspace. */
   children(path: string): Summary[] {
-    return this.#summariser.children(path);
+    return this.#summaries.children(path);
   }
 
   /** All chunks of a file, in order. */
@@ -438,6 +450,12 @@ export class Memory implements Disposable {
       hash.update(JSON.stringify(Object.values(row)) + "\n");
     }
     return hash.digest("hex");
+  }
+
+  /** Who refers to what in this index. The compiler behind it is loaded when it is first asked. */
+  async graph(): Promise<SymbolGraph> {
+    const { SymbolGraph } = await import("./graph.ts");
+    return new SymbolGraph(this.store);
   }
 
   close(): void {

@@ -19,8 +19,13 @@ export {
 export { DamagedIndexError, NewerFormatError, NotIngestedError } from "./store.ts";
 export { DEFAULTS as DEFAULT_RANKING, type RankOptions } from "./rank.ts";
 export type * from "./types.ts";
-export { SymbolGraph } from "./graph.ts";
+export type { SymbolGraph } from "./graph.ts";
 export type * from "./graph_values.ts";
 export { type VectorModel, VectorModelMismatchError, VectorStore } from "./vectors.ts";
 export { eachWord, splitIdentifier, stemOf, STOP_WORDS, termsOfWord } from "./terms.ts";
-export { countTokens } from "../ingest/mod.ts";
+
+/** The token estimate that cuts chunks, loaded when it is first needed. */
+export async function loadTokenCounter(): Promise<(text: string) => number> {
+  const { countTokens } = await import("../ingest/mod.ts");
+  return countTokens;
+}

@@ -263,25 +263,49 @@ export class TextIndexBuilder {
   }
 }
 
-/** Puts posting lists of one term together, oldest segment first, without the dead. Empty when none is alive. */
-export function mergePostings(
-  lists: readonly Uint8Array[],
-  alive: (chunk: number) => boolean,
-): Uint8Array<ArrayBuffer> {
-  const decoded = lists.map(decodePostings);
-  const all: [chunk: number, frequency: number][] = [];
-  for (const { chunks, frequencies } of decoded) {
-    for (let index = 0; index < chunks.length; index++) {
-      if (alive(chunks[index]!)) all.push([chunks[index]!, frequencies[index]!]);
+/** Puts posting lists of one term together without the dead. Empty when none is alive. */
+export class PostingsMerger {
+  #writer = new ByteWriter(4096);
+  #alive: Uint8Array;
+
+  /** @param alive by chunk id, 1 for a chunk that is kept */
+  constructor(alive: Uint8Array) {
+    this.#alive = alive;
+  }
+
+  merge(lists: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+    const writer = this.#writer;
+    writer.reset();
+    let previous = 0;
+    for (const list of lists) {
+      const reader = new ByteReader(list);
+      let chunk = 0;
+      while (!reader.done) {
+        chunk += reader.read();
+        const frequency = reader.read();
+        if (this.#alive[chunk] !== 1) continue;
+        // Segments mostly follow each other; where they do not, the slow way.
+        if (chunk < previous) return this.#sorted(lists);
+        writer.write(chunk - previous);
+        writer.write(frequency);
+        previous = chunk;
+      }
     }
+    return writer.take();
   }
-  all.sort((a, b) => a[0] - b[0]);
-  const writer = new ByteWriter(all.length * 2 + 8);
-  let previous = 0;
-  for (const [chunk, frequency] of all) {
-    writer.write(chunk - previous);
-    writer.write(frequency);
-    previous = chunk;
+
+  #sorted(lists: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+    const all = lists.map(decodePostings).flatMap(({ chunks, frequencies }) =>
+      Array.from(chunks, (chunk, at) => [chunk, frequencies[at]!] as const)
+    ).filter(([chunk]) => this.#alive[chunk] === 1).sort((a, b) => a[0] - b[0]);
+    const writer = this.#writer;
+    writer.reset();
+    let previous = 0;
+    for (const [chunk, frequency] of all) {
+      writer.write(chunk - previous);
+      writer.write(frequency);
+      previous = chunk;
+    }
+    return writer.take();
   }
-  return writer.take();
 }

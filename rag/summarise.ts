@@ -7,15 +7,12 @@
  * ones again, bottom-up.
  */
 import { countTokens, type Definition, type SourceFile } from "../ingest/mod.ts";
-import { analyseQuery } from "./query.ts";
+import { commentText, docOf, opening, tidy } from "./doc_text.ts";
 import type { Store } from "./store.ts";
-import { eachWord, stemOf, termsOfWord } from "./terms.ts";
+import { Summaries } from "./summaries.ts";
+import { eachWord, splitIdentifier } from "./terms.ts";
 import type { Summary } from "./types.ts";
 
-/** Longest opening taken over from a comment or README, in characters: two sentences. */
-const LONGEST_DOC = 240;
-/** Longest signature in an outline; longer ones end in an ellipsis. */
-const LONGEST_SIGNATURE = 240;
 /** Names listed in the summary of a file before "and N more". */
 const MOST_NAMES = 12;
 /** Children described in the summary of a folder before "and N more". */
@@ -26,71 +23,6 @@ const LONGEST_CHILD_LINE = 120;
 const LICENCE = /copyright|licen[cs]e|spdx|all rights reserved|permission is hereby/i;
 const DIRECTIVE =
   /^(eslint|prettier|tslint|biome|istanbul|c8|v8|global|jshint|@ts-|ts-|noinspection|pylint|flake8|type:|coding[:=]|-\*-|vim:|go:build|\+build|region|#?include)/i;
-
-/** The declaration up to its body on one line, at most 240 characters. */
-export function signatureOf(text: string, definition: Definition): string {
-  const end = definition.body > definition.declaration ? definition.body : definition.end;
-  const slice = text.slice(definition.declaration, Math.min(end, definition.declaration + 2_000));
-  const folded = slice.replace(/\s+/g, " ").replace(/\s*(=>|[{=:])\s*$/, "").trim();
-  return folded.length > LONGEST_SIGNATURE ? folded.slice(0, LONGEST_SIGNATURE - 1) + "…" : folded;
-}
-
-/** Text of the doc comment of a definition (of the docstring in Python) without its markers. */
-export function docOf(text: string, definition: Definition, language: string): string {
-  if (language === "python") {
-    const body = text.slice(definition.body, Math.min(definition.end, definition.body + 4_000));
-    const docstring = /^[:\s]*[rRbBuU]*("""|'''|"|')([\s\S]*?)\1/.exec(body);
-    if (docstring) return tidy(docstring[2]!);
-  }
-  const before = text.slice(definition.start, definition.declaration);
-  return before.trim() ? commentText(before) : "";
-}
-
-/** The words of the comments in a piece of source that holds comments, decorators and blanks only. */
-function commentText(source: string): string {
-  const lines: string[] = [];
-  let inBlock = false;
-  for (const line of source.split(/\r?\n/)) {
-    let rest = line.trim();
-    if (!inBlock) {
-      const block = /^(\/\*+!?|<!--|\(\*|\{-|=begin)/.exec(rest);
-      const single = /^(\/\/[\/!]?|#+!?|--+|;+|%+)\s?/.exec(rest);
-      if (block) {
-        inBlock = true;
-        rest = rest.slice(block[0].length);
-      } else if (single && !/^#\[|^#include/.test(rest)) {
-        lines.push(rest.slice(single[0].length));
-        continue;
-      } else {
-        continue;
-      }
-    }
-    const close = rest.search(/\*+\/|-->|\*\)|-\}|^=end/);
-    if (close >= 0) {
-      inBlock = false;
-      rest = rest.slice(0, close);
-    }
-    lines.push(rest.replace(/^\*+\s?/, ""));
-  }
-  return tidy(lines.join("\n"));
-}
-
-function tidy(doc: string): string {
-  return doc.split("\n").map((line) => line.trim()).join("\n").replace(/\n{3,}/g, "\n\n").trim();
-}
-
-/** The opening of a text: whole sentences up to `longest` characters. */
-export function opening(doc: string, longest = LONGEST_DOC): string {
-  // What follows the first tag (@param, :param, Args:) describes details.
-  const prose = doc.split(/\n\s*(?:@\w+|:param|Args:|Parameters\n|Returns:|Example|```)/)[0]!;
-  const flat = prose.replace(/\s+/g, " ").trim();
-  if (flat.length <= longest) return flat;
-  const cut = flat.slice(0, longest);
-  const sentence = Math.max(cut.lastIndexOf(". "), cut.lastIndexOf("! "), cut.lastIndexOf("? "));
-  return sentence > longest / 3
-    ? cut.slice(0, sentence + 1)
-    : cut.slice(0, cut.lastIndexOf(" ")) + " …";
-}
 
 /** What a file says about itself at its top: module comment, docstring, first paragraph of prose. */
 export function fileDoc(text: string, language: string): string {
@@ -176,10 +108,13 @@ export class Summariser {
   }
 
   #put(path: string, level: Summary["level"], text: string, more: string): void {
+    // FTS5 stems by itself; identifiers have to be taken apart for it.
     const terms: string[] = [];
     const both = `${text} ${more}`;
     eachWord(both, 0, both.length, (word) => {
-      for (const term of termsOfWord(word)) terms.push(stemOf(term));
+      const parts = splitIdentifier(word);
+      terms.push(...parts);
+      if (parts.length > 1) terms.push(parts.join(""));
     });
     this.#store.putSummary(path, level, text, countTokens(text), terms.join(" "));
   }
@@ -191,40 +126,27 @@ export class Summariser {
     for (const folder of folders) this.#store.dropSummary(folder);
   }
 
-  /** Makes the summaries of folders that have none, bottom-up, and drops those of folders that are gone. */
-  folders(): void {
-    const files = this.#store.all("SELECT path, level, text FROM summary");
-    const have = new Map(files.map((row) => [row.path as string, row.text as string]));
-    const children = new Map<string, Set<string>>([["", new Set()]]);
-    for (const row of files) {
-      if (row.level !== "file") continue;
-      let child = row.path as string;
-      for (const folder of foldersAbove(child)) {
-        const set = children.get(folder);
-        if (set) set.add(child);
-        else children.set(folder, new Set([child]));
-        child = folder;
-      }
-    }
-    for (const row of files) {
-      if (row.level !== "file" && !children.has(row.path as string)) {
-        this.#store.dropSummary(row.path as string);
-      }
-    }
+  /** Makes the summaries of all folders above these files, bottom-up; a folder without files loses its own. */
+  folders(paths: Iterable<string>): void {
+    const folders = new Set<string>([""]);
+    for (const path of paths) for (const folder of foldersAbove(path)) folders.add(folder);
     const depth = (path: string) => path === "" ? -1 : path.split("/").length;
-    const missing = [...children.keys()].filter((folder) => !have.has(folder));
-    for (const folder of missing.sort((a, b) => depth(b) - depth(a) || (a < b ? -1 : 1))) {
-      const text = this.#folderText(folder, [...children.get(folder)!].sort(), have);
-      have.set(folder, text);
-      this.#put(folder, folder === "" ? "workspace" : "folder", text, "");
+    const summaries = new Summaries(this.#store);
+    for (const folder of [...folders].sort((a, b) => depth(b) - depth(a) || (a < b ? -1 : 1))) {
+      const children = summaries.children(folder);
+      if (children.length === 0 && folder !== "") this.#store.dropSummary(folder);
+      else {
+        const text = this.#folderText(folder, children);
+        this.#put(folder, folder === "" ? "workspace" : "folder", text, "");
+      }
     }
   }
 
-  #folderText(folder: string, children: string[], texts: ReadonlyMap<string, string>): string {
+  #folderText(folder: string, children: readonly Summary[]): string {
     const base = (path: string) => path.slice(path.lastIndexOf("/") + 1);
-    const readme = children.find((child) => /^readme(\.|$)/i.test(base(child)));
-    const door = children.find((child) =>
-      /^(mod|index|lib|main|__init__)\.[^.]+$/.test(base(child))
+    const readme = children.find(({ path }) => /^readme(\.|$)/i.test(base(path)));
+    const door = children.find(({ path }) =>
+      /^(mod|index|lib|main|__init__)\.[^.]+$/.test(base(path))
     );
     const lines: string[] = [];
     if (folder === "") {
@@ -236,70 +158,23 @@ export class Summariser {
       lines.push(`${folder}/ (${children.length} ${children.length === 1 ? "entry" : "entries"})`);
     }
     for (const speaker of [readme, door]) {
-      const said = speaker && texts.get(speaker)?.split("\n")[1];
+      const said = speaker?.text.split("\n")[1];
       if (said && !/^(Defines|Sections|Passes on): /.test(said)) {
         lines.push(said);
         break;
       }
     }
     const described = children.filter((child) => child !== readme);
-    for (const child of described.slice(0, MOST_CHILDREN)) {
-      const said = texts.get(child)?.split("\n").slice(1).find((line) => line.length > 0) ?? "";
-      const slash = texts.get(child)?.startsWith(`${child}/`) ? "/" : "";
-      lines.push(`- ${base(child)}${slash}${said ? ": " + opening(said, LONGEST_CHILD_LINE) : ""}`);
+    for (const { path, level, text } of described.slice(0, MOST_CHILDREN)) {
+      const said = text.split("\n").slice(1).find((line) => line.length > 0) ?? "";
+      const slash = level === "folder" ? "/" : "";
+      lines.push(`- ${base(path)}${slash}${said ? ": " + opening(said, LONGEST_CHILD_LINE) : ""}`);
     }
     if (described.length > MOST_CHILDREN) {
       lines.push(`- and ${described.length - MOST_CHILDREN} more`);
     }
     return lines.join("\n");
   }
-
-  get(path: string): Summary | undefined {
-    const row = this.#store.get(
-      "SELECT path, level, text, tokens FROM summary WHERE path = ?",
-      path,
-    );
-    return row && summaryOf(row, 0);
-  }
-
-  children(path: string): Summary[] {
-    const prefix = path === "" ? "" : `${path}/`;
-    return this.#store.all(
-      "SELECT path, level, text, tokens FROM summary WHERE path > ? AND path < ? AND instr(substr(path, ?), '/') = 0 ORDER BY path",
-      prefix,
-      prefix === "" ? "\u{10FFFF}" : `${path}0`,
-      prefix.length + 1,
-    ).map((row) => summaryOf(row, 0));
-  }
-
-  /** FTS5 with BM25 over the stems of summaries. */
-  search(query: string, limit: number, folder?: string): Summary[] {
-    const stems = [...new Set(analyseQuery(query).concepts.map((concept) => stemOf(concept.term)))];
-    if (stems.length === 0) return [];
-    const match = stems.map((stem) => `"${stem.replaceAll('"', '""')}"`).join(" OR ");
-    const prefix = folder ? `${folder}/` : "";
-    return this.#store.all(
-      `SELECT s.path, s.level, s.text, s.tokens, bm25(summary_text) AS score FROM summary_text
-       JOIN summary s ON s.id = summary_text.rowid
-       WHERE summary_text MATCH ? AND (? = '' OR substr(s.path, 1, ?) = ?)
-       ORDER BY score, s.path LIMIT ?`,
-      match,
-      prefix,
-      prefix.length,
-      prefix,
-      limit,
-    ).map((row) => summaryOf(row, -Number(row.score)));
-  }
-}
-
-function summaryOf(row: Record<string, unknown>, score: number): Summary {
-  return {
-    path: row.path as string,
-    level: row.level as Summary["level"],
-    text: row.text as string,
-    tokens: Number(row.tokens),
-    score,
-  };
 }
 
 /** Folders above a path, nearest first, "" last. */

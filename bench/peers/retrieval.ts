@@ -29,12 +29,18 @@ export interface PeerFigures {
 
 type Search = (query: string) => Found[] | Promise<Found[]>;
 
+/** Figures of all peers, and of each repository the file form, in which peers do best. */
+export interface PeersResult {
+  readonly peers: Readonly<Record<string, PeerFigures>>;
+  readonly peers_by_repository: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
 /** Figures of every peer that can run here: mean over a repository's queries, then over repositories. */
 export async function benchRetrievalPeers(options: {
   annotations: string;
   checkouts: string;
   log: Log;
-}): Promise<Record<string, PeerFigures & { by_repository: Record<string, PeerFigures> }>> {
+}): Promise<PeersResult> {
   const { log } = options;
   const command = await installCodegraph(log);
   const figures: Record<string, Record<string, PeerFigures>> = {};
@@ -50,7 +56,7 @@ export async function benchRetrievalPeers(options: {
       };
       const ripgrep = ripgrepVersion();
       if (ripgrep) {
-        peers[`ripgrep ${ripgrep}`] = (query) =>
+        peers[`ripgrep ${ripgrep}, most matches`] = (query) =>
           ripgrepFiles(prepared.folder, query, RESULTS).map(wholeFile);
       }
       await codegraphIndex(command, prepared.folder);
@@ -64,16 +70,21 @@ export async function benchRetrievalPeers(options: {
       rmSync(scratch, { recursive: true, force: true });
     }
   }
-  return Object.fromEntries(
-    Object.entries(figures).map(([name, by_repository]) => {
-      const all = Object.values(by_repository);
-      return [name, {
-        ndcg10_chunks: round(mean(all.map((one) => one.ndcg10_chunks))),
-        ndcg10_files: round(mean(all.map((one) => one.ndcg10_files))),
-        by_repository,
-      }];
-    }),
-  );
+  const repositories = [...new Set(Object.values(figures).flatMap((one) => Object.keys(one)))];
+  return {
+    peers: Object.fromEntries(
+      Object.entries(figures).map(([name, one]) => [name, {
+        ndcg10_chunks: round(mean(Object.values(one).map((figure) => figure.ndcg10_chunks))),
+        ndcg10_files: round(mean(Object.values(one).map((figure) => figure.ndcg10_files))),
+      }]),
+    ),
+    peers_by_repository: Object.fromEntries(repositories.map((repo) => [
+      repo,
+      Object.fromEntries(
+        Object.entries(figures).map(([name, one]) => [name, one[repo]!.ndcg10_files]),
+      ),
+    ])),
+  };
 }
 
 async function score({ annotations }: Prepared, search: Search): Promise<PeerFigures> {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { answerQuestion } from "../../agent/mod.ts";
 import { HEADLINE, HOW_TO_ATTACH } from "../../agent/answer_text.ts";
-import { SymbolGraph } from "../../rag/mod.ts";
+import { SymbolGraph } from "../../rag/graph.ts";
 import { SHOP, withRepository } from "./repository.ts";
 
 const ask = (question: string, files: Readonly<Record<string, string>> = SHOP) => {
@@ -135,4 +135,16 @@ Deno.test("copies of a definition are quoted once and named with it", async () =
   assert.equal(text.split("```javascript").length - 1, 1);
   assert.match(text, /`joinWords` \(function, `lib\/words\.js:2-4`\)/);
   assert.match(text, /The same is said of `joinWords` \(`dist\/words\.js:2-4`\)\./);
+});
+
+Deno.test("a name is found whatever its case and underscores, the exact one first", async () => {
+  const files = {
+    "mux.ts":
+      "/** Routes requests. */\nexport class Mux {\n  size = 0;\n}\n\n/** A mux by another name. */\nexport function _mux() {\n  return new Mux();\n}\n",
+  };
+  const lead = async (question: string) =>
+    (await ask(question, files)).split("\n\n")[1]!.split("`")[1];
+  assert.equal(await lead("what is Mux?"), "Mux");
+  assert.equal(await lead("what does _mux do?"), "_mux");
+  assert.match(await ask("what is MUX?", files), /`Mux` \(class/);
 });

@@ -9,7 +9,7 @@ import {
   type Part,
   type TokenCounter,
 } from "../../agent/governor.ts";
-import { countTokens } from "../../rag/mod.ts";
+import { countTokens } from "../../ingest/mod.ts";
 
 const counters: Record<string, TokenCounter> = {
   estimate: countTokens,

@@ -1,4 +1,4 @@
-/** Figures as Markdown. */
+/** Figures as Markdown tables: aligned, rounded by size, readable in a terminal and on a page. */
 import assert from "node:assert/strict";
 import { formatCell, markdownTable, renderResult } from "../../bench/table.ts";
 

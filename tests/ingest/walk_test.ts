@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
-import { findWorkspace, walk, type WalkResult } from "../../ingest/walk.ts";
+import { findWorkspace } from "../../kernel/mod.ts";
+import { walk, type WalkResult } from "../../ingest/walk.ts";
 import { makeRepository, run, withoutPrivileges } from "./repository.ts";
 
 const paths = (result: WalkResult) => result.entries.map((entry) => entry.path);

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { readTree, REFERENCE_KINDS } from "../../ingest/mod.ts";
-import { type Memory, openMemory, type RefsResult, SymbolGraph } from "../../rag/mod.ts";
+import { SymbolGraph } from "../../rag/graph.ts";
+import { type Memory, openMemory, type RefsResult } from "../../rag/mod.ts";
 import { decodeEdges, decodeLinks, encodeEdges, encodeLinks } from "../../rag/graph_store.ts";
 
 type Files = Record<string, string>;

@@ -5,7 +5,7 @@ import {
   decodeChunkTable,
   decodePostings,
   encodeChunkTable,
-  mergePostings,
+  PostingsMerger,
   TextIndexBuilder,
 } from "../../rag/postings.ts";
 import { eachWord, termsOfWord } from "../../rag/terms.ts";
@@ -62,16 +62,18 @@ Deno.test("a chunk table comes back as it was written", () => {
   assert.deepEqual([...decodeChunkTable(encodeChunkTable(entries))], entries);
 });
 
-Deno.test("mergePostings() joins segments in chunk order and leaves out the dead", () => {
+Deno.test("PostingsMerger joins segments in chunk order and leaves out the dead", () => {
   const list = (pairs: [number, string][]) => {
     const builder = new TextIndexBuilder();
     for (const [chunk, body] of pairs) builder.add(chunk, 1, body, 0, body.length);
     return builder.drain().postings.find(([term]) => term === "word")![1];
   };
-  const merged = mergePostings(
-    [list([[5, "word"], [9, "word word"]]), list([[2, "word"], [7, "word word word"]])],
-    (chunk) => chunk !== 5,
-  );
+  const alive = Uint8Array.of(0, 0, 1, 0, 0, 0, 0, 1, 0, 1);
+  const merger = new PostingsMerger(alive);
+  const early = list([[2, "word"], [7, "word word word"]]);
+  const late = list([[5, "word"], [9, "word word"]]);
+  assert.deepEqual(merger.merge([late, early]), merger.merge([early, late]));
+  const merged = merger.merge([late, early]);
   const { chunks, frequencies } = decodePostings(merged);
   assert.deepEqual([...chunks], [2, 7, 9]);
   assert.deepEqual([...frequencies], [1, 3, 2]);

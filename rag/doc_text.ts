@@ -1,0 +1,78 @@
+/**
+ * What code says in words: signatures, doc comments, the openings of comments.
+ *
+ * Pure functions of the text of a file and the offsets of a definition. What must hold: nothing is invented; what comes out stands
+ * in the text but for markers and white space.
+ */
+import type { Definition } from "../ingest/mod.ts";
+
+/** Longest opening taken over from a comment or README, in characters: two sentences. */
+const LONGEST_DOC = 240;
+/** Longest signature in an outline; longer ones end in an ellipsis. */
+const LONGEST_SIGNATURE = 240;
+
+/** The declaration up to its body on one line, at most 240 characters. */
+export function signatureOf(text: string, definition: Definition): string {
+  const end = definition.body > definition.declaration ? definition.body : definition.end;
+  const slice = text.slice(definition.declaration, Math.min(end, definition.declaration + 2_000));
+  const folded = slice.replace(/\s+/g, " ").replace(/\s*(=>|[{=:])\s*$/, "").trim();
+  return folded.length > LONGEST_SIGNATURE ? folded.slice(0, LONGEST_SIGNATURE - 1) + "…" : folded;
+}
+
+/** Text of the doc comment of a definition (of the docstring in Python) without its markers. */
+export function docOf(text: string, definition: Definition, language: string): string {
+  if (language === "python") {
+    const body = text.slice(definition.body, Math.min(definition.end, definition.body + 4_000));
+    const docstring = /^[:\s]*[rRbBuU]*("""|'''|"|')([\s\S]*?)\1/.exec(body);
+    if (docstring) return tidy(docstring[2]!);
+  }
+  const before = text.slice(definition.start, definition.declaration);
+  return before.trim() ? commentText(before) : "";
+}
+
+/** The words of the comments in a piece of source that holds comments, decorators and blanks only. */
+export function commentText(source: string): string {
+  const lines: string[] = [];
+  let inBlock = false;
+  for (const line of source.split(/\r?\n/)) {
+    let rest = line.trim();
+    if (!inBlock) {
+      const block = /^(\/\*+!?|<!--|\(\*|\{-|=begin)/.exec(rest);
+      const single = /^(\/\/[\/!]?|#+!?|--+|;+|%+)\s?/.exec(rest);
+      if (block) {
+        inBlock = true;
+        rest = rest.slice(block[0].length);
+      } else if (single && !/^#\[|^#include/.test(rest)) {
+        lines.push(rest.slice(single[0].length));
+        continue;
+      } else {
+        continue;
+      }
+    }
+    const close = rest.search(/\*+\/|-->|\*\)|-\}|^=end/);
+    if (close >= 0) {
+      inBlock = false;
+      rest = rest.slice(0, close);
+    }
+    lines.push(rest.replace(/^\*+\s?/, ""));
+  }
+  return tidy(lines.join("\n"));
+}
+
+/** Lines trimmed, runs of empty lines made one. */
+export function tidy(doc: string): string {
+  return doc.split("\n").map((line) => line.trim()).join("\n").replace(/\n{3,}/g, "\n\n").trim();
+}
+
+/** The opening of a text: whole sentences up to `longest` characters. */
+export function opening(doc: string, longest = LONGEST_DOC): string {
+  // What follows the first tag (@param, :param, Args:) describes details.
+  const prose = doc.split(/\n\s*(?:@\w+|:param|Args:|Parameters\n|Returns:|Example|```)/)[0]!;
+  const flat = prose.replace(/\s+/g, " ").trim();
+  if (flat.length <= longest) return flat;
+  const cut = flat.slice(0, longest);
+  const sentence = Math.max(cut.lastIndexOf(". "), cut.lastIndexOf("! "), cut.lastIndexOf("? "));
+  return sentence > longest / 3
+    ? cut.slice(0, sentence + 1)
+    : cut.slice(0, cut.lastIndexOf(" ")) + " …";
+}
