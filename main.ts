@@ -21,7 +21,14 @@ import {
   Workspace,
   WorkspaceLockedError,
 } from "./kernel/mod.ts";
-import { type AbsorbReport, type Hit, type Memory, openMemory, stateFolder } from "./rag/mod.ts";
+import {
+  type AbsorbReport,
+  type Hit,
+  type Memory,
+  NotIngestedError,
+  openMemory,
+  stateFolder,
+} from "./rag/mod.ts";
 
 /** How long a command that can do nothing without an index waits for another writer, in milliseconds. */
 const PATIENCE_MS = 60_000;
@@ -215,11 +222,11 @@ async function openCurrent(
   context: HandlerContext,
 ): Promise<Memory> {
   if (workspace.hasIndex) {
-    const memory = openMemory(workspace.root, { readOnly: true });
+    const memory = openIfMade(workspace);
     // 0: the first ingest never came to its end, so most of the workspace may be missing.
-    const complete = memory.lastIngest() > 0;
+    const complete = memory !== undefined && memory.lastIngest() > 0;
     if (complete && !refresh) return memory;
-    memory.close();
+    memory?.close();
     if (complete) {
       const problem = await bringUpToDate(workspace, command, 0, context);
       if (problem !== undefined) {
@@ -235,6 +242,16 @@ async function openCurrent(
   const problem = await bringUpToDate(workspace, command, PATIENCE_MS, context);
   if (problem !== undefined) throw new CommandError(problem);
   return openMemory(workspace.root, { readOnly: true });
+}
+
+/** Opens the index for reading; undefined when this version has made none yet. */
+function openIfMade(workspace: Workspace): Memory | undefined {
+  try {
+    return openMemory(workspace.root, { readOnly: true });
+  } catch (error) {
+    if (error instanceof NotIngestedError) return undefined;
+    throw error;
+  }
 }
 
 /** Opens the symbol graph. What it works out is kept for the next time, unless another process is writing. */
@@ -369,7 +386,6 @@ async function* dryRun(
 ): AsyncGenerator<Result<"ingest">> {
   const begin = performance.now();
   progress({ phase: "listing files" });
-  const { readTree } = await import("./ingest/mod.ts");
   const { listTree } = await import("./ingest/mod.ts");
   const { files, skipped, problems } = await listTree(workspace.root, {
     scope: scope.length > 0 ? scope : limitScope(limit),

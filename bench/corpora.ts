@@ -265,11 +265,32 @@ export async function annotatedCheckout(repo: string, log: Log): Promise<boolean
 /** Questions of this repository's own set would answer themselves, and results are not sources. */
 const OWN_FIGURES = ["bench/queries", "bench/results"];
 
-/** A temporary copy of a folder of the user's, without what is never source; remove it after use. */
-export function copyOf(folder: string): Corpus {
-  const copy = mkdtempSync(join(tmpdir(), "batos-bench-"));
-  copySources(folder, copy);
-  return { name: basename(resolve(folder)), folder: copy, packages: [] };
+/** A temporary copy of a folder, without what is never source; it goes when it is disposed of. */
+export class CorpusCopy implements Corpus, Disposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "batos-bench-"));
+
+  constructor(
+    from: string,
+    readonly name: string = basename(resolve(from)),
+    readonly packages: Corpus["packages"] = [],
+  ) {
+    copySources(from, this.folder);
+  }
+
+  /** A copy of a pinned corpus: two runs at once do not meet in it. */
+  static async ofPinned(name: CorpusName, log: Log): Promise<CorpusCopy> {
+    const { folder, packages } = await corpus(name, log);
+    return new CorpusCopy(folder, name, packages);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A temporary copy of a folder of the user's. */
+export function copyOf(folder: string): CorpusCopy {
+  return new CorpusCopy(folder);
 }
 
 /** Folders with the state of tools and the sources of others. */

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openMemory } from "../rag/mod.ts";
 import { indexBytes, lastJson, REPOSITORY, runBatos } from "./batos.ts";
-import { copyOf, type Corpus, corpus, filesBelow, type Log, removeState } from "./corpora.ts";
+import { copyOf, corpus, CorpusCopy, filesBelow, type Log, removeState } from "./corpora.ts";
 import type { Pass } from "./ingest_child.ts";
 import { CODEGRAPH_VERSION, codegraphIndex, installCodegraph } from "./peers/codegraph.ts";
 import { median, runMeasured } from "./process.ts";
@@ -54,87 +54,82 @@ export async function benchIngest(options: IngestBenchOptions): Promise<object> 
 /** Whole repositories by a new process, beside codegraph. */
 async function cold({ corpus: given, rounds = 3, log }: IngestBenchOptions): Promise<object> {
   const command = await installCodegraph(log);
-  const sources = given === undefined ? await corpus("thousand", log) : copyOf(given);
-  try {
-    const tree = countLines(sources.folder);
-    const ours: { ms: number; cpu: number; peak: number; index: number }[] = [];
-    const theirs: { ms: number; cpu: number; peak: number; largest: number; index: number }[] = [];
-    let report: Report | undefined;
-    for (let round = 0; round < rounds; round++) {
-      log(`cold ingest of ${sources.name}, round ${round + 1} of ${rounds}`);
-      removeState(sources.folder);
-      const run = await runBatos("ingest", "--repo", sources.folder, "--json");
-      report = lastJson<Report>(run.stdout);
-      ours.push({
-        ms: run.ms,
-        cpu: run.cpuMs,
-        peak: run.peakBytes,
-        index: indexBytes(sources.folder),
-      });
-      // Each finds the tree without the state of the other.
-      removeState(sources.folder);
-      const peer = await codegraphIndex(command, sources.folder);
-      theirs.push({
-        ms: peer.ms,
-        cpu: peer.cpuMs,
-        peak: peer.peakBytes,
-        largest: peer.largestBytes,
-        index: peer.indexBytes,
-      });
-    }
-    const batos = {
-      seconds: seconds(median(ours.map((run) => run.ms))),
-      cpu_seconds: seconds(median(ours.map((run) => run.cpu))),
-      peak_mb: megabytes(median(ours.map((run) => run.peak))),
-      index_mb: megabytes(median(ours.map((run) => run.index))),
-    };
-    const codegraph = {
-      seconds: seconds(median(theirs.map((run) => run.ms))),
-      cpu_seconds: seconds(median(theirs.map((run) => run.cpu))),
-      // Its launcher and its worker processes share pages, so only the largest is held against it.
-      peak_mb: megabytes(median(theirs.map((run) => run.largest))),
-      index_mb: megabytes(median(theirs.map((run) => run.index))),
-    };
-    return {
-      corpus: sources.name,
-      packages: sources.packages,
-      rounds,
-      files_on_disk: tree.files,
-      lines: tree.lines,
-      source_mb: megabytes(tree.bytes),
-      files: report!.files,
-      chunks: report!.chunks,
-      skipped: report!.skipped,
-      problems: report!.problems.length,
-      runs: {
-        batos,
-        [`codegraph ${CODEGRAPH_VERSION}`]: codegraph,
-        ratio: {
-          seconds: hundredths(batos.seconds / codegraph.seconds),
-          cpu_seconds: hundredths(batos.cpu_seconds / codegraph.cpu_seconds),
-          peak_mb: hundredths(batos.peak_mb / codegraph.peak_mb),
-          index_mb: hundredths(batos.index_mb / codegraph.index_mb),
-        },
-      },
-      codegraph_all_processes_mb: megabytes(median(theirs.map((run) => run.peak))),
-    };
-  } finally {
-    forget(sources, given);
+  using sources = given === undefined ? await CorpusCopy.ofPinned("thousand", log) : copyOf(given);
+  const tree = countLines(sources.folder);
+  const ours: { ms: number; cpu: number; peak: number; index: number }[] = [];
+  const theirs: { ms: number; cpu: number; peak: number; largest: number; index: number }[] = [];
+  let report: Report | undefined;
+  for (let round = 0; round < rounds; round++) {
+    log(`cold ingest of ${sources.name}, round ${round + 1} of ${rounds}`);
+    removeState(sources.folder);
+    const run = await runBatos("ingest", "--repo", sources.folder, "--json");
+    report = lastJson<Report>(run.stdout);
+    ours.push({
+      ms: run.ms,
+      cpu: run.cpuMs,
+      peak: run.peakBytes,
+      index: indexBytes(sources.folder),
+    });
+    // Each finds the tree without the state of the other.
+    removeState(sources.folder);
+    const peer = await codegraphIndex(command, sources.folder);
+    theirs.push({
+      ms: peer.ms,
+      cpu: peer.cpuMs,
+      peak: peer.peakBytes,
+      largest: peer.largestBytes,
+      index: peer.indexBytes,
+    });
   }
+  const batos = {
+    seconds: seconds(median(ours.map((run) => run.ms))),
+    cpu_seconds: seconds(median(ours.map((run) => run.cpu))),
+    peak_mb: megabytes(median(ours.map((run) => run.peak))),
+    index_mb: megabytes(median(ours.map((run) => run.index))),
+  };
+  const codegraph = {
+    seconds: seconds(median(theirs.map((run) => run.ms))),
+    cpu_seconds: seconds(median(theirs.map((run) => run.cpu))),
+    // Its launcher and its worker processes share pages, so only the largest is held against it.
+    peak_mb: megabytes(median(theirs.map((run) => run.largest))),
+    index_mb: megabytes(median(theirs.map((run) => run.index))),
+  };
+  return {
+    corpus: sources.name,
+    packages: sources.packages,
+    rounds,
+    files_on_disk: tree.files,
+    lines: tree.lines,
+    source_mb: megabytes(tree.bytes),
+    files: report!.files,
+    chunks: report!.chunks,
+    skipped: report!.skipped,
+    problems: report!.problems.length,
+    runs: {
+      batos,
+      [`codegraph ${CODEGRAPH_VERSION}`]: codegraph,
+      ratio: {
+        seconds: hundredths(batos.seconds / codegraph.seconds),
+        cpu_seconds: hundredths(batos.cpu_seconds / codegraph.cpu_seconds),
+        peak_mb: hundredths(batos.peak_mb / codegraph.peak_mb),
+        index_mb: hundredths(batos.index_mb / codegraph.index_mb),
+      },
+    },
+    codegraph_all_processes_mb: megabytes(median(theirs.map((run) => run.peak))),
+  };
 }
 
 /** Ingest of TypeScript beside reading and parsing the same files. */
 async function parsing({ rounds = 5, log }: IngestBenchOptions): Promise<object> {
   const results: Record<string, object> = {};
   for (const name of ["thousand", "typescript"] as const) {
-    const sources = await corpus(name, log);
+    using sources = await CorpusCopy.ofPinned(name, log);
     const list = join(mkdtempSync(join(tmpdir(), "batos-bench-")), "paths.txt");
     const child = async (...args: string[]) => {
       const script = join(REPOSITORY, "bench", "ingest_child.ts");
       const run = await runMeasured([Deno.execPath(), "run", "-A", script, ...args]);
       return { ...lastJson<Pass>(run.stdout), peak: run.peakBytes };
     };
-    removeState(sources.folder);
     await child("ingest", sources.folder);
     {
       using memory = openMemory(sources.folder, { readOnly: true });
@@ -167,7 +162,6 @@ async function parsing({ rounds = 5, log }: IngestBenchOptions): Promise<object>
       ),
     };
     rmSync(join(list, ".."), { recursive: true });
-    removeState(sources.folder);
   }
   return { rounds, ...results };
 }
@@ -177,8 +171,7 @@ async function change({ rounds = 5, log }: IngestBenchOptions): Promise<object> 
   const sources = await corpus("files", log);
   const folder = mkdtempSync(join(tmpdir(), "batos-bench-"));
   try {
-    const paths = filesBelow(sources.folder).filter((path) => !path.startsWith(".batos"))
-      .slice(0, CHANGE_FILES);
+    const paths = filesBelow(sources.folder).slice(0, CHANGE_FILES);
     for (const path of paths) cpSync(join(sources.folder, path), join(folder, path));
     // A change within the resolution of a file system's clock cannot be told from none, so all files are hashed again then.
     await new Promise((resolve) => setTimeout(resolve, 5_000));
@@ -213,7 +206,7 @@ async function change({ rounds = 5, log }: IngestBenchOptions): Promise<object> 
 
 /** A million lines. */
 async function million({ rounds = 1, log }: IngestBenchOptions): Promise<object> {
-  const sources = await corpus("million", log);
+  using sources = await CorpusCopy.ofPinned("million", log);
   const tree = countLines(sources.folder);
   const runs: { ms: number; peak: number; index: number; report: Report }[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -230,7 +223,6 @@ async function million({ rounds = 1, log }: IngestBenchOptions): Promise<object>
   const status = lastJson<{ source_bytes: number }>(
     (await runBatos("status", "--repo", sources.folder, "--json")).stdout,
   );
-  removeState(sources.folder);
   const index = median(runs.map((run) => run.index));
   const { files, chunks, problems } = runs[0]!.report;
   return {
@@ -259,12 +251,6 @@ export function countLines(folder: string): { files: number; lines: number; byte
     for (let at = data.indexOf(10); at >= 0; at = data.indexOf(10, at + 1)) lines++;
   }
   return { files: paths.length, lines, bytes };
-}
-
-/** Leaves a cached corpus without state, and nothing of a copy. */
-function forget(sources: Corpus, given: string | undefined): void {
-  if (given === undefined) removeState(sources.folder);
-  else rmSync(sources.folder, { recursive: true, force: true });
 }
 
 function seconds(ms: number): number {

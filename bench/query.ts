@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { readTree } from "../ingest/mod.ts";
 import { openMemory } from "../rag/mod.ts";
 import { runBatos } from "./batos.ts";
-import { copyOf, corpus, type CorpusName, type Log, removeState } from "./corpora.ts";
+import { copyOf, CorpusCopy, type CorpusName, type Log } from "./corpora.ts";
 import {
   CODEGRAPH_VERSION,
   codegraphIndex,
@@ -42,23 +42,20 @@ const PROCESSES = 10;
 /** Times queries on the pinned corpora or on a folder. */
 export async function benchQuery(options: QueryBenchOptions): Promise<object> {
   if (options.corpus !== undefined) {
-    const sources = copyOf(options.corpus);
-    try {
-      return { [sources.name]: await timeCorpus(sources.folder, "mixed", false, options.log) };
-    } finally {
-      rmSync(sources.folder, { recursive: true, force: true });
-    }
+    using sources = copyOf(options.corpus);
+    return { [sources.name]: await timeCorpus(sources.folder, "mixed", false, options.log) };
   }
   const result: Record<string, object> = {};
   for (const size of QUERY_SIZES) {
     if (options.parts?.length && !options.parts.includes(size)) continue;
-    const { folder } = await corpus(size, options.log);
-    try {
-      const small = size === "thousand";
-      result[size] = await timeCorpus(folder, small ? "viem" : "mixed", small, options.log);
-    } finally {
-      removeState(folder);
-    }
+    using sources = await CorpusCopy.ofPinned(size, options.log);
+    const small = size === "thousand";
+    result[size] = await timeCorpus(
+      sources.folder,
+      small ? "viem" : "mixed",
+      small,
+      options.log,
+    );
   }
   return result;
 }
@@ -69,8 +66,7 @@ async function timeCorpus(
   withCodegraph: boolean,
   log: Log,
 ): Promise<object> {
-  log(`indexing ${folder}`);
-  removeState(folder);
+  log("indexing");
   {
     using memory = openMemory(folder);
     await memory.absorb(readTree(folder, memory.known()));

@@ -166,7 +166,7 @@ export function retrievalChart(result: RetrievalResult): string {
     "Finding the right code: NDCG@10",
     `${result.all.queries} annotated queries over ${repositories} ${
       repositories === 1 ? "repository" : "repositories"
-    }; no model, no download`,
+    }; batos without a model`,
     retrievalBars(result),
   );
 }

@@ -2,7 +2,7 @@
  * Every other language through tree-sitter: grammars compiled to WebAssembly.
  *
  * Owns the loading of the runtime and of the grammars, and the tree as the chunker sees it; what the nodes of a language
- * mean is in `tree_sitter_languages.ts`. What must hold: a grammar is loaded once, on first use; every tree is freed; offsets
+ * mean is in the `definitions_*.ts` files. What must hold: a grammar is loaded once, on first use; every tree is freed; offsets
  * are UTF-16 indices, as the runtime gives them.
  */
 

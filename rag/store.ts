@@ -23,7 +23,6 @@ import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { Definition, Import, SourceFile } from "../ingest/mod.ts";
 import { createGraphTables, dropGraphTables } from "./graph_store.ts";
 import {
-  type ChunkEntry,
   decodeChunkTable,
   encodeChunkTable,
   PostingsMerger,

@@ -27,9 +27,6 @@ const LONG_FILES: Record<string, string> = {
     "one visitor over the compiler's tree, whose cases lean on each other",
   "ingest/resolve_javascript.ts":
     "the compiler's rules of module resolution, which only make sense together",
-  "ingest/syntax_typescript.ts":
-    "one pass over the tree for chunks, definitions and imports; two passes would cost twice",
-  "ingest/tree_sitter_languages.ts": "a table, one entry a grammar",
   "rag/graph.ts": "the questions to the graph and the build that they share",
   "rag/store.ts": "every statement on the index, next to the schema that it depends on",
 };

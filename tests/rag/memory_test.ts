@@ -274,6 +274,64 @@ Deno.test("a stopped run leaves edges and folder summaries to the next one even 
   });
 });
 
+Deno.test("storing in a thread of its own leaves the same index", async () => {
+  const files: Files = { ...PROJECT };
+  for (let at = 0; at < 300; at++) {
+    files[`many/part${at}.ts`] = `export function part${at}() {\n  return "${
+      "steam ".repeat(300)
+    }";\n}\n`;
+  }
+  await withWorkspace(files, async (folder, memory) => {
+    const expected = memory.status();
+    memory.store.clear();
+    const report = await memory.absorb(fresh(folder), { threadFrom: 0, batchCharacters: 200_000 });
+    assert.equal(report.changed, Object.keys(files).length);
+    assert.equal(memory.status().fingerprint, expected.fingerprint);
+    assert.equal(memory.status().edges, expected.edges);
+    assert.equal(memory.search("part17")[0]!.path, "many/part17.ts");
+  });
+});
+
+Deno.test("an ingest that is stopped leaves whole batches, its thread too", async () => {
+  const files: Files = {};
+  for (let at = 0; at < 60; at++) {
+    files[`part${at}.ts`] = `// ${"steam ".repeat(2_000)}\nexport const part${at} = 1;\n`;
+  }
+  await withWorkspace(files, async (folder, memory) => {
+    const expected = memory.status().fingerprint;
+    memory.store.clear();
+    const stopped = async function* (): AsyncGenerator<TreeEvent> {
+      let seen = 0;
+      for await (const event of fresh(folder)) {
+        if (seen++ > 50) throw new Error("power cut");
+        yield event;
+      }
+    };
+    await assert.rejects(
+      memory.absorb(stopped(), { threadFrom: 0, batchCharacters: 100_000 }),
+      /power cut/,
+    );
+    const half = memory.paths();
+    assert.ok(half.length > 0 && half.length < 60);
+    for (const path of half) assert.equal(memory.file(path)!.text, files[path]);
+    await memory.absorb(readTree(folder, memory.known()));
+    assert.equal(memory.status().fingerprint, expected);
+  });
+});
+
+Deno.test("what goes wrong in the storing thread ends the ingest with its reason", async () => {
+  const files: Files = {};
+  for (let at = 0; at < 40; at++) files[`part${at}.ts`] = `// ${"steam ".repeat(2_000)}\n`;
+  await withWorkspace(files, async (folder, memory) => {
+    memory.store.clear();
+    memory.store.database.exec("DROP TABLE posting");
+    await assert.rejects(
+      memory.absorb(fresh(folder), { threadFrom: 0, batchCharacters: 50_000 }),
+      /posting/,
+    );
+  });
+});
+
 Deno.test("a reader never sees half a batch, and sees the whole of it after the commit", async () => {
   await withWorkspace(PROJECT, async (folder, memory) => {
     const reader = openMemory(folder, { readOnly: true });

@@ -1,0 +1,145 @@
+/**
+ * Writing files to the index in batches: a transaction a batch, each all or nothing.
+ *
+ * Two siblings: `BatchWriter` works where it stands; `WorkerBatchWriter` has one working in a thread of its own, so that a large ingest
+ * parses on one core and stores on another. What must hold: both leave the same index; after `finish` everything given is
+ * committed, after `stop` whole batches are; at most a few files wait for the other thread, so memory stays bounded.
+ */
+import type { SourceFile } from "../ingest/mod.ts";
+import type { Store } from "./store.ts";
+import { Summariser } from "./summarise.ts";
+
+/** Takes files in, in the order of their paths. */
+export interface FileWriter {
+  /** Takes a file; resolves when the next may come. */
+  put(file: SourceFile): void | Promise<void>;
+  /** Commits what is left. */
+  finish(): void | Promise<void>;
+  /** Ends without the batch that is under way. */
+  stop(): void | Promise<void>;
+}
+
+/** Writes in the thread that calls it. */
+export class BatchWriter implements FileWriter {
+  #store: Store;
+  #summariser: Summariser;
+  #batch: SourceFile[] = [];
+  #characters = 0;
+  #limit: number;
+
+  /** @param limit characters of source a transaction takes in */
+  constructor(store: Store, limit: number) {
+    this.#store = store;
+    this.#summariser = new Summariser(store);
+    this.#limit = limit;
+  }
+
+  put(file: SourceFile): void {
+    this.#batch.push(file);
+    this.#characters += file.text.length;
+    if (this.#characters >= this.#limit) this.finish();
+  }
+
+  finish(): void {
+    if (this.#batch.length === 0) return;
+    this.#store.transaction(() => {
+      this.#store.beginBatch();
+      for (const file of this.#batch) {
+        this.#store.putFile(file);
+        this.#summariser.file(file);
+      }
+      this.#store.setMeta("unfinished", "1");
+      // Summaries of folders follow at the end; until then what they say of changed files is stale, so they go.
+      this.#summariser.dropFolders(this.#batch.map((file) => file.path));
+      this.#store.endBatch();
+    });
+    this.stop();
+  }
+
+  stop(): void {
+    this.#batch = [];
+    this.#characters = 0;
+  }
+}
+
+/** What the thread is told. */
+export type WriterRequest =
+  | { readonly type: "open"; readonly path: string; readonly limit: number }
+  | { readonly type: "files"; readonly files: readonly SourceFile[] }
+  | { readonly type: "finish" }
+  | { readonly type: "stop" };
+
+/** What it answers, once for each request. */
+export interface WriterReply {
+  readonly error?: string;
+}
+
+/** Characters sent over at once: enough that sending costs little, few enough that both sides are always busy. */
+const PARCEL = 250_000;
+/** Parcels under way; more would only take memory. */
+const MOST_UNDER_WAY = 3;
+
+/** Writes in a thread of its own, over a connection of its own. */
+export class WorkerBatchWriter implements FileWriter {
+  #worker: Worker;
+  #parcel: SourceFile[] = [];
+  #characters = 0;
+  #hasEnded = false;
+  #underWay: Promise<void>[] = [];
+  #answer: ((reply: WriterReply) => void)[] = [];
+
+  constructor(path: string, limit: number) {
+    this.#worker = new Worker(new URL("./batch_worker.ts", import.meta.url), { type: "module" });
+    this.#worker.onmessage = ({ data }: MessageEvent<WriterReply>) => this.#answer.shift()?.(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      for (const answer of this.#answer.splice(0)) answer({ error: event.message });
+    };
+    this.#send({ type: "open", path, limit });
+  }
+
+  async put(file: SourceFile): Promise<void> {
+    this.#parcel.push(file);
+    this.#characters += file.text.length;
+    if (this.#characters < PARCEL) return;
+    this.#sendParcel();
+    while (this.#underWay.length > MOST_UNDER_WAY) await this.#underWay.shift();
+  }
+
+  async finish(): Promise<void> {
+    if (this.#parcel.length > 0) this.#sendParcel();
+    await this.#end("finish");
+  }
+
+  async stop(): Promise<void> {
+    await this.#end("stop").catch(() => {});
+  }
+
+  async #end(type: "finish" | "stop"): Promise<void> {
+    // A thread that has ended answers no more.
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#send({ type });
+    try {
+      for (const one of this.#underWay.splice(0)) await one;
+    } finally {
+      this.#worker.terminate();
+    }
+  }
+
+  #sendParcel(): void {
+    this.#send({ type: "files", files: this.#parcel });
+    this.#parcel = [];
+    this.#characters = 0;
+  }
+
+  #send(request: WriterRequest): void {
+    const answered = new Promise<void>((resolve, reject) =>
+      this.#answer.push(({ error }) => error === undefined ? resolve() : reject(new Error(error)))
+    );
+    // Whoever awaits it sees the error; until then it is not unhandled.
+    answered.catch(() => {});
+    this.#underWay.push(answered);
+    this.#worker.postMessage(request);
+  }
+}
