@@ -8,20 +8,20 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-/** Characters of source before the first collection. */
-const FIRST = 1_500_000;
+/** Characters of source after which a collection is asked for. Later ones would cost more, and the engine has learnt by then. */
+const MOMENTS = [1_500_000, 3_000_000];
 
-/** Counts what was parsed and collects garbage when it is time: after each doubling, since a large heap costs more to sweep. */
+/** Counts what was parsed and collects garbage when it is time. */
 export class GarbageCollection {
   #parsed = 0;
-  #next = FIRST;
+  #moments = [...MOMENTS];
   #collect: (() => void) | undefined;
 
   /** To be called after each file, with the length of its text. */
   parsed(characters: number): void {
     this.#parsed += characters;
-    if (this.#parsed < this.#next) return;
-    this.#next *= 2;
+    if (this.#moments.length === 0 || this.#parsed < this.#moments[0]!) return;
+    this.#moments.shift();
     this.#collect ??= collector();
     this.#collect();
   }

@@ -22,8 +22,9 @@ scope.onmessage = ({ data }) => {
     if (failed === undefined) perform(data);
   } catch (error) {
     failed = error instanceof Error ? error.message : String(error);
+    writer?.stop();
     store?.close();
-    store = undefined;
+    store = writer = undefined;
   }
   scope.postMessage(failed === undefined ? {} : { error: failed });
 };
@@ -42,6 +43,7 @@ function perform(request: WriterRequest): void {
       store!.close();
       break;
     case "stop":
+      writer!.stop();
       store!.close();
       break;
   }

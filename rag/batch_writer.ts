@@ -23,9 +23,10 @@ export interface FileWriter {
 export class BatchWriter implements FileWriter {
   #store: Store;
   #summariser: Summariser;
-  #batch: SourceFile[] = [];
-  #characters = 0;
   #limit: number;
+  /** Paths of the batch that is under way; none when no transaction is open. */
+  #paths: string[] = [];
+  #characters = 0;
 
   /** @param limit characters of source a transaction takes in */
   constructor(store: Store, limit: number) {
@@ -35,29 +36,31 @@ export class BatchWriter implements FileWriter {
   }
 
   put(file: SourceFile): void {
-    this.#batch.push(file);
+    if (this.#paths.length === 0) {
+      this.#store.begin();
+      this.#store.beginBatch();
+    }
+    this.#paths.push(file.path);
+    this.#store.putFile(file);
+    this.#summariser.file(file);
     this.#characters += file.text.length;
     if (this.#characters >= this.#limit) this.finish();
   }
 
   finish(): void {
-    if (this.#batch.length === 0) return;
-    this.#store.transaction(() => {
-      this.#store.beginBatch();
-      for (const file of this.#batch) {
-        this.#store.putFile(file);
-        this.#summariser.file(file);
-      }
-      this.#store.setMeta("unfinished", "1");
-      // Summaries of folders follow at the end; until then what they say of changed files is stale, so they go.
-      this.#summariser.dropFolders(this.#batch.map((file) => file.path));
-      this.#store.endBatch();
-    });
-    this.stop();
+    if (this.#paths.length === 0) return;
+    this.#store.setMeta("unfinished", "1");
+    // Summaries of folders follow at the end; until then what they say of changed files is stale, so they go.
+    this.#summariser.dropFolders(this.#paths);
+    this.#store.endBatch();
+    this.#store.commit();
+    this.#paths = [];
+    this.#characters = 0;
   }
 
   stop(): void {
-    this.#batch = [];
+    this.#store.rollback();
+    this.#paths = [];
     this.#characters = 0;
   }
 }

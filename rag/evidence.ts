@@ -49,11 +49,6 @@ export function gatherEvidence(
   const isDeclared = query.isSymbol &&
     candidates.some(({ chunk, file }) => names.declares(definedBy(index.features(file), chunk)));
   const coverage = coverageOf(words.concepts);
-  const fileMasks = new Map<number, number>();
-  for (const chunk of words.matched) {
-    const file = index.files[chunk]!;
-    fileMasks.set(file, (fileMasks.get(file) ?? 0) | words.masks[chunk]!);
-  }
   const sums = new Map<number, number>();
   for (const { file, lexical } of candidates) sums.set(file, (sums.get(file) ?? 0) + lexical);
   const highestSum = Math.max(0, ...sums.values()) || 1;
@@ -66,7 +61,7 @@ export function gatherEvidence(
       const bonus = options.pathShare * (pathShares.get(file) ?? 0) +
         options.stemShare * names.shareOf(features.stemWords) +
         options.coherence * sums.get(file)! / highestSum +
-        options.fileCoverage * coverage(fileMasks.get(file) ?? 0);
+        options.fileCoverage * coverage(maskOf(features, words.masks));
       files.set(file, evidence = { features, bonus, penalty: penaltyOf(features, query, options) });
     }
     return evidence;
@@ -87,6 +82,13 @@ export function gatherEvidence(
   }
   if (options.imported > 0) liftImported(candidates, index, options.imported);
   return candidates;
+}
+
+/** The concepts that a file holds anywhere. */
+function maskOf(features: FileFeatures, masks: Uint32Array): number {
+  let mask = 0;
+  for (let at = 0; at < features.names.length; at++) mask |= masks[features.firstChunk + at]!;
+  return mask;
 }
 
 /** For each file whose path holds a word of the question, the share of the question's words that it holds. */
@@ -116,19 +118,22 @@ function admit(
   const scale = highest > 0 ? 1 / highest : 1;
   const passes = (chunk: number) =>
     chunk >= 0 && index.lengths[chunk]! > 0 && (!allowed || allowed[chunk] === 1);
-  const pool = [...words.matched];
-  for (const chunk of similarity?.keys() ?? []) {
-    if (scores[chunk] === 0 && passes(chunk)) pool.push(chunk);
+  let pool = words.matched;
+  if (similarity) {
+    pool = pool.concat(
+      [...similarity.keys()].filter((chunk) => scores[chunk] === 0 && passes(chunk)),
+    );
   }
   let chosen = pool;
   if (pool.length > CLOSE_LOOK) {
-    const priors = Float32Array.from(
-      pool,
-      (chunk) =>
-        scores[chunk]! * scale + options.pathShare * (pathShares.get(index.files[chunk]!) ?? 0) +
-        options.vector * (similarity?.get(chunk) ?? 0),
-    );
-    const threshold = priors.slice().sort()[priors.length - CLOSE_LOOK]!;
+    const priors = new Float32Array(pool.length);
+    for (let at = 0; at < pool.length; at++) {
+      const chunk = pool[at]!;
+      priors[at] = scores[chunk]! * scale +
+        options.pathShare * (pathShares.get(index.files[chunk]!) ?? 0) +
+        (similarity ? options.vector * (similarity.get(chunk) ?? 0) : 0);
+    }
+    const threshold = thresholdOf(priors, CLOSE_LOOK);
     chosen = pool.filter((_chunk, at) => priors[at]! >= threshold);
   }
   const admitted = new Set(chosen);
@@ -142,6 +147,21 @@ function admit(
     lexical: scores[chunk]! * scale,
     score: 0,
   }));
+}
+
+/** A value that at least `wanted` of the values reach, and few more: found by counting, since sorting them all takes longer. */
+function thresholdOf(values: Float32Array, wanted: number): number {
+  let highest = 0;
+  for (const value of values) if (value > highest) highest = value;
+  const bins = new Int32Array(1024);
+  const scale = (bins.length - 1) / (highest || 1);
+  for (const value of values) if (value > 0) bins[Math.floor(value * scale)]!++;
+  let reached = 0;
+  for (let bin = bins.length - 1; bin > 0; bin--) {
+    reached += bins[bin]!;
+    if (reached >= wanted) return bin / scale;
+  }
+  return -Infinity;
 }
 
 const NOTHING: readonly DefinedName[] = [];

@@ -5,7 +5,7 @@
  * called at the start of every query; a commit of any process empties the caches, so a query never mixes two states.
  */
 import { type FileFeatures, fileFeatures, stemsOf, supersededFolders } from "./file_features.ts";
-import { decodeChunkTable, decodePostings, type Postings } from "./postings.ts";
+import { decodePostings, type Postings, spreadChunkTable } from "./postings.ts";
 import type { IndexReader } from "./rank.ts";
 import type { FileRow, Store } from "./store.ts";
 import { stemOf } from "./terms.ts";
@@ -63,17 +63,15 @@ export class IndexView implements IndexReader {
     this.#pathStems.clear();
     const segments = this.#store.segments();
     this.#segments = segments.map((segment) => segment.id);
-    let last = 0;
-    const entries = segments.flatMap((segment) => [...decodeChunkTable(segment.chunks)]);
-    for (const entry of entries) last = Math.max(last, entry.chunk);
-    this.lengths = new Uint16Array(last + 1);
-    this.files = new Int32Array(last + 1);
-    this.count = entries.length;
+    const limit = this.#store.chunkIdLimit();
+    this.lengths = new Uint16Array(limit);
+    this.files = new Int32Array(limit);
+    this.count = 0;
     this.total = 0;
-    for (const { chunk, length, file } of entries) {
-      this.lengths[chunk] = Math.min(length, 65_535);
-      this.files[chunk] = file;
-      this.total += length;
+    for (const segment of segments) {
+      const { count, total } = spreadChunkTable(segment.chunks, this.lengths, this.files);
+      this.count += count;
+      this.total += total;
     }
     const rows = this.#store.files();
     for (const row of rows) this.#rows.set(row.id, row);

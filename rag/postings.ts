@@ -67,6 +67,27 @@ export function* decodeChunkTable(bytes: Uint8Array): Generator<ChunkEntry> {
   }
 }
 
+/** Fills columns by chunk id from a chunk table; returns how many chunks it has and the sum of their lengths. */
+export function spreadChunkTable(
+  bytes: Uint8Array,
+  lengths: Uint16Array,
+  files: Int32Array,
+): { count: number; total: number } {
+  const reader = new ByteReader(bytes);
+  let chunk = 0;
+  let count = 0;
+  let total = 0;
+  while (!reader.done) {
+    chunk += reader.read();
+    const length = reader.read();
+    lengths[chunk] = Math.min(length, 65_535);
+    files[chunk] = reader.read();
+    count++;
+    total += length;
+  }
+  return { count, total };
+}
+
 /** What stands behind the last character. */
 const BLANK = 32;
 /** Words remembered before the vocabulary is forgotten and learnt again: bounds memory to some 40 MB. */

@@ -276,17 +276,31 @@ export class Store {
 
   /** Runs `work` in one write transaction; an error leaves nothing behind. */
   transaction<T>(work: () => T): T {
-    this.database.exec("BEGIN IMMEDIATE");
+    this.begin();
     try {
       const result = work();
-      this.database.exec("COMMIT");
+      this.commit();
       return result;
     } catch (error) {
-      if (this.database.isTransaction) this.database.exec("ROLLBACK");
-      this.#builder = new TextIndexBuilder();
-      this.#dead.clear();
+      this.rollback();
       throw error;
     }
+  }
+
+  /** Begins a write transaction that goes over several calls; `commit` or `rollback` ends it. */
+  begin(): void {
+    this.database.exec("BEGIN IMMEDIATE");
+  }
+
+  commit(): void {
+    this.database.exec("COMMIT");
+  }
+
+  /** Leaves nothing of the transaction behind, in memory neither. Inert where there is none. */
+  rollback(): void {
+    if (this.database.isTransaction) this.database.exec("ROLLBACK");
+    this.#builder = new TextIndexBuilder();
+    this.#dead.clear();
   }
 
   /** Runs `work` over one snapshot of the file, whatever another process commits meanwhile. */
@@ -438,7 +452,7 @@ export class Store {
   }
 
   /**
-   * Merges segments of like size (a log-structured merge, tiers of factor 4), so that a query meets few of them however
+   * Merges segments of like size (a log-structured merge, tiers of factor 4, six to a tier), so that a query meets few of them however
    * many small ingests there were. One transaction.
    */
   mergeSegments(): void {
@@ -449,8 +463,8 @@ export class Store {
       const tier = Math.floor(Math.log(Math.max(size, 64)) / Math.log(4));
       tiers.set(tier, [...tiers.get(tier) ?? [], id]);
     }
-    // From the smallest: four of a tier, and all that is smaller, become one.
-    const most = 4;
+    // From the smallest: six of a tier, and all that is smaller, become one.
+    const most = 6;
     let chosen: number[] = [];
     let smaller: number[] = [];
     for (const tier of [...tiers.keys()].sort((a, b) => a - b)) {
@@ -529,7 +543,7 @@ export class Store {
 
   text(file: number): string {
     const row = this.get("SELECT text FROM file WHERE id = ?", file);
-    return row ? Buffer.from(zstdDecompressSync(row.text as Uint8Array)).toString("utf8") : "";
+    return row ? zstdDecompressSync(row.text as Uint8Array).toString("utf8") : "";
   }
 
   imports(file: number): Import[] {
@@ -598,6 +612,11 @@ export class Store {
       id: Number(row.id),
       chunks: row.chunks as Uint8Array,
     }));
+  }
+
+  /** One more than the highest id that a chunk ever had. */
+  chunkIdLimit(): number {
+    return Number(this.meta("next_chunk") ?? 0);
   }
 
   posting(segment: number, term: string): Uint8Array | undefined {
