@@ -47,7 +47,7 @@ export function gatherEvidence(
   const candidates = admit(index, words, pathShares, options, allowed, similarity);
   const names = new NameEvidence(query, words.concepts, asked.length || 1, options);
   const isDeclared = query.isSymbol &&
-    candidates.some(({ chunk, file }) => names.declares(definedBy(index.features(file), chunk)));
+    candidates.some(({ chunk }) => names.declares(index.names(chunk)));
   const coverage = coverageOf(words.concepts);
   const sums = new Map<number, number>();
   for (const { file, lexical } of candidates) sums.set(file, (sums.get(file) ?? 0) + lexical);
@@ -69,7 +69,7 @@ export function gatherEvidence(
 
   for (const candidate of candidates) {
     const { features, bonus, penalty } = fileEvidence(candidate.file);
-    const defined = definedBy(features, candidate.chunk);
+    const defined = index.names(candidate.chunk);
     let score = candidate.lexical + bonus +
       options.vector * (similarity?.get(candidate.chunk) ?? 0) +
       options.chunkCoverage * coverage(words.masks[candidate.chunk]!) +
@@ -87,7 +87,7 @@ export function gatherEvidence(
 /** The concepts that a file holds anywhere. */
 function maskOf(features: FileFeatures, masks: Uint32Array): number {
   let mask = 0;
-  for (let at = 0; at < features.names.length; at++) mask |= masks[features.firstChunk + at]!;
+  for (let at = 0; at < features.chunkCount; at++) mask |= masks[features.firstChunk + at]!;
   return mask;
 }
 
@@ -162,12 +162,6 @@ function thresholdOf(values: Float32Array, wanted: number): number {
     if (reached >= wanted) return bin / scale;
   }
   return -Infinity;
-}
-
-const NOTHING: readonly DefinedName[] = [];
-
-function definedBy(features: FileFeatures, chunk: number): readonly DefinedName[] {
-  return features.names[chunk - features.firstChunk] ?? NOTHING;
 }
 
 /** Share of the question, by idf, that a mask of concepts holds. */

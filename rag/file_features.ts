@@ -5,18 +5,14 @@
  * Pure: made from rows, kept by the caller for as long as the file does not change.
  */
 import type { Import } from "../ingest/mod.ts";
-import type { NameRow } from "./store.ts";
+import type { FileRow, NameRow } from "./store.ts";
 import { splitIdentifier, stemOf } from "./terms.ts";
 
 /** A name that a chunk defines, as words. */
-export interface DefinedName {
-  readonly name: string;
+export interface DefinedName extends NameRow {
   readonly lower: string;
   /** Stems of its parts. */
   readonly stems: readonly string[];
-  readonly kind: NameRow["kind"];
-  /** No scope encloses it. */
-  readonly isTopLevel: boolean;
 }
 
 /** Kinds of files that answer fewer questions than the code itself. */
@@ -38,8 +34,7 @@ export interface FileFeatures {
   /** The file's own name without extension and joiners, lower case. */
   readonly stemName: string;
   readonly firstChunk: number;
-  /** For each chunk of the file, what it defines. */
-  readonly names: readonly (readonly DefinedName[])[];
+  readonly chunkCount: number;
   /** Names it passes on from other modules; `*` for all of them. */
   readonly reexports: ReadonlySet<string>;
   /** It stands in a folder that a newer version beside it has replaced; that folder's name. */
@@ -99,16 +94,17 @@ export function stemsOf(name: string): string[] {
   return stems;
 }
 
+/** A name as words. */
+export function definedName(row: NameRow): DefinedName {
+  return { ...row, lower: row.name.toLowerCase(), stems: stemsOf(row.name) };
+}
+
 /**
  * The features of a file.
- * @param chunkStarts offsets where its chunks begin, in order
- * @param names its definitions, in order
  * @param superseded prefixes that `supersededFolders` found
  */
 export function fileFeatures(
-  file: { path: string; language: string; firstChunk: number },
-  chunkStarts: readonly number[],
-  names: readonly NameRow[],
+  file: FileRow,
   imports: readonly Import[],
   superseded: readonly string[],
 ): FileFeatures {
@@ -117,13 +113,6 @@ export function fileFeatures(
   const bare = fileName.replace(/(\.d)?\.[^.]+$/, "") || fileName;
   const folder = segments.at(-1) ?? "";
   const speaking = DOORS.has(bare.toLowerCase()) && folder ? folder : bare;
-  const defined: DefinedName[][] = chunkStarts.map(() => []);
-  let at = 0;
-  for (const { name, kind, nameStart, isTopLevel } of names) {
-    while (at > 0 && chunkStarts[at]! > nameStart) at--;
-    while (at < chunkStarts.length - 1 && chunkStarts[at + 1]! <= nameStart) at++;
-    defined[at]?.push({ name, lower: name.toLowerCase(), stems: stemsOf(name), kind, isTopLevel });
-  }
   const reexports = new Set<string>();
   for (const entry of imports) {
     if (entry.kind === "reexport") {
@@ -137,9 +126,9 @@ export function fileFeatures(
     stemWords: stemsOf(speaking),
     stemName: speaking.toLowerCase().replace(/[^a-z0-9]/g, ""),
     firstChunk: file.firstChunk,
-    names: defined,
+    chunkCount: file.chunkCount,
     reexports,
     superseded: superseded.find((prefix) => file.path.startsWith(prefix))?.split("/").at(-2),
-    isBarrel: reexports.size > 0 && names.length <= 2,
+    isBarrel: reexports.size > 0 && file.definitionCount <= 2,
   };
 }

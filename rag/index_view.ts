@@ -4,7 +4,14 @@
  * Owns the caches of a process: chunk lengths, posting lists, path words, features of files. What must hold: `refresh()` is
  * called at the start of every query; a commit of any process empties the caches, so a query never mixes two states.
  */
-import { type FileFeatures, fileFeatures, stemsOf, supersededFolders } from "./file_features.ts";
+import {
+  type DefinedName,
+  definedName,
+  type FileFeatures,
+  fileFeatures,
+  stemsOf,
+  supersededFolders,
+} from "./file_features.ts";
 import { decodePostings, type Postings, spreadChunkTable } from "./postings.ts";
 import type { IndexReader } from "./rank.ts";
 import type { FileRow, Store } from "./store.ts";
@@ -28,6 +35,7 @@ export class IndexView implements IndexReader {
   #postingCount = 0;
   #forms = new Map<string, string[]>();
   #features = new Map<number, FileFeatures>();
+  #names = new Map<number, readonly DefinedName[]>();
   #rows = new Map<number, FileRow>();
   /** Files whose path holds a word with a stem, as far as it was asked. */
   #pathWords = new Map<string, number[]>();
@@ -57,6 +65,7 @@ export class IndexView implements IndexReader {
     this.#postingCount = 0;
     this.#forms.clear();
     this.#features.clear();
+    this.#names.clear();
     this.#rows.clear();
     this.#importers.clear();
     this.#pathWords.clear();
@@ -138,13 +147,7 @@ export class IndexView implements IndexReader {
     let features = this.#features.get(file);
     if (!features) {
       const row = this.#rows.get(file)!;
-      features = fileFeatures(
-        row,
-        this.#store.chunkStarts(row),
-        this.#store.namesOf(file),
-        this.#store.imports(file),
-        this.#superseded,
-      );
+      features = fileFeatures(row, this.#store.imports(file), this.#superseded);
       this.#features.set(file, features);
     }
     return features;
@@ -154,6 +157,12 @@ export class IndexView implements IndexReader {
     let importers = this.#importers.get(file);
     if (!importers) this.#importers.set(file, importers = this.#store.importersOf(file));
     return importers;
+  }
+
+  names(chunk: number): readonly DefinedName[] {
+    let names = this.#names.get(chunk);
+    if (!names) this.#names.set(chunk, names = this.#store.namesOf(chunk).map(definedName));
+    return names;
   }
 
   filesWithPathWord(stem: string): readonly number[] {

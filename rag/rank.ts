@@ -10,7 +10,7 @@
  * chunk of a file counting less.
  */
 import { gatherEvidence } from "./evidence.ts";
-import type { FileFeatures } from "./file_features.ts";
+import type { DefinedName, FileFeatures } from "./file_features.ts";
 import { scoreWords } from "./lexical.ts";
 import type { Postings } from "./postings.ts";
 import type { Query } from "./query.ts";
@@ -31,6 +31,8 @@ export interface IndexReader {
   forms(stem: string): readonly string[];
   /** What is known of a file besides its words. */
   features(file: number): FileFeatures;
+  /** What a chunk defines. */
+  names(chunk: number): readonly DefinedName[];
   /** Files whose path holds a word with this stem. */
   filesWithPathWord(stem: string): readonly number[];
   /** Files that import a file. */

@@ -33,7 +33,7 @@ import type { KnownFile } from "./types.ts";
 /** Format of the whole file. A higher one was written by a later program and is not touched. */
 export const FORMAT = 1;
 /** Rises whenever chunking, terms or summaries change: an index made by another version is made again. */
-export const CONTENT_VERSION = "3";
+export const CONTENT_VERSION = "4";
 /** `PRAGMA application_id`: "bato". */
 const APPLICATION_ID = 0x6261746f;
 
@@ -45,11 +45,11 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS file(
     id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, language TEXT NOT NULL, encoding TEXT NOT NULL, bytes INTEGER NOT NULL,
     mtime REAL NOT NULL, hash TEXT NOT NULL, lines INTEGER NOT NULL, first_chunk INTEGER NOT NULL,
-    chunk_count INTEGER NOT NULL, imports TEXT NOT NULL, text BLOB NOT NULL);
+    chunk_count INTEGER NOT NULL, definition_count INTEGER NOT NULL, imports TEXT NOT NULL, text BLOB NOT NULL);
   CREATE TABLE IF NOT EXISTS chunk(
     id INTEGER PRIMARY KEY, file INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, start_line INTEGER NOT NULL,
     end_line INTEGER NOT NULL, node_type TEXT NOT NULL, node_name TEXT NOT NULL, parents TEXT NOT NULL,
-    dependencies TEXT NOT NULL, tokens INTEGER NOT NULL);
+    dependencies TEXT NOT NULL, names TEXT NOT NULL, tokens INTEGER NOT NULL);
   CREATE TABLE IF NOT EXISTS definition(
     file INTEGER NOT NULL, ordinal INTEGER NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, container TEXT NOT NULL,
     start INTEGER NOT NULL, declaration INTEGER NOT NULL, name_start INTEGER NOT NULL, body INTEGER NOT NULL, "end" INTEGER NOT NULL,
@@ -99,6 +99,7 @@ export interface FileRow {
   readonly lines: number;
   readonly firstChunk: number;
   readonly chunkCount: number;
+  readonly definitionCount: number;
 }
 
 /** A row of `chunk`. */
@@ -125,7 +126,7 @@ export interface DefinitionRow extends Definition {
 export interface NameRow {
   readonly name: string;
   readonly kind: Definition["kind"];
-  readonly nameStart: number;
+  /** No scope encloses it. */
   readonly isTopLevel: boolean;
 }
 
@@ -346,7 +347,7 @@ export class Store {
     const firstChunk = this.#nextChunk;
     const last = file.chunks[file.chunks.length - 1];
     const id = this.run(
-      "INSERT INTO file(id, path, language, encoding, bytes, mtime, hash, lines, first_chunk, chunk_count, imports, text) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+      "INSERT INTO file(id, path, language, encoding, bytes, mtime, hash, lines, first_chunk, chunk_count, definition_count, imports, text) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
       known,
       file.path,
       file.language,
@@ -357,12 +358,14 @@ export class Store {
       last?.endLine ?? 0,
       firstChunk,
       file.chunks.length,
+      file.definitions.length,
       packImports(file.imports),
       // In line: the asynchronous one holds on to a context of its own for each file, a hundred megabytes in all.
       zstdCompressSync(Buffer.from(file.text, "utf8"), COMPRESSION),
     );
+    const names = packNames(file);
     const insertChunk = this.#statement(
-      'INSERT INTO chunk(id, file, start, "end", start_line, end_line, node_type, node_name, parents, dependencies, tokens) VALUES (?,?,?,?,?,?,?,?,?,?,?)',
+      'INSERT INTO chunk(id, file, start, "end", start_line, end_line, node_type, node_name, parents, dependencies, names, tokens) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)',
     );
     for (const chunk of file.chunks) {
       const oid = this.#nextChunk++;
@@ -377,6 +380,7 @@ export class Store {
         chunk.nodeName,
         list(chunk.parentNodes),
         list(chunk.dependencies),
+        names[oid - firstChunk]!,
         Math.ceil(chunk.size),
       );
       this.#builder.add(oid, id, file.text, chunk.start, chunk.end);
@@ -577,26 +581,10 @@ export class Store {
     );
   }
 
-  /** What ranking wants of the definitions of a file: no more than that is read. */
-  namesOf(file: number): NameRow[] {
-    return this.all(
-      "SELECT name, kind, name_start, container = '' AS top FROM definition WHERE file = ? ORDER BY ordinal",
-      file,
-    ).map((row) => ({
-      name: row.name as string,
-      kind: row.kind as Definition["kind"],
-      nameStart: Number(row.name_start),
-      isTopLevel: row.top === 1,
-    }));
-  }
-
-  /** Where the chunks of a file begin, in order. */
-  chunkStarts(file: FileRow): number[] {
-    return this.all(
-      "SELECT start FROM chunk WHERE id >= ? AND id < ? ORDER BY id",
-      file.firstChunk,
-      file.firstChunk + file.chunkCount,
-    ).map((row) => Number(row.start));
+  /** What a chunk defines, as ranking wants it. */
+  namesOf(chunk: number): NameRow[] {
+    const packed = this.get("SELECT names FROM chunk WHERE id = ?", chunk)?.names;
+    return typeof packed === "string" ? unpackNames(packed) : [];
   }
 
   definitionsNamed(name: string): DefinitionRow[] {
@@ -666,7 +654,8 @@ export class Store {
   }
 }
 
-const FILE_COLUMNS = "id, path, language, bytes, hash, lines, first_chunk, chunk_count";
+const FILE_COLUMNS =
+  "id, path, language, bytes, hash, lines, first_chunk, chunk_count, definition_count";
 
 function fileRow(row: Row): FileRow {
   return {
@@ -678,6 +667,7 @@ function fileRow(row: Row): FileRow {
     lines: Number(row.lines),
     firstChunk: Number(row.first_chunk),
     chunkCount: Number(row.chunk_count),
+    definitionCount: Number(row.definition_count),
   };
 }
 
@@ -712,6 +702,54 @@ function definitionRow(row: Row): DefinitionRow {
     endLine: Number(row.end_line),
     exported: row.exported === 1,
   };
+}
+
+const DEFINITION_KINDS: readonly Definition["kind"][] = [
+  "class",
+  "interface",
+  "trait",
+  "struct",
+  "enum",
+  "type",
+  "function",
+  "method",
+  "property",
+  "enum_member",
+  "variable",
+  "constant",
+  "module",
+  "macro",
+  "section",
+  "key",
+  "test",
+];
+const TOP_LEVEL = 32;
+
+/** For each chunk of a file, the names whose place is in it: a line each, behind a character for kind and level. */
+function packNames(file: SourceFile): string[] {
+  const names = file.chunks.map(() => "");
+  let at = 0;
+  for (const { name, kind, container, nameStart } of file.definitions) {
+    while (at > 0 && file.chunks[at]!.start > nameStart) at--;
+    while (at < names.length - 1 && file.chunks[at + 1]!.start <= nameStart) at++;
+    const code = DEFINITION_KINDS.indexOf(kind) + (container.length === 0 ? TOP_LEVEL : 0);
+    if (at < names.length) {
+      names[at] += `${String.fromCharCode(64 + code)}${name.replaceAll("\n", " ")}\n`;
+    }
+  }
+  return names;
+}
+
+function unpackNames(packed: string): NameRow[] {
+  if (packed === "") return [];
+  return packed.slice(0, -1).split("\n").map((line) => {
+    const code = line.charCodeAt(0) - 64;
+    return {
+      name: line.slice(1),
+      kind: DEFINITION_KINDS[code % TOP_LEVEL]!,
+      isTopLevel: code >= TOP_LEVEL,
+    };
+  });
 }
 
 const IMPORT_KINDS: readonly Import["kind"][] = ["import", "reexport", "require", "dynamic"];
