@@ -38,8 +38,11 @@ const handlers: Handlers = {
     const workspace = locate(repo);
     using memory = await openCurrent(workspace, "ask", refresh, context);
     const { answerQuestion } = await import("./agent/mod.ts");
+    // A question does not wait for the compiler; what it found for an earlier `refs` or `impact` is used.
+    const graph = await memory.graph();
     return await answerQuestion(question, memory, {
       root: workspace.root,
+      graph: graph.isCurrent() ? graph : undefined,
       signal: context.signal,
       onStep: ({ step, action }) =>
         context.progress({ phase: "thinking, step", done: step, detail: action }),

@@ -84,17 +84,23 @@ export class SymbolGraph {
   #edges = new Map<number, EdgeIndex>();
   #byName!: UsesByName;
 
-  /** References are written to the index; where that is read-only, they are kept in memory. */
+  /** References are written to the index; where that is read-only and they are not up to date, they are kept in memory. */
   constructor(source: GraphSource) {
     this.#source = source;
     this.#imports = new GraphStore(source.database);
-    let database = source.database;
-    if (source.readOnly) {
-      database = new DatabaseSync(":memory:");
-      createGraphTables(database);
-    }
-    this.#references = new GraphStore(database);
+    this.#references = this.#imports;
     this.refresh();
+    if (source.readOnly && !this.isCurrent()) {
+      const database = new DatabaseSync(":memory:");
+      createGraphTables(database);
+      this.#references = new GraphStore(database);
+    }
+  }
+
+  /** Whether the compiler's references are those of the files as they are: then a question costs no build. */
+  isCurrent(): boolean {
+    const { dirty, gone } = this.#stale(this.#files.filter((file) => isCompiled(file.path)));
+    return dirty.size === 0 && gone.length === 0;
   }
 
   /** Forgets what was read of the index; to be called when it changed. */
