@@ -1,8 +1,7 @@
 /**
  * The program: opens the parts and hands the command table its handlers.
  *
- * Owns the wiring, and the policy that belongs to no single part: when an index is made or brought up to date, and what to do
- * when that is not possible. What must hold: everything heavy is loaded inside the handler that needs it, so that a search
+ * Owns the wiring: which part serves which command, and the names that the contract has for its results. What must hold: everything heavy is loaded inside the handler that needs it, so that a search
  * starts at once; nothing here opens a connection.
  */
 import { existsSync } from "node:fs";
@@ -21,22 +20,12 @@ import {
   Workspace,
   WorkspaceLockedError,
 } from "./kernel/mod.ts";
-import {
-  type AbsorbReport,
-  type Hit,
-  type Memory,
-  NotIngestedError,
-  openMemory,
-  stateFolder,
-} from "./rag/mod.ts";
-
-/** How long a command that can do nothing without an index waits for another writer, in milliseconds. */
-const PATIENCE_MS = 60_000;
+import { type AbsorbReport, type Hit, openMemory, stateFolder, WorkspaceIndex } from "./rag/mod.ts";
 
 const handlers: Handlers = {
   async ask({ question, repo, refresh }, context) {
     const workspace = locate(repo);
-    using memory = await openCurrent(workspace, "ask", refresh, context);
+    using memory = await indexOf(workspace, "ask", context).open(refresh);
     const { answerQuestion } = await import("./agent/mod.ts");
     // A question does not wait for the compiler; what it found for an earlier `refs` or `impact` is used.
     const graph = await memory.graph();
@@ -52,7 +41,7 @@ const handlers: Handlers = {
   async *search(input, context) {
     const workspace = locate(input.repo);
     const queries = input.query === undefined ? await readQueries(input.queries!) : [input.query];
-    using memory = await openCurrent(workspace, "search", input.refresh, context);
+    using memory = await indexOf(workspace, "search", context).open(input.refresh);
     const { limit, files, path, lang: language, kind, symbol } = input;
     for (const query of queries) {
       context.signal.throwIfAborted();
@@ -63,8 +52,11 @@ const handlers: Handlers = {
   },
 
   async refs({ target, repo }, context) {
-    using graph = await openGraph(locate(repo), "refs", context);
-    const { definitions, callers, callees, ...rest } = await graph.refs(target);
+    using opened = await indexOf(locate(repo), "refs", context).graph();
+    const { definitions, callers, callees, ...rest } = await opened.graph.refs(
+      target,
+      resolving(context),
+    );
     noteSuggestions(rest.suggestions, context);
     return {
       ...rest,
@@ -75,8 +67,11 @@ const handlers: Handlers = {
   },
 
   async impact({ targets, repo }, context) {
-    using graph = await openGraph(locate(repo), "impact", context);
-    const { definitions, affected, ...rest } = await graph.impact(targets);
+    using opened = await indexOf(locate(repo), "impact", context).graph();
+    const { definitions, affected, ...rest } = await opened.graph.impact(
+      targets,
+      resolving(context),
+    );
     noteSuggestions(rest.suggestions, context);
     return {
       ...rest,
@@ -87,7 +82,7 @@ const handlers: Handlers = {
 
   async outline({ path: given, repo }, context) {
     const workspace = locate(repo);
-    using memory = await openCurrent(workspace, "outline", false, context);
+    using memory = await indexOf(workspace, "outline", context).open(false);
     const path = workspace.path(given, (inner) => memory.file(inner) !== undefined);
     const file = memory.file(path);
     if (file === undefined) {
@@ -153,7 +148,7 @@ const handlers: Handlers = {
       using _lock = await workspace.lock("ingest", input.wait * 1000, context);
       if (input.root !== undefined) workspace.limit = limit;
       using memory = openMemory(workspace.root, { rebuild: input.rebuild });
-      yield ingestReport(await absorb(memory, workspace, scope, context));
+      yield ingestReport(await indexOf(workspace, "ingest", context).absorb(memory, scope));
     }
     for (; next !== undefined; next = batches!.next()) {
       const { value: batch, done } = await next;
@@ -164,7 +159,8 @@ const handlers: Handlers = {
       using memory = openMemory(workspace.root);
       // An ignore file decides about files that did not change themselves.
       const all = changed.some((path) => /(^|\/)\.(git|batos)ignore$/.test(path));
-      const report = await absorb(memory, workspace, all ? scope : changed, context);
+      const index = indexOf(workspace, "ingest --watch", context);
+      const report = await index.absorb(memory, all ? scope : changed);
       if (report.changed + report.removed > 0) yield ingestReport(report);
     }
   },
@@ -177,7 +173,7 @@ const handlers: Handlers = {
       ...rest,
       index_bytes,
       source_bytes,
-      stale: await countStale(memory, workspace, context),
+      stale: await indexOf(workspace, "status", context).countStale(memory),
     };
   },
 
@@ -217,69 +213,27 @@ function at(root: string): Workspace {
   return new Workspace(root, stateFolder(root));
 }
 
-/** Opens the index for reading: made first when there is none, brought up to date when that is wanted and possible. */
-async function openCurrent(
-  workspace: Workspace,
-  command: string,
-  refresh: boolean,
-  context: HandlerContext,
-): Promise<Memory> {
-  if (workspace.hasIndex) {
-    const memory = openIfMade(workspace);
-    // 0: the first ingest never came to its end, so most of the workspace may be missing.
-    const complete = memory !== undefined && memory.lastIngest() > 0;
-    if (complete && !refresh) return memory;
-    memory?.close();
-    if (complete) {
-      const problem = await bringUpToDate(workspace, command, 0, context);
-      if (problem !== undefined) {
-        context.progress({
-          phase: "",
-          detail: `${problem}; going on with the index as it is`,
-          note: true,
-        });
-      }
-      return openMemory(workspace.root, { readOnly: true });
-    }
-  }
-  const problem = await bringUpToDate(workspace, command, PATIENCE_MS, context);
-  if (problem !== undefined) throw new CommandError(problem);
-  return openMemory(workspace.root, { readOnly: true });
-}
-
-/** Opens the index for reading; undefined when this version has made none yet. */
-function openIfMade(workspace: Workspace): Memory | undefined {
-  try {
-    return openMemory(workspace.root, { readOnly: true });
-  } catch (error) {
-    if (error instanceof NotIngestedError) return undefined;
-    throw error;
-  }
-}
-
-/** Opens the symbol graph. What it works out is kept for the next time, unless another process is writing. */
-async function openGraph(workspace: Workspace, command: string, context: HandlerContext) {
-  (await openCurrent(workspace, command, false, context)).close();
-  const parts = new DisposableStack();
-  let readOnly = false;
-  try {
-    workspace.requireWritable();
-    parts.use(await workspace.lock(command, 0, context));
-  } catch (error) {
-    if (!(error instanceof WorkspaceLockedError || error instanceof CommandError)) throw error;
-    readOnly = true;
-  }
-  const memory = parts.use(openMemory(workspace.root, { readOnly }));
-  const graph = await memory.graph();
-  const options = {
+/** The index of a workspace, for one command. */
+function indexOf(workspace: Workspace, command: string, context: HandlerContext): WorkspaceIndex {
+  return new WorkspaceIndex({
+    root: workspace.root,
+    limit: workspace.limit,
+    lock: (timeoutMs) => {
+      workspace.requireWritable();
+      return workspace.lock(command, timeoutMs, context);
+    },
+    isRefusal: (error) => error instanceof WorkspaceLockedError || error instanceof CommandError,
+    progress: context.progress,
     signal: context.signal,
-    onProgress: (done: number, total: number) =>
-      context.progress({ phase: "resolving references", done, total }),
-  };
+  });
+}
+
+/** The compiler takes its time; this shows how far it is. */
+function resolving({ signal, progress }: HandlerContext) {
   return {
-    refs: (target: string) => graph.refs(target, options),
-    impact: (targets: readonly string[]) => graph.impact(targets, options),
-    [Symbol.dispose]: () => parts.dispose(),
+    signal,
+    onProgress: (done: number, total: number) =>
+      progress({ phase: "resolving references", done, total }),
   };
 }
 
@@ -289,76 +243,8 @@ function noteSuggestions(names: readonly string[], { progress }: HandlerContext)
   }
 }
 
-/** Ingests what is new; the reason when that is not possible now. */
-async function bringUpToDate(
-  workspace: Workspace,
-  command: string,
-  timeoutMs: number,
-  context: HandlerContext,
-): Promise<string | undefined> {
-  try {
-    workspace.requireWritable();
-    using _lock = await workspace.lock(command, timeoutMs, context);
-    using memory = openMemory(workspace.root);
-    await absorb(memory, workspace, [], context);
-    return undefined;
-  } catch (error) {
-    if (error instanceof WorkspaceLockedError || error instanceof CommandError) {
-      return error.message;
-    }
-    throw error;
-  }
-}
-
-/** Takes in what the walk finds; with a scope, what is known outside it stays. */
-async function absorb(
-  memory: Memory,
-  workspace: Workspace,
-  scope: readonly string[],
-  context: HandlerContext,
-): Promise<AbsorbReport> {
-  const { signal, progress } = context;
-  progress({ phase: "listing files" });
-  const { readTree } = await import("./ingest/mod.ts");
-  const events = readTree(workspace.root, memory.known(), {
-    scope: scope.length > 0 ? scope : limitScope(workspace.limit),
-    signal,
-    trustedBefore: memory.lastIngest(),
-  });
-  return await memory.absorb(events, {
-    scope,
-    signal,
-    onProgress: ({ files, total, path }) =>
-      progress({ phase: "ingesting", done: files, total, detail: path }),
-  });
-}
-
 function limitScope(limit: string): string[] {
   return limit === "" ? [] : [limit];
-}
-
-/** Files that the next ingest would store or forget. */
-async function countStale(
-  memory: Memory,
-  workspace: Workspace,
-  { signal }: HandlerContext,
-): Promise<number> {
-  const unseen = memory.known();
-  let changed = 0;
-  const options = {
-    scope: limitScope(workspace.limit),
-    signal,
-    trustedBefore: memory.lastIngest(),
-  };
-  const { readTree } = await import("./ingest/mod.ts");
-  for await (const event of readTree(workspace.root, memory.known(), options)) {
-    if (event.type === "file") {
-      changed++;
-      unseen.delete(event.file.path);
-    } else if (event.type === "unchanged") unseen.delete(event.path);
-    else if (event.type === "problem") unseen.delete(event.problem.path);
-  }
-  return changed + unseen.size;
 }
 
 /** Says so when a file that was shown is no longer what was read. */
@@ -454,7 +340,7 @@ async function checkIndex(workspace: Workspace, context: HandlerContext) {
   if (verdict !== "ok") {
     return { status: "failure", detail: verdict, remedy: 'run "batos ingest --rebuild"' } as const;
   }
-  const stale = await countStale(memory, workspace, context);
+  const stale = await indexOf(workspace, "doctor", context).countStale(memory);
   const detail = `sound: ${memory.status().files} files, ${stale} of them stale`;
   return stale === 0
     ? { status: "ok", detail } as const

@@ -3,15 +3,14 @@
  *
  * Owns the customs of naming over all languages. Pure.
  */
+import { isTestPath } from "../rag/mod.ts";
+
+/** What a file can be for. */
 export type Role = "code" | "test" | "doc" | "example" | "config";
 
-const TEST =
-  /(^|\/)(tests?|__tests__|specs?|testdata|fixtures|e2e)\/|[._-](test|spec|e2e)(-d)?\.[^/]+$|(^|\/)(test_[^/]+|conftest\.py)$|(Test|Tests|Spec|IT)\.(java|kt|cs|php|scala)$/;
+export { isTestPath };
 
-export function isTestPath(path: string): boolean {
-  return TEST.test(path);
-}
-
+/** What a file is for. */
 export function roleOf(path: string): Role {
   if (isTestPath(path)) return "test";
   if (/(^|\/)_?(examples?|samples?|demos?)\//.test(path)) return "example";

@@ -46,8 +46,9 @@ export interface FileFeatures {
 /** File names that say nothing of their own; the folder's name speaks for them. */
 const DOORS = new Set(["index", "mod", "lib", "main", "__init__", "init", "__main__"]);
 
+/** Tests, their fixtures and benchmarks, by the customs of all languages. */
 const TEST_PATH =
-  /(^|\/)(tests?|__tests__|specs?|testdata|fixtures?|__fixtures__|__mocks__|mocks?|e2e|benchmarks?|bench(es)?|src\/test)\/|(^|\/)(test_[^/]*|conftest)\.py$|[._-](test|spec|bench|test-d|e2e)\.[^/]+$|_test\.(go|py|rb|ts|js|cc|cpp|c)$|(^|\/)[^/]*Tests?\.(java|kt|cs)$/;
+  /(^|\/)(tests?|__tests__|specs?|testdata|fixtures?|__fixtures__|__mocks__|mocks?|e2e|benchmarks?|bench(es)?)\/|(^|\/)(test_[^/]*|conftest)\.py$|[._-](test|spec|bench|e2e)(-d)?\.[^/]+$|_test\.(go|py|rb|ts|js|cc|cpp|c)$|(Test|Tests|Spec|IT)\.(java|kt|cs|php|scala)$/;
 const EXAMPLE_PATH = /(^|\/)(examples?|samples?|demos?|playgrounds?|docs?_src|_examples)\//;
 const COMPAT_PATH =
   /(^|\/)(compat|compatibility|legacy|deprecated|v\d+-compat|polyfills?|shims?|vendor|third_party)(\/|[._-][^/]*$|\.[^/]*$)|(^|\/)_?compat\.[^/]+$/;
@@ -74,9 +75,14 @@ export function supersededFolders(paths: Iterable<string>): string[] {
   }).sort();
 }
 
+/** Whether a path is that of a test or of what only tests use. */
+export function isTestPath(path: string): boolean {
+  return TEST_PATH.test(path);
+}
+
 /** The part a file plays, by its path and language. */
 export function roleOf(path: string, language: string): FileRole {
-  if (TEST_PATH.test(path)) return "test";
+  if (isTestPath(path)) return "test";
   if (EXAMPLE_PATH.test(path)) return "example";
   if (COMPAT_PATH.test(path)) return "compat";
   if (/\.d\.[cm]?ts$/.test(path)) return "declaration";

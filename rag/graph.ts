@@ -20,6 +20,7 @@ import {
   resolveReferences,
 } from "../ingest/mod.ts";
 import { UsesByName } from "./graph_by_name.ts";
+import { isTestPath } from "./file_features.ts";
 import { ImpactSearch } from "./graph_impact.ts";
 import {
   createGraphTables,
@@ -58,19 +59,12 @@ const TEST_DEPTH = 6;
 // Files whose change may change what any import means.
 const RESOLUTION_FILES =
   /(^|\/)(package\.json|[jt]sconfig[^/]*\.json|deno\.jsonc?|import_map\.json|pnpm-workspace\.yaml|lerna\.json)$/;
-const TEST_PATH =
-  /(^|\/)(tests?|__tests__|specs?|e2e|testing)\/|[._-](test|spec|e2e|bench)(-d)?\.[^/]+$|(^|\/)(test_[^/]+\.py|conftest\.py)$|(Test|Tests|Spec|IT)\.(java|kt|cs|php|scala)$/;
 
 const SAME = LINK_KINDS.indexOf("same"),
   OVERRIDES = LINK_KINDS.indexOf("overrides"),
   SHAPE = LINK_KINDS.indexOf("shape");
 const IMPORT = REFERENCE_KINDS.indexOf("import"), REEXPORT = REFERENCE_KINDS.indexOf("reexport");
 const CALL = REFERENCE_KINDS.indexOf("call"), IMPLEMENTS = REFERENCE_KINDS.indexOf("implements");
-
-/** Whether a path is that of a test, by the customs of all languages. */
-export function isTestPath(path: string): boolean {
-  return TEST_PATH.test(path);
-}
 
 /** Answers questions about the symbols of one index. */
 export class SymbolGraph {

@@ -16,9 +16,11 @@ export {
   openMemory,
   stateFolder,
 } from "./memory.ts";
+export { type IndexPlace, type IndexProgress, WorkspaceIndex } from "./workspace_index.ts";
 export { DamagedIndexError, NewerFormatError, NotIngestedError } from "./store.ts";
 export { DEFAULTS as DEFAULT_RANKING, type RankOptions } from "./rank.ts";
 export type * from "./types.ts";
+export { isTestPath } from "./file_features.ts";
 export type { SymbolGraph } from "./graph.ts";
 export type * from "./graph_values.ts";
 export { type VectorModel, VectorModelMismatchError, VectorStore } from "./vectors.ts";

@@ -1,0 +1,142 @@
+/**
+ * The index of a workspace over time: when it is made, when it is brought up to date, what to do when that is not possible.
+ *
+ * Owns this policy and nothing else; `memory.ts` does the work. What must hold: an index is written under the writer's lock only; a
+ * question never fails because the index is merely old; what a parser needs is loaded only when a file has to be read.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { SymbolGraph } from "./graph.ts";
+import { type Memory, openMemory, stateFolder } from "./memory.ts";
+import { NotIngestedError } from "./store.ts";
+import type { AbsorbReport } from "./types.ts";
+
+/** How long a command that can do nothing without an index waits for another writer, in milliseconds. */
+const PATIENCE_MS = 60_000;
+
+/** What is happening, for whoever shows it. A note is worth a line of its own. */
+export interface IndexProgress {
+  readonly phase: string;
+  readonly done?: number;
+  readonly total?: number;
+  readonly detail?: string;
+  readonly note?: boolean;
+}
+
+/** What the policy needs to know and to be able to do about the place. */
+export interface IndexPlace {
+  /** Absolute path of the workspace. */
+  readonly root: string;
+  /** Subfolder that the workspace is limited to; empty for all of it. */
+  readonly limit: string;
+  /** Takes the writer's lock, waiting so long. */
+  lock(timeoutMs: number): Promise<Disposable>;
+  /** Whether an error of `lock` means only that nobody may write now. */
+  isRefusal(error: unknown): error is Error;
+  progress(progress: IndexProgress): void;
+  readonly signal: AbortSignal;
+}
+
+/** Whether a workspace has an index file, of whatever version. */
+export function hasIndex(root: string): boolean {
+  return existsSync(join(stateFolder(root), "image.db"));
+}
+
+/** See the module text. */
+export class WorkspaceIndex {
+  readonly #place: IndexPlace;
+
+  constructor(place: IndexPlace) {
+    this.#place = place;
+  }
+
+  /**
+   * Opens the index for reading: made first when there is none, brought up to date when that is wanted and possible.
+   * @throws the error of `lock` when there is no index and none can be made now.
+   */
+  async open(refresh: boolean): Promise<Memory> {
+    const { root, progress } = this.#place;
+    const memory = this.#openIfMade();
+    // 0: the first ingest never came to its end, so most of the workspace may be missing.
+    const isComplete = memory !== undefined && memory.lastIngest() > 0;
+    if (isComplete && !refresh) return memory;
+    memory?.close();
+    try {
+      using _lock = await this.#place.lock(isComplete ? 0 : PATIENCE_MS);
+      using writable = openMemory(root);
+      await this.absorb(writable, []);
+    } catch (error) {
+      if (!isComplete || !this.#place.isRefusal(error)) throw error;
+      progress({
+        phase: "",
+        detail: `${error.message}; going on with the index as it is`,
+        note: true,
+      });
+    }
+    return openMemory(root, { readOnly: true });
+  }
+
+  /** Opens the index for reading; undefined when this version has made none yet. */
+  #openIfMade(): Memory | undefined {
+    if (!hasIndex(this.#place.root)) return undefined;
+    try {
+      return openMemory(this.#place.root, { readOnly: true });
+    } catch (error) {
+      if (error instanceof NotIngestedError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Opens the symbol graph, to be disposed of. What it works out is kept for the next time, unless somebody else is writing.
+   */
+  async graph(): Promise<{ readonly graph: SymbolGraph } & Disposable> {
+    (await this.open(false)).close();
+    const parts = new DisposableStack();
+    let readOnly = false;
+    try {
+      parts.use(await this.#place.lock(0));
+    } catch (error) {
+      if (!this.#place.isRefusal(error)) throw error;
+      readOnly = true;
+    }
+    const memory = parts.use(openMemory(this.#place.root, { readOnly }));
+    return { graph: await memory.graph(), [Symbol.dispose]: () => parts.dispose() };
+  }
+
+  /** Takes in what the walk finds; with a scope, what is known outside it stays. To be called under the lock. */
+  async absorb(memory: Memory, scope: readonly string[]): Promise<AbsorbReport> {
+    const { signal, progress } = this.#place;
+    progress({ phase: "listing files" });
+    return await memory.absorb(await this.#read(memory, scope), {
+      scope,
+      signal,
+      onProgress: ({ files, total, path }) =>
+        progress({ phase: "ingesting", done: files, total, detail: path }),
+    });
+  }
+
+  /** Number of files that the next ingest would store or forget. */
+  async countStale(memory: Memory): Promise<number> {
+    const unseen = memory.known();
+    let changed = 0;
+    for await (const event of await this.#read(memory, [])) {
+      if (event.type === "file") {
+        changed++;
+        unseen.delete(event.file.path);
+      } else if (event.type === "unchanged") unseen.delete(event.path);
+      else if (event.type === "problem") unseen.delete(event.problem.path);
+    }
+    return changed + unseen.size;
+  }
+
+  async #read(memory: Memory, scope: readonly string[]) {
+    const { root, limit, signal } = this.#place;
+    const { readTree } = await import("../ingest/mod.ts");
+    return readTree(root, memory.known(), {
+      scope: scope.length > 0 ? scope : limit === "" ? [] : [limit],
+      signal,
+      trustedBefore: memory.lastIngest(),
+    });
+  }
+}
