@@ -20,7 +20,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { Buffer } from "node:buffer";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import type { Definition, Import, SourceFile } from "../ingest/mod.ts";
+import type { Chunk, Definition, Import, SourceFile } from "../ingest/mod.ts";
 import { createGraphTables, dropGraphTables } from "./graph_store.ts";
 import {
   decodeChunkTable,
@@ -102,18 +102,10 @@ export interface FileRow {
   readonly definitionCount: number;
 }
 
-/** A row of `chunk`. */
-export interface ChunkRow {
+/** A row of `chunk`: the chunk as ingest made it, and where it is kept. */
+export interface ChunkRow extends Omit<Chunk, "size"> {
   readonly id: number;
   readonly file: number;
-  readonly start: number;
-  readonly end: number;
-  readonly startLine: number;
-  readonly endLine: number;
-  readonly nodeType: string;
-  readonly nodeName: string;
-  readonly parentNodes: readonly string[];
-  readonly dependencies: readonly string[];
   readonly tokens: number;
 }
 
