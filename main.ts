@@ -182,6 +182,7 @@ const handlers: Handlers = {
     const checks = await checkSurroundings(workspace.root, workspace.folder);
     checks.push(await check("parsers", checkParsers));
     checks.push(await check("index", () => checkIndex(workspace, context)));
+    checks.push(await check("vectors", () => checkVectors(workspace)));
     return { checks };
   },
 };
@@ -345,6 +346,25 @@ async function checkIndex(workspace: Workspace, context: HandlerContext) {
   return stale === 0
     ? { status: "ok", detail } as const
     : { status: "warning", detail, remedy: 'run "batos ingest"' } as const;
+}
+
+async function checkVectors(workspace: Workspace) {
+  if (!workspace.hasIndex) return { status: "ok", detail: "none: there is no index yet" } as const;
+  using memory = openMemory(workspace.root, { readOnly: true });
+  const model = memory.vectors.model();
+  if (model === undefined) {
+    return {
+      status: "ok",
+      detail: "none: no embedder is attached, sqlite-vec stays unloaded",
+    } as const;
+  }
+  return memory.store.mayLoadExtensions
+    ? { status: "ok", detail: `${memory.vectors.count()} of "${model.id}"` } as const
+    : {
+      status: "warning",
+      detail: `those of "${model.id}" are not used: native code is not permitted`,
+      remedy: "run with --allow-ffi",
+    } as const;
 }
 
 function searchResult(hit: Hit): Result<"search">["results"][number] {

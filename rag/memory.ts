@@ -23,6 +23,7 @@ import {
   Store,
 } from "./store.ts";
 import { Summaries } from "./summaries.ts";
+import { VectorStore } from "./vectors.ts";
 import type {
   AbsorbReport,
   Filters,
@@ -43,6 +44,8 @@ const BATCH_CHARACTERS = 4_000_000;
  */
 const THREAD_FROM = 8_000_000;
 const DEFAULT_LIMIT = 10;
+/** Nearest neighbours that join the ranking; as many as get a close look. */
+const NEAREST = 150;
 
 /** How to open a memory. */
 export interface MemoryOptions {
@@ -115,11 +118,14 @@ export function openMemory(workspace: string, options: MemoryOptions = {}): Memo
 export class Memory implements Disposable {
   /** The store, for the symbol graph. */
   readonly store: Store;
+  /** The vectors of its chunks, where an embedder has made some. */
+  readonly vectors: VectorStore;
   #view: IndexView;
   #summaries: Summaries;
 
   constructor(store: Store) {
     this.store = store;
+    this.vectors = new VectorStore(store);
     this.#view = new IndexView(store);
     this.#summaries = new Summaries(store);
   }
@@ -268,12 +274,14 @@ export class Memory implements Disposable {
       const analysed = analyseQuery(query);
       const allowed = this.#filter(options);
       // For one result a file, look further down the list.
+      const similarity = options.vector && this.#similarity(options.vector, allowed);
       const ranked = rank(
         analysed,
         this.#view,
         options.files ? limit * 8 : limit,
         ranking,
         allowed,
+        similarity,
       );
       const seen = new Set<number>();
       const texts = new Map<number, string>();
@@ -288,6 +296,12 @@ export class Memory implements Disposable {
       }
       return hits;
     });
+  }
+
+  /** Cosines of the chunks nearest to a vector, among those that pass the filter. */
+  #similarity(vector: Float32Array, allowed: Uint8Array | undefined): Map<number, number> {
+    const among = allowed && Array.from(allowed.keys()).filter((chunk) => allowed[chunk] === 1);
+    return this.vectors.nearest(vector, NEAREST, among);
   }
 
   #hit(file: FileRow, chunk: number, score: number, texts: Map<number, string>): Hit {
@@ -432,11 +446,11 @@ export class Memory implements Disposable {
         files: one("SELECT count(*) AS n FROM file"),
         chunks: one("SELECT count(*) AS n FROM chunk"),
         edges: one("SELECT count(*) AS n FROM import_edge"),
-        vectors: 0,
+        vectors: this.vectors.count(),
         summaries: one("SELECT count(*) AS n FROM summary"),
         indexBytes: this.store.bytes(),
         sourceBytes: one("SELECT coalesce(sum(bytes), 0) AS n FROM file"),
-        embedder: null,
+        embedder: this.vectors.model()?.id ?? null,
         fingerprint: this.#fingerprint(),
         languages,
       };

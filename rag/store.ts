@@ -29,6 +29,7 @@ import {
   TextIndexBuilder,
 } from "./postings.ts";
 import type { KnownFile } from "./types.ts";
+import { dropVectors, dropVectorTables } from "./vectors.ts";
 
 /** Format of the whole file. A higher one was written by a later program and is not touched. */
 export const FORMAT = 1;
@@ -226,6 +227,7 @@ export class Store {
   #dropDerived(): void {
     this.#statements.clear();
     dropGraphTables(this.database);
+    dropVectorTables(this);
     for (const table of DERIVED) this.database.exec(`DROP TABLE IF EXISTS ${table}`);
     this.database.exec(SCHEMA);
     createGraphTables(this.database);
@@ -408,6 +410,7 @@ export class Store {
     const first = Number(row.first_chunk);
     const count = Number(row.chunk_count);
     for (let id = first; id < first + count; id++) this.#dead.add(id);
+    dropVectors(this, first, count);
     this.run("DELETE FROM chunk WHERE id >= ? AND id < ?", first, first + count);
     this.run("DELETE FROM definition WHERE file = ?", row.id!);
     this.run("DELETE FROM file WHERE id = ?", row.id!);

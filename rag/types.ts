@@ -24,6 +24,8 @@ export interface SearchOptions extends Filters {
   readonly limit?: number;
   /** One result a file. */
   readonly files?: boolean;
+  /** Vector of the question by the index's embedder: near chunks then rank higher, and come in without a common word. */
+  readonly vector?: Float32Array;
 }
 
 /** A MemoryChunk that answers a query. */

@@ -38,6 +38,27 @@ function load(store: Store): void {
   loaded.add(store);
 }
 
+/** Whether an index has the tables of vectors. */
+function hasVectors(store: Store): boolean {
+  return store.get("SELECT 1 AS x FROM sqlite_schema WHERE name = 'vector_model'") !== undefined;
+}
+
+/** Forgets the vectors of the chunks `[first, first + count)`. Inside the transaction in which the chunks go. */
+export function dropVectors(store: Store, first: number, count: number): void {
+  if (count === 0 || !hasVectors(store)) return;
+  load(store);
+  for (let chunk = first; chunk < first + count; chunk++) {
+    store.run("DELETE FROM chunk_vector WHERE chunk = ?", BigInt(chunk));
+  }
+}
+
+/** Drops the tables of vectors, where there are any. */
+export function dropVectorTables(store: Store): void {
+  if (!hasVectors(store)) return;
+  load(store);
+  store.database.exec("DROP TABLE chunk_vector; DROP TABLE vector_model;");
+}
+
 /** The vectors of one index. */
 export class VectorStore {
   #store: Store;
@@ -48,9 +69,7 @@ export class VectorStore {
 
   /** The model whose vectors are stored; undefined when there are none. */
   model(): VectorModel | undefined {
-    if (!this.#store.get("SELECT 1 AS x FROM sqlite_schema WHERE name = 'vector_model'")) {
-      return undefined;
-    }
+    if (!hasVectors(this.#store)) return undefined;
     const row = this.#store.get("SELECT model FROM vector_model");
     return row && JSON.parse(row.model as string);
   }
@@ -103,11 +122,11 @@ export class VectorStore {
     );
   }
 
-  /** Number of vectors stored. */
+  /** Number of vectors stored. Reads the table in which vec0 keeps its rows, so native code is not needed. */
   count(): number {
-    if (!this.model()) return 0;
-    load(this.#store);
-    return Number(this.#store.get("SELECT count(*) AS n FROM chunk_vector")!.n);
+    return this.model()
+      ? Number(this.#store.get("SELECT count(*) AS n FROM chunk_vector_rowids")!.n)
+      : 0;
   }
 
   /** Cosine similarity of the `limit` nearest chunks; `among` acts inside the search. */

@@ -1,8 +1,10 @@
 /** The place of vectors in the index, with sqlite-vec itself. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readTree } from "../../ingest/mod.ts";
+import { openMemory } from "../../rag/mod.ts";
 import { Store } from "../../rag/store.ts";
 import { VectorModelMismatchError, VectorStore } from "../../rag/vectors.ts";
 
@@ -73,4 +75,42 @@ Deno.test("an aborted transaction leaves no vector", () => {
     );
     assert.equal(vectors.count(), 0);
   });
+});
+
+Deno.test("search() lifts what is near to the question's vector, and finds it without a common word", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "batos-fusion-"));
+  writeFileSync(join(folder, "kettle.ts"), "export function boilWater() {}\n");
+  writeFileSync(join(folder, "cup.ts"), "export function holdTea() {}\n");
+  const memory = openMemory(folder);
+  try {
+    await memory.absorb(readTree(folder, memory.known()));
+    const [kettle] = memory.chunks("kettle.ts");
+    const [cup] = memory.chunks("cup.ts");
+    memory.store.transaction(() => {
+      memory.vectors.use(model);
+      memory.vectors.put(kettle!.oid, Float32Array.of(1, 0, 0));
+      memory.vectors.put(cup!.oid, Float32Array.of(0, 1, 0));
+    });
+    assert.equal(memory.status().vectors, 2);
+    assert.equal(memory.status().embedder, "test/axes");
+    const vector = Float32Array.of(1, 0.1, 0);
+    assert.deepEqual(memory.search("heating liquids"), []);
+    assert.equal(memory.search("heating liquids", { vector })[0]!.path, "kettle.ts");
+    // Words still count: a tie of words breaks a small lead of the vector.
+    assert.equal(memory.search("holdTea", { vector })[0]!.path, "cup.ts");
+    assert.deepEqual(
+      memory.search("heating liquids", { vector, path: "cup.ts" }).map((hit) => hit.path),
+      ["cup.ts"],
+    );
+
+    // A file that goes takes its vectors along.
+    rmSync(join(folder, "kettle.ts"));
+    await memory.absorb(readTree(folder, memory.known()));
+    assert.equal(memory.vectors.count(), 1);
+    memory.store.clear();
+    assert.equal(memory.vectors.model(), undefined);
+  } finally {
+    memory.close();
+    rmSync(folder, { recursive: true });
+  }
 });
