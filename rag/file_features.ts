@@ -5,7 +5,7 @@
  * Pure: made from rows, kept by the caller for as long as the file does not change.
  */
 import type { Import } from "../ingest/mod.ts";
-import type { FileRow, NameRow } from "./store.ts";
+import type { FileRow, NameRow } from "./rows.ts";
 import { splitIdentifier, stemOf } from "./terms.ts";
 
 /** A name that a chunk defines, as words. */

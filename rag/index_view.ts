@@ -14,7 +14,8 @@ import {
 } from "./file_features.ts";
 import { decodePostings, type Postings, spreadChunkTable } from "./postings.ts";
 import type { IndexReader } from "./rank.ts";
-import type { FileRow, Store } from "./store.ts";
+import type { FileRow } from "./rows.ts";
+import type { Store } from "./store.ts";
 import { stemOf } from "./terms.ts";
 
 /** Posting lists kept decoded, counted in postings (6 bytes each); the rest is read again when needed. */
@@ -70,7 +71,7 @@ export class IndexView implements IndexReader {
     this.#importers.clear();
     this.#pathWords.clear();
     this.#pathStems.clear();
-    const segments = this.#store.segments();
+    const segments = this.#store.segments.all();
     this.#segments = segments.map((segment) => segment.id);
     const limit = this.#store.chunkIdLimit();
     this.lengths = new Uint16Array(limit);
@@ -110,7 +111,7 @@ export class IndexView implements IndexReader {
     if (!lists) {
       lists = [];
       for (const segment of this.#segments) {
-        const bytes = this.#store.posting(segment, term);
+        const bytes = this.#store.segments.posting(segment, term);
         if (bytes) lists.push(decodePostings(bytes));
       }
       const count = lists.reduce((sum, list) => sum + list.chunks.length, 0);
@@ -132,7 +133,7 @@ export class IndexView implements IndexReader {
         const prefix = prefixOf(stem);
         const found = new Set<string>();
         for (const segment of this.#segments) {
-          for (const term of this.#store.terms(segment, prefix, prefix + "{")) {
+          for (const term of this.#store.segments.terms(segment, prefix, prefix + "{")) {
             if (term.length <= stem.length + 7 && stemOf(term) === stem) found.add(term);
           }
         }

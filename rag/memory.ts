@@ -15,13 +15,8 @@ import type { SymbolGraph } from "./graph.ts";
 import { IndexView } from "./index_view.ts";
 import { analyseQuery } from "./query.ts";
 import { DEFAULTS, rank, type RankOptions } from "./rank.ts";
-import {
-  DamagedIndexError,
-  type DefinitionRow,
-  type FileRow,
-  NotIngestedError,
-  Store,
-} from "./store.ts";
+import type { DefinitionRow, FileRow } from "./rows.ts";
+import { DamagedIndexError, NotIngestedError, Store } from "./store.ts";
 import { Summaries } from "./summaries.ts";
 import { VectorStore } from "./vectors.ts";
 import type {
@@ -250,7 +245,7 @@ export class Memory implements Disposable {
       }
       this.store.setMeta("last_ingest", String(started));
     });
-    if (changedPaths.size || vanished.length) this.store.mergeSegments();
+    if (changedPaths.size || vanished.length) this.store.segments.merge();
     this.#view.invalidate();
     return {
       files: Number(this.store.get("SELECT count(*) AS n FROM file")!.n),

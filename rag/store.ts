@@ -20,14 +20,26 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { Buffer } from "node:buffer";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import type { Chunk, Definition, Import, SourceFile } from "../ingest/mod.ts";
+import type { Import, SourceFile } from "../ingest/mod.ts";
 import { createGraphTables, dropGraphTables } from "./graph_store.ts";
+import { TextIndexBuilder } from "./postings.ts";
 import {
-  decodeChunkTable,
-  encodeChunkTable,
-  PostingsMerger,
-  TextIndexBuilder,
-} from "./postings.ts";
+  type ChunkRow,
+  chunkRow,
+  type DefinitionRow,
+  definitionRow,
+  FILE_COLUMNS,
+  type FileRow,
+  fileRow,
+  list,
+  type NameRow,
+  packImports,
+  packNames,
+  type Row,
+  unpackImports,
+  unpackNames,
+} from "./rows.ts";
+import { Segments } from "./segments.ts";
 import type { KnownFile } from "./types.ts";
 import { dropVectors, dropVectorTables } from "./vectors.ts";
 
@@ -90,41 +102,6 @@ export class NotIngestedError extends Error {
   override name = "NotIngestedError";
 }
 
-/** A row of `file` without its text. */
-export interface FileRow {
-  readonly id: number;
-  readonly path: string;
-  readonly language: string;
-  readonly bytes: number;
-  readonly hash: string;
-  readonly lines: number;
-  readonly firstChunk: number;
-  readonly chunkCount: number;
-  readonly definitionCount: number;
-}
-
-/** A row of `chunk`: the chunk as ingest made it, and where it is kept. */
-export interface ChunkRow extends Omit<Chunk, "size"> {
-  readonly id: number;
-  readonly file: number;
-  readonly tokens: number;
-}
-
-/** A definition and the file it stands in. */
-export interface DefinitionRow extends Definition {
-  readonly file: number;
-}
-
-/** A definition as ranking sees it. */
-export interface NameRow {
-  readonly name: string;
-  readonly kind: Definition["kind"];
-  /** No scope encloses it. */
-  readonly isTopLevel: boolean;
-}
-
-type Row = Record<string, SQLInputValue>;
-
 /** Level 1: twice as fast as level 3 on files of some kilobytes, and only a twentieth larger. */
 const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
@@ -135,6 +112,8 @@ export class Store {
   readonly readOnly: boolean;
   /** Whether this process may load native code (sqlite-vec) into the connection. */
   readonly mayLoadExtensions: boolean;
+  /** The text index. */
+  readonly segments: Segments = new Segments(this);
   #statements = new Map<string, StatementSync>();
   #builder = new TextIndexBuilder();
   #nextChunk = 0;
@@ -250,7 +229,8 @@ export class Store {
 
   // --- statements -------------------------------------------------------------------------------------------------
 
-  #statement(sql: string): StatementSync {
+  /** A prepared statement, kept for the next time. */
+  statement(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
     if (!statement) this.#statements.set(sql, statement = this.database.prepare(sql));
     return statement;
@@ -258,15 +238,15 @@ export class Store {
 
   /** First row, or undefined. */
   get(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#statement(sql).get(...values) as Row | undefined;
+    return this.statement(sql).get(...values) as Row | undefined;
   }
 
   all(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#statement(sql).all(...values) as Row[];
+    return this.statement(sql).all(...values) as Row[];
   }
 
   run(sql: string, ...values: SQLInputValue[]): number {
-    return Number(this.#statement(sql).run(...values).lastInsertRowid);
+    return Number(this.statement(sql).run(...values).lastInsertRowid);
   }
 
   /** Runs `work` in one write transaction; an error leaves nothing behind. */
@@ -358,7 +338,7 @@ export class Store {
       zstdCompressSync(Buffer.from(file.text, "utf8"), COMPRESSION),
     );
     const names = packNames(file);
-    const insertChunk = this.#statement(
+    const insertChunk = this.statement(
       'INSERT INTO chunk(id, file, start, "end", start_line, end_line, node_type, node_name, parents, dependencies, names, tokens) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)',
     );
     for (const chunk of file.chunks) {
@@ -379,7 +359,7 @@ export class Store {
       );
       this.#builder.add(oid, id, file.text, chunk.start, chunk.end);
     }
-    const insertDefinition = this.#statement(
+    const insertDefinition = this.statement(
       'INSERT INTO definition(file, ordinal, name, kind, container, start, declaration, name_start, body, "end", start_line, end_line, exported) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)',
     );
     for (let ordinal = 0; ordinal < file.definitions.length; ordinal++) {
@@ -423,95 +403,10 @@ export class Store {
 
   /** Writes the segment of this batch and takes the dead out of the others' chunk tables. */
   endBatch(): void {
-    if (this.#dead.size) {
-      for (const row of this.all("SELECT id, chunks FROM segment")) {
-        const entries = [...decodeChunkTable(row.chunks as Uint8Array)];
-        const alive = entries.filter((entry) => !this.#dead.has(entry.chunk));
-        if (alive.length === entries.length) continue;
-        if (alive.length === 0) {
-          this.run("DELETE FROM posting WHERE segment = ?", row.id!);
-          this.run("DELETE FROM segment WHERE id = ?", row.id!);
-        } else {
-          this.run("UPDATE segment SET chunks = ? WHERE id = ?", encodeChunkTable(alive), row.id!);
-        }
-      }
-      this.#dead.clear();
-    }
-    if (!this.#builder.isEmpty) {
-      const { postings, table } = this.#builder.drain();
-      const segment = this.run("INSERT INTO segment(chunks) VALUES (?)", table);
-      this.#insertPostings(segment, postings);
-    }
+    this.segments.forget(this.#dead);
+    this.#dead.clear();
+    if (!this.#builder.isEmpty) this.segments.add(this.#builder.drain());
     this.setMeta("next_chunk", String(this.#nextChunk));
-  }
-
-  #insertPostings(segment: number, postings: Iterable<[string, Uint8Array]>): void {
-    const insert = this.#statement("INSERT INTO posting(segment, term, data) VALUES (?,?,?)");
-    for (const [term, data] of postings) insert.run(segment, term, data);
-  }
-
-  /**
-   * Merges segments of like size (a log-structured merge, tiers of factor 4, six to a tier), so that a query meets few of them however
-   * many small ingests there were. One transaction.
-   */
-  mergeSegments(): void {
-    const segments = this.all("SELECT id, length(chunks) AS size FROM segment ORDER BY id")
-      .map((row) => ({ id: Number(row.id), size: Number(row.size) }));
-    const tiers = new Map<number, number[]>();
-    for (const { id, size } of segments) {
-      const tier = Math.floor(Math.log(Math.max(size, 64)) / Math.log(4));
-      tiers.set(tier, [...tiers.get(tier) ?? [], id]);
-    }
-    // From the smallest: six of a tier, and all that is smaller, become one.
-    const most = 6;
-    let chosen: number[] = [];
-    let smaller: number[] = [];
-    for (const tier of [...tiers.keys()].sort((a, b) => a - b)) {
-      smaller = [...smaller, ...tiers.get(tier)!];
-      if (tiers.get(tier)!.length >= most || smaller.length >= 2 * most) chosen = smaller;
-    }
-    if (chosen.length < 2) return;
-    this.transaction(() => this.#merge(chosen));
-  }
-
-  #merge(chosen: number[]): void {
-    const marks = chosen.map(() => "?").join(",");
-    const tables = this.all(`SELECT id, chunks FROM segment WHERE id IN (${marks})`, ...chosen)
-      .map((row) => ({
-        id: Number(row.id),
-        entries: [...decodeChunkTable(row.chunks as Uint8Array)],
-      }))
-      .sort((a, b) => a.entries[0]!.chunk - b.entries[0]!.chunk);
-    const entries = tables.flatMap((table) => table.entries).sort((a, b) => a.chunk - b.chunk);
-    const alive = new Uint8Array(entries.at(-1)!.chunk + 1);
-    for (const entry of entries) alive[entry.chunk] = 1;
-    const merger = new PostingsMerger(alive);
-    const target = this.run("INSERT INTO segment(chunks) VALUES (?)", encodeChunkTable(entries));
-    // By term, and for each in the order of the chunks.
-    const order = tables.map((table, at) => `WHEN ${table.id} THEN ${at}`).join(" ");
-    const rows = this.database.prepare(
-      `SELECT term, data FROM posting WHERE segment IN (${marks}) ORDER BY term, CASE segment ${order} END`,
-    ).iterate(...chosen) as Iterable<Row>;
-    let term: string | undefined;
-    let lists: Uint8Array[] = [];
-    const merged: [string, Uint8Array][] = [];
-    const flush = () => {
-      if (term === undefined) return;
-      const data = merger.merge(lists);
-      if (data.length) merged.push([term, data]);
-    };
-    for (const row of rows) {
-      if (row.term !== term) {
-        flush();
-        term = row.term as string;
-        lists = [];
-      }
-      lists.push(row.data as Uint8Array);
-    }
-    flush();
-    this.#insertPostings(target, merged);
-    this.run(`DELETE FROM posting WHERE segment IN (${marks})`, ...chosen);
-    this.run(`DELETE FROM segment WHERE id IN (${marks})`, ...chosen);
   }
 
   known(): Map<string, KnownFile> {
@@ -588,33 +483,9 @@ export class Store {
     );
   }
 
-  // --- text index -------------------------------------------------------------------------------------------------
-
-  segments(): { id: number; chunks: Uint8Array }[] {
-    return this.all("SELECT id, chunks FROM segment ORDER BY id").map((row) => ({
-      id: Number(row.id),
-      chunks: row.chunks as Uint8Array,
-    }));
-  }
-
   /** One more than the highest id that a chunk ever had. */
   chunkIdLimit(): number {
     return Number(this.meta("next_chunk") ?? 0);
-  }
-
-  posting(segment: number, term: string): Uint8Array | undefined {
-    return this.get("SELECT data FROM posting WHERE segment = ? AND term = ?", segment, term)
-      ?.data as Uint8Array | undefined;
-  }
-
-  /** Terms of a segment in `[from, to)`. */
-  terms(segment: number, from: string, to: string): string[] {
-    return this.all(
-      "SELECT term FROM posting WHERE segment = ? AND term >= ? AND term < ?",
-      segment,
-      from,
-      to,
-    ).map((row) => row.term as string);
   }
 
   /** Ids of the files that import a file. An import of a whole package (several files) says nothing about one of them. */
@@ -647,139 +518,4 @@ export class Store {
     this.run("DELETE FROM summary_text WHERE rowid = ?", row.id!);
     this.run("DELETE FROM summary WHERE id = ?", row.id!);
   }
-}
-
-const FILE_COLUMNS =
-  "id, path, language, bytes, hash, lines, first_chunk, chunk_count, definition_count";
-
-function fileRow(row: Row): FileRow {
-  return {
-    id: Number(row.id),
-    path: row.path as string,
-    language: row.language as string,
-    bytes: Number(row.bytes),
-    hash: row.hash as string,
-    lines: Number(row.lines),
-    firstChunk: Number(row.first_chunk),
-    chunkCount: Number(row.chunk_count),
-    definitionCount: Number(row.definition_count),
-  };
-}
-
-function chunkRow(row: Row): ChunkRow {
-  return {
-    id: Number(row.id),
-    file: Number(row.file),
-    start: Number(row.start),
-    end: Number(row.end),
-    startLine: Number(row.start_line),
-    endLine: Number(row.end_line),
-    nodeType: row.node_type as string,
-    nodeName: row.node_name as string,
-    parentNodes: parseList(row.parents as string),
-    dependencies: parseList(row.dependencies as string),
-    tokens: Number(row.tokens),
-  };
-}
-
-function definitionRow(row: Row): DefinitionRow {
-  return {
-    file: Number(row.file),
-    name: row.name as string,
-    kind: row.kind as Definition["kind"],
-    container: parseList(row.container as string),
-    start: Number(row.start),
-    declaration: Number(row.declaration),
-    nameStart: Number(row.name_start),
-    body: Number(row.body),
-    end: Number(row.end),
-    startLine: Number(row.start_line),
-    endLine: Number(row.end_line),
-    exported: row.exported === 1,
-  };
-}
-
-const DEFINITION_KINDS: readonly Definition["kind"][] = [
-  "class",
-  "interface",
-  "trait",
-  "struct",
-  "enum",
-  "type",
-  "function",
-  "method",
-  "property",
-  "enum_member",
-  "variable",
-  "constant",
-  "module",
-  "macro",
-  "section",
-  "key",
-  "test",
-];
-const TOP_LEVEL = 32;
-
-/** For each chunk of a file, the names whose place is in it: a line each, behind a character for kind and level. */
-function packNames(file: SourceFile): string[] {
-  const names = file.chunks.map(() => "");
-  let at = 0;
-  for (const { name, kind, container, nameStart } of file.definitions) {
-    while (at > 0 && file.chunks[at]!.start > nameStart) at--;
-    while (at < names.length - 1 && file.chunks[at + 1]!.start <= nameStart) at++;
-    const code = DEFINITION_KINDS.indexOf(kind) + (container.length === 0 ? TOP_LEVEL : 0);
-    if (at < names.length) {
-      names[at] += `${String.fromCharCode(64 + code)}${name.replaceAll("\n", " ")}\n`;
-    }
-  }
-  return names;
-}
-
-function unpackNames(packed: string): NameRow[] {
-  if (packed === "") return [];
-  return packed.slice(0, -1).split("\n").map((line) => {
-    const code = line.charCodeAt(0) - 64;
-    return {
-      name: line.slice(1),
-      kind: DEFINITION_KINDS[code % TOP_LEVEL]!,
-      isTopLevel: code >= TOP_LEVEL,
-    };
-  });
-}
-
-const IMPORT_KINDS: readonly Import["kind"][] = ["import", "reexport", "require", "dynamic"];
-
-/** An import as it is kept: specifier, line, kind and type-only in one number, then names and their aliases in turn. */
-type PackedImport = [specifier: string, line: number, flags: number, ...names: string[]];
-
-function packImports(imports: readonly Import[]): string {
-  if (imports.length === 0) return "";
-  return JSON.stringify(imports.map(({ specifier, line, kind, names, typeOnly }): PackedImport => [
-    specifier,
-    line,
-    IMPORT_KINDS.indexOf(kind) * 2 + (typeOnly ? 1 : 0),
-    // An alias that is the name itself is left empty.
-    ...names.flatMap(({ name, alias }) => [name, alias === name ? "" : alias]),
-  ]));
-}
-
-function unpackImports(packed: string | undefined): Import[] {
-  if (!packed) return [];
-  return (JSON.parse(packed) as PackedImport[]).map(([specifier, line, flags, ...flat]) => {
-    const names: { name: string; alias: string }[] = [];
-    for (let at = 0; at < flat.length; at += 2) {
-      names.push({ name: flat[at]!, alias: flat[at + 1] || flat[at]! });
-    }
-    return { specifier, line, kind: IMPORT_KINDS[flags >> 1]!, names, typeOnly: flags % 2 === 1 };
-  });
-}
-
-/** Lists are kept as JSON, the empty one as the empty string. */
-function list(values: readonly string[]): string {
-  return values.length ? JSON.stringify(values) : "";
-}
-
-const EMPTY: readonly string[] = [];
-function parseList(json: string): readonly string[] {
-  return json ? JSON.parse(json) : EMPTY;
 }

@@ -28,7 +28,6 @@ const LONG_FILES: Record<string, string> = {
   "ingest/resolve_javascript.ts":
     "the compiler's rules of module resolution, which only make sense together",
   "rag/graph.ts": "the questions to the graph and the build that they share",
-  "rag/store.ts": "every statement on the index, next to the schema that it depends on",
 };
 
 /** Loading one of these costs more than a whole `search` may take, so no static import may reach it from `main.ts`. */

@@ -362,7 +362,7 @@ Deno.test("many small ingests end in few segments", async () => {
       write(folder, { [`src/extra${at}.ts`]: `export const extra${at} = "steam";\n` });
       await memory.absorb(readTree(folder, memory.known()));
     }
-    assert.ok(memory.store.segments().length < 10);
+    assert.ok(memory.store.segments.all().length < 10);
     assert.equal(memory.search("extra17")[0]!.path, "src/extra17.ts");
   });
 });

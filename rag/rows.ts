@@ -1,0 +1,190 @@
+/**
+ * Rows of the index as values, and the packed forms that columns hold.
+ *
+ * Pure. What must hold: what is packed comes back the same; `store.ts` keeps it.
+ *
+ * Packed forms
+ * - lists of names: JSON, the empty list as the empty string;
+ * - what a chunk defines: a line a name, behind one character: 64 + kind, + 32 at top level;
+ * - imports: JSON of `[specifier, line, kind * 2 + type-only, name, alias, …]`, an alias that is the name itself left empty.
+ */
+import type { SQLInputValue } from "node:sqlite";
+import type { Chunk, Definition, Import, SourceFile } from "../ingest/mod.ts";
+
+/** A row as SQLite gives it. */
+export type Row = Record<string, SQLInputValue>;
+
+/** A row of `file` without its text. */
+export interface FileRow {
+  readonly id: number;
+  readonly path: string;
+  readonly language: string;
+  readonly bytes: number;
+  readonly hash: string;
+  readonly lines: number;
+  readonly firstChunk: number;
+  readonly chunkCount: number;
+  readonly definitionCount: number;
+}
+
+/** A row of `chunk`: the chunk as ingest made it, and where it is kept. */
+export interface ChunkRow extends Omit<Chunk, "size"> {
+  readonly id: number;
+  readonly file: number;
+  readonly tokens: number;
+}
+
+/** A definition and the file it stands in. */
+export interface DefinitionRow extends Definition {
+  readonly file: number;
+}
+
+/** A definition as ranking sees it. */
+export interface NameRow {
+  readonly name: string;
+  readonly kind: Definition["kind"];
+  /** No scope encloses it. */
+  readonly isTopLevel: boolean;
+}
+
+/** Columns of `file` without the large ones. */
+export const FILE_COLUMNS =
+  "id, path, language, bytes, hash, lines, first_chunk, chunk_count, definition_count";
+
+/** From the columns `FILE_COLUMNS`. */
+export function fileRow(row: Row): FileRow {
+  return {
+    id: Number(row.id),
+    path: row.path as string,
+    language: row.language as string,
+    bytes: Number(row.bytes),
+    hash: row.hash as string,
+    lines: Number(row.lines),
+    firstChunk: Number(row.first_chunk),
+    chunkCount: Number(row.chunk_count),
+    definitionCount: Number(row.definition_count),
+  };
+}
+
+/** From all columns of `chunk`. */
+export function chunkRow(row: Row): ChunkRow {
+  return {
+    id: Number(row.id),
+    file: Number(row.file),
+    start: Number(row.start),
+    end: Number(row.end),
+    startLine: Number(row.start_line),
+    endLine: Number(row.end_line),
+    nodeType: row.node_type as string,
+    nodeName: row.node_name as string,
+    parentNodes: parseList(row.parents as string),
+    dependencies: parseList(row.dependencies as string),
+    tokens: Number(row.tokens),
+  };
+}
+
+/** From all columns of `definition`. */
+export function definitionRow(row: Row): DefinitionRow {
+  return {
+    file: Number(row.file),
+    name: row.name as string,
+    kind: row.kind as Definition["kind"],
+    container: parseList(row.container as string),
+    start: Number(row.start),
+    declaration: Number(row.declaration),
+    nameStart: Number(row.name_start),
+    body: Number(row.body),
+    end: Number(row.end),
+    startLine: Number(row.start_line),
+    endLine: Number(row.end_line),
+    exported: row.exported === 1,
+  };
+}
+
+const DEFINITION_KINDS: readonly Definition["kind"][] = [
+  "class",
+  "interface",
+  "trait",
+  "struct",
+  "enum",
+  "type",
+  "function",
+  "method",
+  "property",
+  "enum_member",
+  "variable",
+  "constant",
+  "module",
+  "macro",
+  "section",
+  "key",
+  "test",
+];
+const TOP_LEVEL = 32;
+
+/** For each chunk of a file, the names whose place is in it: a line each, behind a character for kind and level. */
+export function packNames(file: SourceFile): string[] {
+  const names = file.chunks.map(() => "");
+  let at = 0;
+  for (const { name, kind, container, nameStart } of file.definitions) {
+    while (at > 0 && file.chunks[at]!.start > nameStart) at--;
+    while (at < names.length - 1 && file.chunks[at + 1]!.start <= nameStart) at++;
+    const code = DEFINITION_KINDS.indexOf(kind) + (container.length === 0 ? TOP_LEVEL : 0);
+    if (at < names.length) {
+      names[at] += `${String.fromCharCode(64 + code)}${name.replaceAll("\n", " ")}\n`;
+    }
+  }
+  return names;
+}
+
+/** What `packNames` made of one chunk. */
+export function unpackNames(packed: string): NameRow[] {
+  if (packed === "") return [];
+  return packed.slice(0, -1).split("\n").map((line) => {
+    const code = line.charCodeAt(0) - 64;
+    return {
+      name: line.slice(1),
+      kind: DEFINITION_KINDS[code % TOP_LEVEL]!,
+      isTopLevel: code >= TOP_LEVEL,
+    };
+  });
+}
+
+const IMPORT_KINDS: readonly Import["kind"][] = ["import", "reexport", "require", "dynamic"];
+
+/** An import as it is kept: specifier, line, kind and type-only in one number, then names and their aliases in turn. */
+type PackedImport = [specifier: string, line: number, flags: number, ...names: string[]];
+
+/** The column `imports`. */
+export function packImports(imports: readonly Import[]): string {
+  if (imports.length === 0) return "";
+  return JSON.stringify(imports.map(({ specifier, line, kind, names, typeOnly }): PackedImport => [
+    specifier,
+    line,
+    IMPORT_KINDS.indexOf(kind) * 2 + (typeOnly ? 1 : 0),
+    // An alias that is the name itself is left empty.
+    ...names.flatMap(({ name, alias }) => [name, alias === name ? "" : alias]),
+  ]));
+}
+
+/** What `packImports` made. */
+export function unpackImports(packed: string | undefined): Import[] {
+  if (!packed) return [];
+  return (JSON.parse(packed) as PackedImport[]).map(([specifier, line, flags, ...flat]) => {
+    const names: { name: string; alias: string }[] = [];
+    for (let at = 0; at < flat.length; at += 2) {
+      names.push({ name: flat[at]!, alias: flat[at + 1] || flat[at]! });
+    }
+    return { specifier, line, kind: IMPORT_KINDS[flags >> 1]!, names, typeOnly: flags % 2 === 1 };
+  });
+}
+
+/** Lists are kept as JSON, the empty one as the empty string. */
+export function list(values: readonly string[]): string {
+  return values.length ? JSON.stringify(values) : "";
+}
+
+const EMPTY: readonly string[] = [];
+function parseList(json: string): readonly string[] {
+  return json ? JSON.parse(json) : EMPTY;
+}
