@@ -4,10 +4,10 @@
  * Owns the reading of lines that hold a name. What must hold: every reference says how it was resolved; a line counts as a call by name
  * only if what stands before the name could lead to the definition.
  */
-import type { OutlineEntry } from "../rag/mod.ts";
+import { isTestPath, type OutlineEntry } from "../rag/mod.ts";
 import type { ContextItem, Reference } from "./driver.ts";
 import type { MemoryPort } from "./memory_port.ts";
-import { isCopy, isTestPath } from "./roles.ts";
+import { isCopy } from "./roles.ts";
 
 /** Lines that hold a name which one action returns. */
 export const MOST_REFERENCES = 80;

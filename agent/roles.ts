@@ -8,8 +8,6 @@ import { isTestPath } from "../rag/mod.ts";
 /** What a file can be for. */
 export type Role = "code" | "test" | "doc" | "example" | "config";
 
-export { isTestPath };
-
 /** What a file is for. */
 export function roleOf(path: string): Role {
   if (isTestPath(path)) return "test";
