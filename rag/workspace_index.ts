@@ -9,7 +9,7 @@ import { join } from "node:path";
 import type { SymbolGraph } from "./graph.ts";
 import { type Memory, openMemory, stateFolder } from "./memory.ts";
 import { NotIngestedError } from "./store.ts";
-import type { AbsorbReport } from "./types.ts";
+import type { AbsorbReport, KnownFile } from "./types.ts";
 
 /** How long a command that can do nothing without an index waits for another writer, in milliseconds. */
 const PATIENCE_MS = 60_000;
@@ -108,7 +108,7 @@ export class WorkspaceIndex {
   async absorb(memory: Memory, scope: readonly string[]): Promise<AbsorbReport> {
     const { signal, progress } = this.#place;
     progress({ phase: "listing files" });
-    return await memory.absorb(await this.#read(memory, scope), {
+    return await memory.absorb(await this.#read(memory, memory.known(), scope), {
       scope,
       signal,
       onProgress: ({ files, total, path }) =>
@@ -118,9 +118,10 @@ export class WorkspaceIndex {
 
   /** Number of files that the next ingest would store or forget. */
   async countStale(memory: Memory): Promise<number> {
-    const unseen = memory.known();
+    const known = memory.known();
+    const unseen = new Set(known.keys());
     let changed = 0;
-    for await (const event of await this.#read(memory, [])) {
+    for await (const event of await this.#read(memory, known, [])) {
       if (event.type === "file") {
         changed++;
         unseen.delete(event.file.path);
@@ -130,10 +131,14 @@ export class WorkspaceIndex {
     return changed + unseen.size;
   }
 
-  async #read(memory: Memory, scope: readonly string[]) {
+  async #read(
+    memory: Memory,
+    known: ReadonlyMap<string, KnownFile>,
+    scope: readonly string[],
+  ) {
     const { root, limit, signal } = this.#place;
     const { readTree } = await import("../ingest/mod.ts");
-    return readTree(root, memory.known(), {
+    return readTree(root, known, {
       scope: scope.length > 0 ? scope : limit === "" ? [] : [limit],
       signal,
       trustedBefore: memory.lastIngest(),
