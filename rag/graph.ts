@@ -316,53 +316,6 @@ export class SymbolGraph {
     };
   }
 
-  /** Number of files that import each file, by file id. */
-  importCounts(): Map<number, number> {
-    return this.#imports.importCounts();
-  }
-
-  /**
-   * The files that really declare a name which `path` only re-exports, with the name that each knows it by; empty where
-   * `path` declares it itself or does not know it.
-   */
-  reexportTargets(name: string, path: string): { path: string; name: string }[] {
-    const file = this.#byPath.get(path);
-    return file ? this.#reexported(name, file, new Set()) : [];
-  }
-
-  #reexported(
-    name: string,
-    file: GraphSourceFile,
-    seen: Set<string>,
-  ): { path: string; name: string }[] {
-    const key = `${file.id}:${name}`;
-    if (seen.has(key)) return [];
-    seen.add(key);
-    const imports = this.#source.imports(file.id);
-    const found = new Map<string, { path: string; name: string }>();
-    for (const { ordinal, to } of this.#imports.importsFrom(file.id)) {
-      const statement = imports[ordinal];
-      const target = this.#byId.get(to);
-      if (statement?.kind !== "reexport" || !target) continue;
-      for (const { name: exported, alias } of statement.names) {
-        const wanted = alias === name
-          ? exported
-          : exported === "*" && alias === "*"
-          ? name
-          : undefined;
-        if (wanted === undefined || wanted === "*") continue;
-        const declares = this.definitionsIn(target.id).some((definition) =>
-          definition.name === wanted && definition.exported && definition.container.length === 0
-        );
-        const places = declares
-          ? [{ path: target.path, name: wanted }]
-          : this.#reexported(wanted, target, seen);
-        for (const place of places) found.set(`${place.path}\0${place.name}`, place);
-      }
-    }
-    return [...found.values()];
-  }
-
   // ---- from words to definitions -----------------------------------------------------------------------------------
 
   #locate(target: string): Located[] {

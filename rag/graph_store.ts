@@ -135,14 +135,6 @@ export class GraphStore {
       .all() as unknown as ImportEdge[];
   }
 
-  /** Number of files that import each imported file. */
-  importCounts(): Map<number, number> {
-    const rows = this.#prepare(
-      "SELECT to_id AS id, count(DISTINCT from_id) AS count FROM import_edge GROUP BY to_id",
-    ).all();
-    return new Map(rows.map((row) => [row.id as number, row.count as number]));
-  }
-
   // ---- references --------------------------------------------------------------------------------------------------
 
   replaceReferences(references: StoredReferences): void {

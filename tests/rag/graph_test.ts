@@ -340,29 +340,6 @@ Deno.test("references of a read-only index are kept in memory", async () => {
   });
 });
 
-Deno.test("reexportTargets() and importCounts() answer from import edges alone", async () => {
-  await Workspace.with({
-    "index.ts":
-      'export * from "./a/index.ts";\nexport { inner as outer } from "./a/deep.ts";\nexport const own = 1;\n',
-    "a/index.ts": 'export * from "./deep.ts";\nexport * from "../index.ts";\n',
-    "a/deep.ts": "export const inner = 1;\nconst hidden = 2;\nexport default hidden;\n",
-  }, async ({ memory, graph }) => {
-    assert.deepEqual(graph.reexportTargets("inner", "index.ts"), [{
-      path: "a/deep.ts",
-      name: "inner",
-    }]);
-    assert.deepEqual(graph.reexportTargets("outer", "index.ts"), [{
-      path: "a/deep.ts",
-      name: "inner",
-    }]);
-    assert.deepEqual(graph.reexportTargets("none", "index.ts"), []);
-    const counts = graph.importCounts();
-    const count = (path: string) => counts.get(memory.store.file(path)!.id) ?? 0;
-    assert.deepEqual([count("a/deep.ts"), count("a/index.ts"), count("index.ts")], [2, 1, 1]);
-    await Promise.resolve();
-  });
-});
-
 Deno.test("refs() of Python go by name, scope and imports, and say so", async () => {
   await Workspace.with({
     "shop/__init__.py": "from .cart import total\n",
