@@ -5,6 +5,7 @@
  * starts at once; nothing here opens a connection.
  */
 import { existsSync } from "node:fs";
+import { relative, resolve } from "node:path";
 import config from "./deno.json" with { type: "json" };
 import {
   check,
@@ -13,6 +14,8 @@ import {
   findWorkspace,
   type HandlerContext,
   type Handlers,
+  ModelError,
+  openModelStore,
   type Result,
   runCommandLine,
   sha256,
@@ -20,18 +23,34 @@ import {
   Workspace,
   WorkspaceLockedError,
 } from "./kernel/mod.ts";
-import { type AbsorbReport, type Hit, openMemory, stateFolder, WorkspaceIndex } from "./rag/mod.ts";
+import {
+  type AbsorbReport,
+  chooseEmbedder,
+  type ChosenEmbedder,
+  DEFAULT_EMBEDDER,
+  EmbedderError,
+  type Hit,
+  type Memory,
+  type ModelFiles,
+  NO_EMBEDDER,
+  openMemory,
+  type QuestionVector,
+  stateFolder,
+  WorkspaceIndex,
+} from "./rag/mod.ts";
 
 const handlers: Handlers = {
   async ask({ question, repo, refresh }, context) {
     const workspace = locate(repo);
-    using memory = await indexOf(workspace, "ask", context).open(refresh);
+    await using embedder = embedderOf(workspace, context);
+    using memory = await indexOf(workspace, "ask", context, embedder).open(refresh);
     const { answerQuestion } = await import("./agent/mod.ts");
     // A question does not wait for the compiler; what it found for an earlier `refs` or `impact` is used.
     const graph = await memory.graph();
     return await answerQuestion(question, memory, {
       root: workspace.root,
       graph: graph.isCurrent() ? graph : undefined,
+      vector: (text) => vectorOf(text, memory, embedder, context),
       signal: context.signal,
       onStep: ({ step, action }) =>
         context.progress({ phase: "thinking, step", done: step, detail: action }),
@@ -41,11 +60,13 @@ const handlers: Handlers = {
   async *search(input, context) {
     const workspace = locate(input.repo);
     const queries = input.query === undefined ? await readQueries(input.queries!) : [input.query];
-    using memory = await indexOf(workspace, "search", context).open(input.refresh);
+    await using embedder = embedderOf(workspace, context);
+    using memory = await indexOf(workspace, "search", context, embedder).open(input.refresh);
     const { limit, files, path, lang: language, kind, symbol } = input;
     for (const query of queries) {
       context.signal.throwIfAborted();
-      const hits = memory.search(query, { limit, files, path, language, kind, symbol });
+      const vector = await vectorOf(query, memory, embedder, context);
+      const hits = memory.search(query, { limit, files, path, language, kind, symbol, vector });
       yield { query, results: hits.map(searchResult) };
       if (input.query !== undefined) await noteStale(workspace, hits, context);
     }
@@ -141,6 +162,10 @@ const handlers: Handlers = {
     const scope = paths.includes("") ? [] : paths;
     if (input.dry_run) return yield* dryRun(workspace, limit, scope, context);
     workspace.requireWritable();
+    const named = input.embedder && anchored(input.embedder, workspace);
+    await using embedder = embedderOf(workspace, context, named);
+    // A model that cannot be opened is known before anything is thrown away.
+    if (named !== undefined || input.rebuild) await embedder?.open();
     // Watching begins before the first pass, so that no change falls between the two.
     const batches = input.watch ? watchFolder(workspace.root, context.signal) : undefined;
     let next = batches?.next();
@@ -148,7 +173,11 @@ const handlers: Handlers = {
       using _lock = await workspace.lock("ingest", input.wait * 1000, context);
       if (input.root !== undefined) workspace.limit = limit;
       using memory = openMemory(workspace.root, { rebuild: input.rebuild });
-      yield ingestReport(await indexOf(workspace, "ingest", context).absorb(memory, scope));
+      const index = indexOf(workspace, "ingest", context, embedder);
+      index.requireEmbedder(memory);
+      if (named !== undefined) workspace.embedder = named;
+      if (named === NO_EMBEDDER) memory.forgetVectors();
+      yield ingestReport(await index.absorb(memory, scope));
     }
     for (; next !== undefined; next = batches!.next()) {
       const { value: batch, done } = await next;
@@ -159,7 +188,7 @@ const handlers: Handlers = {
       using memory = openMemory(workspace.root);
       // An ignore file decides about files that did not change themselves.
       const all = changed.some((path) => /(^|\/)\.(git|batos)ignore$/.test(path));
-      const index = indexOf(workspace, "ingest --watch", context);
+      const index = indexOf(workspace, "ingest --watch", context, embedder);
       const report = await index.absorb(memory, all ? scope : changed);
       if (report.changed + report.removed > 0) yield ingestReport(report);
     }
@@ -168,11 +197,17 @@ const handlers: Handlers = {
   async status({ repo }, context) {
     const workspace = locate(repo);
     using memory = openMemory(workspace.root, { readOnly: true });
-    const { indexBytes: index_bytes, sourceBytes: source_bytes, ...rest } = memory.status();
+    const {
+      indexBytes: index_bytes,
+      sourceBytes: source_bytes,
+      vectorsState: vectors_state,
+      ...rest
+    } = memory.status();
     return {
       ...rest,
       index_bytes,
       source_bytes,
+      vectors_state,
       stale: await indexOf(workspace, "status", context).countStale(memory),
     };
   },
@@ -214,9 +249,99 @@ function at(root: string): Workspace {
   return new Workspace(root, stateFolder(root));
 }
 
+/** What gives chunks and questions their vectors: what was named now, else for this workspace, else what ships. */
+function embedderOf(
+  workspace: Workspace,
+  context: HandlerContext,
+  named = workspace.embedder ?? DEFAULT_EMBEDDER,
+): ChosenEmbedder | undefined {
+  return chooseEmbedder(named, async (reference, forms) => {
+    try {
+      return await locateModel(reference, forms, workspace, context);
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      throw new EmbedderError(error.message, { cause: error });
+    }
+  });
+}
+
+/** What stands for a file of one's own in the name of a model. */
+const PATH = /^(?:\.{0,2}[\\/]|[A-Za-z]:[\\/])/;
+
+/** The name of an embedder as it is remembered: a path that was meant from the current folder, from the root of the workspace. */
+function anchored(embedder: string, { root }: Workspace): string {
+  const [, kind, model = ""] = /^(transformers:|llama:)(.*)$/s.exec(embedder) ?? [];
+  if (!PATH.test(model)) return embedder;
+  const path = resolve(model);
+  const inner = relative(root, path).replaceAll("\\", "/");
+  return kind +
+    (PATH.test(inner) || inner === ".." || inner.startsWith("../") ? path : `./${inner}`);
+}
+
+/** Where a model's files are: in the store, or there soon; a path is meant from the root of the workspace. */
+async function locateModel(
+  given: string,
+  forms: readonly ModelFiles[] | undefined,
+  { root }: Workspace,
+  { progress, signal }: HandlerContext,
+): Promise<string> {
+  const store = await openModelStore({ howToPermit: 'run it as "deno task with-models …"' });
+  const reference = PATH.test(given)
+    ? resolve(root, given)
+    : /^(?:hf:|https?:|[.~])/.test(given)
+    ? given
+    : `hf:${given}`;
+  const choices = forms ?? [undefined];
+  for (const form of choices) {
+    const path = store.find(reference, form?.required);
+    if (path !== undefined) return path;
+  }
+  for (const form of choices) {
+    try {
+      return await store.pull(reference, {
+        files: form,
+        signal,
+        onProgress: ({ file, done, total }) =>
+          progress({ phase: "downloading", done, total, detail: file }),
+      });
+    } catch (error) {
+      // A hub may have the weights in another form.
+      const isLast = form === choices.at(-1);
+      if (isLast || !(error instanceof ModelError && error.kind === "missing")) throw error;
+    }
+  }
+  throw new Error(`locate model "${given}": no form of it was asked for`);
+}
+
+/** The vector of a question; a model that cannot be used now costs the vectors, not the answer. */
+async function vectorOf(
+  text: string,
+  memory: Memory,
+  embedder: ChosenEmbedder | undefined,
+  context: HandlerContext,
+): Promise<QuestionVector | undefined> {
+  if (embedder === undefined || memory.vectorsState() === "none") return undefined;
+  try {
+    return await memory.embedQuestion(embedder, text, context.signal);
+  } catch (error) {
+    if (!(error instanceof EmbedderError)) throw error;
+    context.progress({
+      phase: "",
+      detail: `${error.message}; going on without vectors`,
+      note: true,
+    });
+  }
+}
+
 /** The index of a workspace, for one command. */
-function indexOf(workspace: Workspace, command: string, context: HandlerContext): WorkspaceIndex {
+function indexOf(
+  workspace: Workspace,
+  command: string,
+  context: HandlerContext,
+  embedder?: ChosenEmbedder,
+): WorkspaceIndex {
   return new WorkspaceIndex({
+    embedder,
     root: workspace.root,
     limit: workspace.limit,
     lock: (timeoutMs) => {
@@ -351,20 +476,16 @@ async function checkIndex(workspace: Workspace, context: HandlerContext) {
 async function checkVectors(workspace: Workspace) {
   if (!workspace.hasIndex) return { status: "ok", detail: "none: there is no index yet" } as const;
   using memory = openMemory(workspace.root, { readOnly: true });
-  const model = memory.vectors.model();
-  if (model === undefined) {
+  const { embedder, vectors, chunks, vectorsState } = memory.status();
+  if (vectorsState === "partial") {
     return {
-      status: "ok",
-      detail: "none: no embedder is attached, sqlite-vec stays unloaded",
+      status: "warning",
+      detail: `${vectors} of ${chunks} by "${embedder}": not used until they are complete`,
+      remedy: 'run "batos ingest"',
     } as const;
   }
-  return memory.store.mayLoadExtensions
-    ? { status: "ok", detail: `${memory.vectors.count()} of "${model.id}"` } as const
-    : {
-      status: "warning",
-      detail: `those of "${model.id}" are not used: native code is not permitted`,
-      remedy: "run with --allow-ffi",
-    } as const;
+  const detail = vectorsState === "none" ? "none" : `${vectors} by "${embedder}"`;
+  return { status: "ok", detail } as const;
 }
 
 function searchResult(hit: Hit): Result<"search">["results"][number] {

@@ -6,7 +6,7 @@
  * `git` only after they were found in the index; text from files is returned, never interpreted.
  */
 import { z } from "zod";
-import type { Hit } from "../rag/mod.ts";
+import type { Hit, QuestionVector } from "../rag/mod.ts";
 import type { ContextItem } from "./driver.ts";
 import type { MemoryPort } from "./memory_port.ts";
 import { type GraphPort, referencesByGraph, referencesByName } from "./references.ts";
@@ -28,6 +28,9 @@ const path = z.string().max(1024).describe(
 const name = z.string().min(1).max(200).describe("exact name of a definition");
 const line = z.int().min(1).max(10_000_000);
 
+/** Gives a question the vector that memory searches by; undefined where the index has none. */
+export type Embed = (question: string) => Promise<QuestionVector | undefined>;
+
 /** What an action works on. */
 export interface World {
   readonly memory: MemoryPort;
@@ -38,6 +41,8 @@ export interface World {
   readonly signal: AbortSignal | undefined;
   /** The symbol graph, where there is one. */
   readonly graph?: GraphPort | undefined;
+  /** The vector of a question, where the index has vectors. */
+  readonly vector?: Embed | undefined;
   /** Milliseconds left to the run. */
   readonly ms: number;
 }
@@ -127,9 +132,9 @@ export async function perform(
   world.signal?.throwIfAborted();
   switch (step.action) {
     case "search":
-      return search(step.arguments, world);
+      return await search(step.arguments, world);
     case "descend":
-      return descend(step.arguments, world);
+      return await descend(step.arguments, world);
     case "read":
       return read(step.arguments, world);
     case "references":
@@ -139,7 +144,7 @@ export async function perform(
   }
 }
 
-function search(args: Arguments<"search">, world: World): Observation {
+async function search(args: Arguments<"search">, world: World): Promise<Observation> {
   const { query, level, k } = args;
   const { memory } = world;
   const folder = args.path?.replace(/^\.\//, "").replace(/\/+$/, "");
@@ -154,10 +159,11 @@ function search(args: Arguments<"search">, world: World): Observation {
       items: found.map((summary) => ({ type: "summary", summary })),
     };
   }
-  const found = memory.search(
-    query,
-    folder ? { limit: k, path: globBelow(folder, memory) } : { limit: k },
-  );
+  const found = memory.search(query, {
+    limit: k,
+    ...(folder && { path: globBelow(folder, memory) }),
+    vector: await world.vector?.(query),
+  });
   return {
     summary: found.length
       ? `${found.length} chunks: ${
@@ -195,7 +201,7 @@ function literalGlob(path: string): string {
   return path.replace(/[\\*?{}[\]()!+@|]/g, "\\$&");
 }
 
-function descend(args: Arguments<"descend">, world: World): Observation {
+async function descend(args: Arguments<"descend">, world: World): Promise<Observation> {
   const { memory, query } = world;
   const asked = args.path.replace(/^\.\//, "").replace(/\/+$/, "");
   const found = resolvePath(asked, memory);
@@ -209,7 +215,11 @@ function descend(args: Arguments<"descend">, world: World): Observation {
   }
   const entries = memory.outline(found);
   const best = query
-    ? memory.search(query, { path: literalGlob(found), limit: DESCENT_CHUNKS })
+    ? memory.search(query, {
+      path: literalGlob(found),
+      limit: DESCENT_CHUNKS,
+      vector: await world.vector?.(query),
+    })
     : [];
   const all = memory.chunks(found);
   // Chunks without a word of the query follow in the order of the file.

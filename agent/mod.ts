@@ -9,6 +9,7 @@
  * @module
  */
 import { loadTokenCounter } from "../rag/mod.ts";
+import type { Embed } from "./actions.ts";
 import { checkCitations, type Citation } from "./citations.ts";
 import type { Driver, StepRecord } from "./driver.ts";
 import { ExtractiveDriver } from "./extractive.ts";
@@ -17,7 +18,7 @@ import type { MemoryPort } from "./memory_port.ts";
 import type { GraphPort } from "./references.ts";
 import { QueryMorph, type StepEvent } from "./query_morph.ts";
 
-export { type ActionName, parseStep, STEP, type Step } from "./actions.ts";
+export { type ActionName, type Embed, parseStep, STEP, type Step } from "./actions.ts";
 export { checkCitations, type Citation, type CitationStatus } from "./citations.ts";
 export type { ContextItem, Driver, MorphState, RefinedQuery, StepRecord } from "./driver.ts";
 export { ExtractiveDriver } from "./extractive.ts";
@@ -38,6 +39,8 @@ export interface AskOptions {
   readonly root: string;
   /** The symbol graph: who calls what, by the compiler. Without it names are looked for in the text. */
   readonly graph?: GraphPort;
+  /** Vectors of questions, by the embedder of the index. Without it search goes by words, paths and names. */
+  readonly vector?: Embed;
   readonly budget?: Partial<Budget>;
   /** The extractive driver when absent. */
   readonly driver?: Driver;
@@ -95,6 +98,7 @@ export async function answerQuestion(
     policy,
     memory,
     graph: options.graph,
+    vector: options.vector,
     root: options.root,
     governor,
     signal: options.signal,

@@ -8,7 +8,15 @@
  */
 
 import type { Governor, Prompt } from "./governor.ts";
-import { actionKey, LONGEST_QUERY, parseStep, perform, type Step, type World } from "./actions.ts";
+import {
+  actionKey,
+  type Embed,
+  LONGEST_QUERY,
+  parseStep,
+  perform,
+  type Step,
+  type World,
+} from "./actions.ts";
 import type { ContextItem, Driver, MorphState, RefinedQuery, StepRecord } from "./driver.ts";
 import type { MemoryPort } from "./memory_port.ts";
 import type { GraphPort } from "./references.ts";
@@ -40,6 +48,7 @@ export interface MorphParts {
   readonly policy: Driver;
   readonly memory: MemoryPort;
   readonly graph?: GraphPort | undefined;
+  readonly vector?: Embed | undefined;
   readonly root: string;
   readonly governor: Governor;
   readonly signal?: AbortSignal | undefined;
@@ -117,7 +126,7 @@ export class QueryMorph implements MorphState {
   }
 
   async act(step: Step) {
-    const { memory, graph, root, signal } = this.#parts;
+    const { memory, graph, vector, root, signal } = this.#parts;
     signal?.throwIfAborted();
     const key = actionKey(step);
     if (this.#done.has(key)) {
@@ -135,6 +144,7 @@ export class QueryMorph implements MorphState {
       memory,
       root,
       graph,
+      vector,
       query: this.refined_query.text,
       signal,
       ms: this.remaining.ms,

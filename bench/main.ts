@@ -68,6 +68,22 @@ const BENCHES: Readonly<Record<string, Bench>> = {
       return await benchQuery({ ...flags, parts: flags.part, log });
     },
   },
+  embed: {
+    about:
+      "the embedder that ships: NDCG@10 alone and beside the ranking, with intervals; its speed",
+    run: (flags, log) =>
+      withSets(flags, log, async ({ annotations, checkouts, leftOut }) => {
+        const { benchEmbed } = await import("./embed.ts");
+        return { ...await benchEmbed({ annotations, checkouts, log }), ...left(leftOut) };
+      }),
+  },
+  vectors: {
+    about: "time and recall of a search by vector at 10,000 and 100,000, beside sqlite-vec",
+    run: async (flags, log) => {
+      const { benchVectors } = await import("./vectors.ts");
+      return await benchVectors({ ...flags, log });
+    },
+  },
   tokens: {
     about: "relevant files within the first tokens read, and how well tokens are estimated",
     run: (flags, log) =>
@@ -136,8 +152,8 @@ Flags:
   --annotations DIR  annotated queries for retrieval, tokens and ask (default: bench/queries)
   --checkouts DIR    a checkout for each annotated repository, in a folder of its name
                      (default: made from npm packages where npm has the sources)
-  --corpus DIR       measure ingest (cold), query, graph or chunking on this folder (a copy of it) instead
-                     of the pinned corpora; kept as bench/results/NAME-FOLDER.json
+  --corpus DIR       measure ingest (cold), query, vectors, graph or chunking on this folder (a copy of it)
+                     instead of the pinned corpora; kept as bench/results/NAME-FOLDER.json
   --part PART        only this part, may be given several times; such a run is not kept
   --rounds N         repetitions of ingest runs (default: 3 cold, 5 parse and change, 1 million)
   --ablate           retrieval: what each part of the ranking is worth

@@ -53,6 +53,26 @@ interface TokensResult {
 
 type ChunkingResult = Readonly<Record<string, { files: number; splitters: Runs }>>;
 
+interface Ndcg {
+  readonly ndcg10_chunks: number;
+  readonly by_category: Readonly<Record<string, number>>;
+}
+
+interface EmbedResult {
+  readonly alone: Readonly<Record<string, Ndcg>>;
+  readonly words_paths_names: Ndcg;
+  readonly hybrid: Ndcg;
+  readonly difference: Readonly<
+    Record<
+      string,
+      { queries: number; mean_over_queries: number; interval_95: readonly [number, number] }
+    >
+  >;
+  readonly costs: Readonly<Record<string, number>>;
+}
+
+type VectorsResult = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
 interface AskResult {
   readonly all: Runs[string];
   readonly by_repository: Runs;
@@ -115,6 +135,8 @@ export function updateReadme(repository: string, results: string): string[] {
       [saved, ...readFolders<QueryResult>(results, "query")].map((one) => querySection(one.result))
         .join("\n\n"),
   );
+  add<EmbedResult>("embed", (saved) => embedSection(saved.result));
+  add<VectorsResult>("vectors", (saved) => vectorsSection(saved.result));
   add<TokensResult>("tokens", (saved) => tokensSection(saved.result));
   add<Runs>("graph", (saved) => graphSection(saved.result));
   add<ChunkingResult>(
@@ -166,7 +188,7 @@ export function retrievalChart(result: RetrievalResult): string {
     "Finding the right code: NDCG@10",
     `${result.all.queries} annotated queries over ${repositories} ${
       repositories === 1 ? "repository" : "repositories"
-    }; batos without a model`,
+    }; batos with the embedder that ships`,
     retrievalBars(result),
   );
 }
@@ -239,6 +261,52 @@ function ingestSection({ cold, parse, change, million }: IngestResult): string {
 function querySection(result: QueryResult): string {
   return Object.entries(result).map(([name, one]) =>
     runsTable(`${name}: ${formatCell(one.files)} files, ${formatCell(one.chunks)} chunks`, one.runs)
+  ).join("\n\n");
+}
+
+function embedSection(
+  { alone, words_paths_names, hybrid, difference, costs }: EmbedResult,
+): string {
+  const rows: [string, Ndcg][] = [
+    ...Object.entries(alone).map(([name, one]): [string, Ndcg] => [`vectors alone, ${name}`, one]),
+    ["ranking without vectors", words_paths_names],
+    ["ranking with vectors", hybrid],
+  ];
+  const categories = Object.keys(hybrid.by_category);
+  const signed = (value: number) => `${value < 0 ? "−" : "+"}${thousandths(Math.abs(value))}`;
+  return [
+    markdownTable(
+      ["NDCG@10, chunks", "all", ...categories],
+      rows.map(([name, one]) => [
+        name,
+        thousandths(one.ndcg10_chunks),
+        ...categories.map((category) => thousandths(one.by_category[category])),
+      ]),
+    ),
+    markdownTable(
+      ["what vectors add, mean over queries", "queries", "difference", "95 % interval"],
+      Object.entries(difference).map(([name, one]) => [
+        name.replaceAll("_", " "),
+        one.queries,
+        signed(one.mean_over_queries),
+        one.interval_95.map(signed).join(" to "),
+      ]),
+    ),
+    markdownTable(
+      ["costs", "figure"],
+      Object.entries(costs).map(([name, value]) => [name.replaceAll("_", " "), value]),
+    ),
+  ].join("\n\n");
+}
+
+function vectorsSection(result: VectorsResult): string {
+  return Object.entries(result).map(([name, one]) =>
+    Object.values(one).every((value) => typeof value === "object")
+      ? runsTable(name, one as Runs)
+      : markdownTable(
+        [name, "figure"],
+        Object.entries(one).map(([key, value]) => [key.replaceAll("_", " "), String(value)]),
+      )
   ).join("\n\n");
 }
 

@@ -17,7 +17,15 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { readTree } from "../ingest/mod.ts";
-import { DEFAULT_RANKING, type Memory, openMemory, type RankOptions } from "../rag/mod.ts";
+import {
+  chooseEmbedder,
+  DEFAULT_EMBEDDER,
+  DEFAULT_RANKING,
+  type IndexEmbedder,
+  type Memory,
+  openMemory,
+  type RankOptions,
+} from "../rag/mod.ts";
 import {
   byFile,
   fileRecallWithin,
@@ -83,7 +91,7 @@ export async function prepare(
   mkdirSync(dirname(join(folder, root)), { recursive: true });
   cpSync(join(checkout, root), join(folder, root), { recursive: true });
   const memory = openMemory(folder);
-  await memory.absorb(readTree(folder, memory.known(), { chunk }));
+  await memory.absorb(readTree(folder, memory.known(), { chunk }), { encoder: DEFAULT_EMBEDDER });
   return { annotations, memory, folder };
 }
 
@@ -92,11 +100,26 @@ export function dispose(prepared: Prepared): void {
   rmSync(prepared.folder, { recursive: true, force: true });
 }
 
-/** Runs every query of a prepared repository. */
-export function evaluate(prepared: Prepared, ranking: RankOptions = DEFAULT_RANKING): Outcome[] {
+/** The embedder that ships. */
+export function shippedEmbedder(): IndexEmbedder {
+  return chooseEmbedder(DEFAULT_EMBEDDER, () => {
+    throw new Error("the embedder that ships has no files to look for");
+  })!;
+}
+
+/**
+ * Runs every query of a prepared repository.
+ * @param embedder gives the queries their vectors; without one search goes by words, paths and names
+ */
+export async function evaluate(
+  prepared: Prepared,
+  ranking: RankOptions = DEFAULT_RANKING,
+  embedder: IndexEmbedder | undefined = shippedEmbedder(),
+): Promise<Outcome[]> {
   const { annotations, memory } = prepared;
-  return annotations.queries.map(({ query, category, relevant }) => {
-    const results = memory.search(query, { limit: RESULTS }, ranking);
+  return await Promise.all(annotations.queries.map(async ({ query, category, relevant }) => {
+    const vector = embedder && await memory.embedQuestion(embedder, query);
+    const results = memory.search(query, { limit: RESULTS, vector }, ranking);
     return {
       repo: annotations.repo,
       query,
@@ -106,7 +129,7 @@ export function evaluate(prepared: Prepared, ranking: RankOptions = DEFAULT_RANK
       recall: fileRecallWithin(byFile(results).slice(0, 10), relevant, Infinity),
       within: fileRecallWithin(results, relevant, TOKENS),
     };
-  });
+  }));
 }
 
 /** Mean over a repository's queries, then over repositories. */
@@ -125,6 +148,7 @@ export const ABLATIONS: Readonly<Record<string, Partial<RankOptions>>> = {
   "without re-export boost": { reexport: 0 },
   "without coherence": { coherence: 0 },
   "without file saturation": { saturation: 1 },
+  "without vectors": { vector: 0 },
   "without penalties": {
     testPenalty: 1,
     examplePenalty: 1,
@@ -148,7 +172,7 @@ export async function benchRetrieval(options: {
     for (const annotations of readAnnotations(options.annotations)) {
       prepared.push(await prepare(annotations, join(options.checkouts, annotations.repo)));
     }
-    const outcomes = prepared.flatMap((one) => evaluate(one));
+    const outcomes = (await Promise.all(prepared.map((one) => evaluate(one)))).flat();
     const figures = (list: readonly Outcome[]) => ({
       queries: list.length,
       ndcg10_chunks: round(byRepository(list, (o) => o.chunks)),
@@ -165,7 +189,8 @@ export async function benchRetrieval(options: {
     const ablation: Record<string, object> = {};
     if (options.ablate) {
       for (const [name, change] of Object.entries(ABLATIONS)) {
-        const other = prepared.flatMap((one) => evaluate(one, { ...DEFAULT_RANKING, ...change }));
+        const ranking = { ...DEFAULT_RANKING, ...change };
+        const other = (await Promise.all(prepared.map((one) => evaluate(one, ranking)))).flat();
         const differences = other.map((outcome, at) => outcome.chunks - outcomes[at]!.chunks);
         ablation[name] = {
           ndcg10_chunks: round(byRepository(other, (o) => o.chunks)),
@@ -187,6 +212,6 @@ export async function benchRetrieval(options: {
   }
 }
 
-function round(value: number): number {
+export function round(value: number): number {
   return Math.round(value * 10_000) / 10_000;
 }

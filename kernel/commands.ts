@@ -360,6 +360,7 @@ export const commands = {
       ["ingest --dry-run", "which files, and why others are left out"],
       ["ingest src docs/guide.md", "only what is below these"],
       ["ingest --watch", "go on as files change, until Ctrl-C"],
+      ["ingest --rebuild --embedder transformers:OWNER/MODEL", "vectors by a model of your own"],
     ],
     positionals: ["paths"],
     input: z.object({
@@ -371,6 +372,11 @@ export const commands = {
         z.string().min(1).optional(),
         "Limit the workspace to a subfolder; paths stay relative to the repository",
         { placeholder: "SUBDIR" },
+      ),
+      embedder: field(
+        z.string().min(1).optional(),
+        "What makes vectors, from now on: static (ships), none, transformers:OWNER/MODEL, llama:OWNER/MODEL/FILE.gguf",
+        { placeholder: "NAME" },
       ),
       dry_run: field(z.boolean().default(false), "List files with reasons, write nothing"),
       rebuild: field(z.boolean().default(false), "Throw the index away and build it anew"),
@@ -399,7 +405,11 @@ export const commands = {
       summaries: z.int().min(0),
       index_bytes: z.int().min(0),
       source_bytes: z.int().min(0),
-      embedder: z.string().nullable(),
+      embedder: field(z.string().nullable(), "Whose vectors are stored"),
+      vectors_state: field(
+        z.enum(["none", "partial", "complete"]),
+        "Searches use vectors when they are complete",
+      ),
       fingerprint: z.string(),
       stale: z.int().min(0),
       languages: field(z.record(z.string(), z.int().min(0)), "Files of each language"),

@@ -4,7 +4,7 @@
  * Start with `commands.ts`, the closed table of everything that batos can be asked to do; a door such as
  * `doors/cli.ts` serves that table, and handlers for it are handed in by `main.ts`. `workspace.ts` is the folder that is
  * worked on: `workspace_lock.ts` keeps a second writer out of it, `settings.ts` keeps what a person decided about it, `watch.ts`
- * tells what changes in it. `doctor.ts` checks what surrounds it.
+ * tells what changes in it. `models.ts` is the folder of models that all workspaces share. `doctor.ts` checks what surrounds it.
  *
  * @module
  */
@@ -24,6 +24,15 @@ export {
 export { type Check, check, checkSurroundings, writeProblem } from "./doctor.ts";
 export { type CommandLineOptions, runCommandLine } from "./doors/cli.ts";
 export { type Streams } from "./doors/terminal.ts";
+export type { DownloadProgress } from "./model_download.ts";
+export {
+  formatReference,
+  ModelError,
+  type ModelErrorKind,
+  type ModelReference,
+  parseReference,
+} from "./model_reference.ts";
+export type { ModelFiles, ModelStore, ModelStoreOptions, StoredModel } from "./models.ts";
 export { readSettings, type Settings, writeSettings } from "./settings.ts";
 export { watchFolder } from "./watch.ts";
 export { findWorkspace, sha256, Workspace } from "./workspace.ts";
@@ -33,3 +42,11 @@ export {
   WorkspaceLock,
   WorkspaceLockedError,
 } from "./workspace_lock.ts";
+
+import type { ModelStore, ModelStoreOptions } from "./models.ts";
+
+/** The folder of models, loaded when it is first needed: few commands have to do with one. */
+export async function openModelStore(options?: ModelStoreOptions): Promise<ModelStore> {
+  const { ModelStore } = await import("./models.ts");
+  return new ModelStore(options);
+}

@@ -10,6 +10,8 @@ import { z } from "zod";
 const schema = z.strictObject({
   /** Subfolder that the workspace is limited to, relative to its root; empty for all of it. */
   root: z.string().default(""),
+  /** Embedder that gives chunks and questions their vectors, as `ingest --embedder` names it; absent: the one that ships. */
+  embedder: z.string().min(1).optional(),
 });
 
 /** Settings of a workspace. */

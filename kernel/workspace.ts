@@ -53,7 +53,16 @@ export class Workspace {
   }
 
   set limit(path: string) {
-    writeSettings(this.folder, { root: path });
+    writeSettings(this.folder, { ...readSettings(this.folder), root: path });
+  }
+
+  /** Name of the embedder that was chosen; undefined where nobody chose one. */
+  get embedder(): string | undefined {
+    return readSettings(this.folder).embedder;
+  }
+
+  set embedder(name: string | undefined) {
+    writeSettings(this.folder, { ...readSettings(this.folder), embedder: name });
   }
 
   /** Whether a path is in what the workspace is limited to. */

@@ -5,6 +5,7 @@
  * answer.
  */
 import { BatchWriter, type WriterReply, type WriterRequest } from "./batch_writer.ts";
+import { openEncoder } from "./embed/encoder.ts";
 import { Store } from "./store.ts";
 
 interface Scope {
@@ -16,10 +17,16 @@ const scope = globalThis as unknown as Scope;
 let store: Store | undefined;
 let writer: BatchWriter | undefined;
 let failed: string | undefined;
+/** Opening takes its time: what comes meanwhile waits its turn. */
+let last: Promise<void> = Promise.resolve();
 
 scope.onmessage = ({ data }) => {
+  last = last.then(() => answer(data));
+};
+
+async function answer(request: WriterRequest): Promise<void> {
   try {
-    if (failed === undefined) perform(data);
+    if (failed === undefined) await perform(request);
   } catch (error) {
     failed = error instanceof Error ? error.message : String(error);
     writer?.stop();
@@ -27,13 +34,17 @@ scope.onmessage = ({ data }) => {
     store = writer = undefined;
   }
   scope.postMessage(failed === undefined ? {} : { error: failed });
-};
+}
 
-function perform(request: WriterRequest): void {
+async function perform(request: WriterRequest): Promise<void> {
   switch (request.type) {
     case "open":
       store = new Store(request.path);
-      writer = new BatchWriter(store, request.limit);
+      writer = new BatchWriter(
+        store,
+        request.limit,
+        request.encoder === undefined ? undefined : await openEncoder(request.encoder),
+      );
       break;
     case "files":
       for (const file of request.files) writer!.put(file);

@@ -6,8 +6,11 @@
  * committed, after `stop` whole batches are; at most a few files wait for the other thread, so memory stays bounded.
  */
 import type { SourceFile } from "../ingest/mod.ts";
+import type { ChunkEncoder, EncoderName } from "./embed/encoder.ts";
+import { namesOf } from "./rows.ts";
 import type { Store } from "./store.ts";
 import { Summariser } from "./summarise.ts";
+import { VectorStore } from "./vectors.ts";
 
 /** Takes files in, in the order of their paths. */
 export interface FileWriter {
@@ -24,24 +27,44 @@ export class BatchWriter implements FileWriter {
   #store: Store;
   #summariser: Summariser;
   #limit: number;
+  #vectors: VectorStore;
+  #encoder: ChunkEncoder | undefined;
   /** Paths of the batch that is under way; none when no transaction is open. */
   #paths: string[] = [];
   #characters = 0;
 
-  /** @param limit characters of source a transaction takes in */
-  constructor(store: Store, limit: number) {
+  /**
+   * @param limit characters of source a transaction takes in
+   * @param encoder gives each chunk its vector, in the transaction in which the chunk is stored
+   */
+  constructor(store: Store, limit: number, encoder?: ChunkEncoder) {
     this.#store = store;
+    this.#vectors = new VectorStore(store);
+    this.#encoder = encoder;
     this.#summariser = new Summariser(store);
     this.#limit = limit;
   }
 
+  /** @throws {VectorModelMismatchError} when the index has vectors of another model than the encoder's. */
   put(file: SourceFile): void {
+    const encoder = this.#encoder;
     if (this.#paths.length === 0) {
       this.#store.begin();
       this.#store.beginBatch();
+      if (encoder) this.#vectors.use(encoder.model);
     }
     this.#paths.push(file.path);
-    this.#store.putFile(file);
+    const id = this.#store.putFile(file);
+    if (encoder) {
+      const { path, text, chunks } = file;
+      this.#vectors.put(
+        id,
+        0,
+        chunks.map((chunk) =>
+          encoder.encode({ path, names: namesOf(chunk) }, text, chunk.start, chunk.end)
+        ),
+      );
+    }
     this.#summariser.file(file);
     this.#characters += file.text.length;
     if (this.#characters >= this.#limit) this.finish();
@@ -67,7 +90,12 @@ export class BatchWriter implements FileWriter {
 
 /** What the thread is told. */
 export type WriterRequest =
-  | { readonly type: "open"; readonly path: string; readonly limit: number }
+  | {
+    readonly type: "open";
+    readonly path: string;
+    readonly limit: number;
+    readonly encoder?: EncoderName;
+  }
   | { readonly type: "files"; readonly files: readonly SourceFile[] }
   | { readonly type: "finish" }
   | { readonly type: "stop" };
@@ -91,14 +119,15 @@ export class WorkerBatchWriter implements FileWriter {
   #underWay: Promise<void>[] = [];
   #answer: ((reply: WriterReply) => void)[] = [];
 
-  constructor(path: string, limit: number) {
+  /** Parameters as those of `BatchWriter`; the thread opens the store and the encoder for itself. */
+  constructor(path: string, limit: number, encoder?: EncoderName) {
     this.#worker = new Worker(new URL("./batch_worker.ts", import.meta.url), { type: "module" });
     this.#worker.onmessage = ({ data }: MessageEvent<WriterReply>) => this.#answer.shift()?.(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
       for (const answer of this.#answer.splice(0)) answer({ error: event.message });
     };
-    this.#send({ type: "open", path, limit });
+    this.#send({ type: "open", path, limit, encoder });
   }
 
   async put(file: SourceFile): Promise<void> {

@@ -7,7 +7,7 @@
 import type { DefinedName, FileFeatures } from "./file_features.ts";
 import { MASKED_CONCEPTS, type WeighedConcept, type WordScores } from "./lexical.ts";
 import type { Query } from "./query.ts";
-import type { IndexReader, Ranked, RankOptions } from "./rank.ts";
+import type { IndexReader, Ranked, RankOptions, Similarity } from "./rank.ts";
 
 /** So many chunks are looked at closely: with 400 the figures of the benchmark are the same, and a cold query takes twice as long. */
 const CLOSE_LOOK = 150;
@@ -40,7 +40,7 @@ export function gatherEvidence(
   words: WordScores,
   options: RankOptions,
   allowed: Uint8Array | undefined,
-  similarity: ReadonlyMap<number, number> | undefined,
+  similarity: Similarity | undefined,
 ): Ranked[] {
   const asked = words.concepts.filter((concept) => !concept.derived);
   const pathShares = sharesInPaths(asked, index);
@@ -61,6 +61,7 @@ export function gatherEvidence(
       const bonus = options.pathShare * (pathShares.get(file) ?? 0) +
         options.stemShare * names.shareOf(features.stemWords) +
         options.coherence * sums.get(file)! / highestSum +
+        options.vector * (similarity?.ofFile(file) ?? 0) +
         options.fileCoverage * coverage(maskOf(features, words.masks));
       files.set(file, evidence = { features, bonus, penalty: penaltyOf(features, query, options) });
     }
@@ -71,7 +72,6 @@ export function gatherEvidence(
     const { features, bonus, penalty } = fileEvidence(candidate.file);
     const defined = index.names(candidate.chunk);
     let score = candidate.lexical + bonus +
-      options.vector * (similarity?.get(candidate.chunk) ?? 0) +
       options.chunkCoverage * coverage(words.masks[candidate.chunk]!) +
       names.boost(defined, features, isDeclared);
     // Tests that stand beside the code they test, as in Rust.
@@ -112,7 +112,7 @@ function admit(
   pathShares: ReadonlyMap<number, number>,
   options: RankOptions,
   allowed: Uint8Array | undefined,
-  similarity: ReadonlyMap<number, number> | undefined,
+  similarity: Similarity | undefined,
 ): Candidate[] {
   const { scores, highest } = words;
   const scale = highest > 0 ? 1 / highest : 1;
@@ -121,7 +121,7 @@ function admit(
   let pool = words.matched;
   if (similarity) {
     pool = pool.concat(
-      [...similarity.keys()].filter((chunk) => scores[chunk] === 0 && passes(chunk)),
+      similarity.nearest.filter((chunk) => scores[chunk] === 0 && passes(chunk)),
     );
   }
   let chosen = pool;
@@ -131,7 +131,7 @@ function admit(
       const chunk = pool[at]!;
       priors[at] = scores[chunk]! * scale +
         options.pathShare * (pathShares.get(index.files[chunk]!) ?? 0) +
-        (similarity ? options.vector * (similarity.get(chunk) ?? 0) : 0);
+        (similarity ? options.vector * similarity.ofFile(index.files[chunk]!) : 0);
     }
     const threshold = thresholdOf(priors, CLOSE_LOOK);
     chosen = pool.filter((_chunk, at) => priors[at]! >= threshold);

@@ -1,7 +1,7 @@
 /**
  * The text index as ranking reads it, with what was read kept in memory for as long as nobody commits.
  *
- * Owns the caches of a process: chunk lengths, posting lists, path words, features of files. What must hold: `refresh()` is
+ * Owns the caches of a process: chunk lengths, posting lists, path words, features of files, vectors. What must hold: `refresh()` is
  * called at the start of every query; a commit of any process empties the caches, so a query never mixes two states.
  */
 import {
@@ -13,10 +13,13 @@ import {
   supersededFolders,
 } from "./file_features.ts";
 import { decodePostings, type Postings, spreadChunkTable } from "./postings.ts";
-import type { IndexReader } from "./rank.ts";
+import { highest } from "./embed/scan.ts";
+import type { IndexReader, Similarity } from "./rank.ts";
 import type { FileRow } from "./rows.ts";
 import type { Store } from "./store.ts";
 import { stemOf } from "./terms.ts";
+import type { QuestionVector } from "./types.ts";
+import { type LoadedVectors, requireSameModel, VectorStore } from "./vectors.ts";
 
 /** Posting lists kept decoded, counted in postings (6 bytes each); the rest is read again when needed. */
 const MOST_POSTINGS = 8_000_000;
@@ -48,6 +51,8 @@ export class IndexView implements IndexReader {
   #pathStems = new Map<number, ReadonlySet<string>>();
   #superseded: string[] = [];
   #importers = new Map<number, number[]>();
+  /** Read when a question first has a vector; null when not every chunk has one. */
+  #vectors: LoadedVectors | null | undefined;
 
   constructor(store: Store) {
     this.#store = store;
@@ -71,6 +76,7 @@ export class IndexView implements IndexReader {
     this.#importers.clear();
     this.#pathWords.clear();
     this.#pathStems.clear();
+    this.#vectors = undefined;
     const segments = this.#store.segments.all();
     this.#segments = segments.map((segment) => segment.id);
     const limit = this.#store.chunkIdLimit();
@@ -198,6 +204,64 @@ export class IndexView implements IndexReader {
     const row = this.#rows.get(file);
     return row && row.chunkCount ? row.firstChunk : -1;
   }
+
+  /** Whether every chunk has a vector, so that `similarity` knows how near they are. */
+  hasVectors(): boolean {
+    return this.#loadVectors() !== null;
+  }
+
+  #loadVectors(): LoadedVectors | null {
+    if (this.#vectors === undefined) this.#vectors = new VectorStore(this.#store).load() ?? null;
+    return this.#vectors;
+  }
+
+  /**
+   * How near all chunks are to a question; undefined as long as not every chunk has a vector, and for a question that says nothing.
+   * @param count how many of the nearest are wanted, of those that `allowed` lets pass
+   * @throws {VectorModelMismatchError} when the vector is of another model than those of the index.
+   */
+  similarity(
+    question: QuestionVector,
+    count: number,
+    allowed: Uint8Array | undefined,
+  ): Similarity | undefined {
+    const model = this.#vectors?.model ?? new VectorStore(this.#store).model();
+    if (model) requireSameModel(model, question.model);
+    const vectors = this.#loadVectors();
+    // All are equally near to a vector of zeros.
+    if (!vectors || question.values.every((value) => value === 0)) return undefined;
+    const { scan, chunks } = vectors;
+    const found = scan.similarities(question.values);
+    const similarities = new Float32Array(this.lengths.length).fill(-Infinity);
+    const best = new Map<number, number>();
+    for (let row = 0; row < chunks.length; row++) {
+      const chunk = chunks[row]!;
+      if (allowed && allowed[chunk] !== 1) continue;
+      const similarity = found[row]!;
+      similarities[chunk] = similarity;
+      const file = this.files[chunk]!;
+      if (similarity > (best.get(file) ?? -Infinity)) best.set(file, similarity);
+    }
+    const nearness = standardise(best);
+    return {
+      ofFile: (file) => nearness.get(file) ?? 0,
+      nearest: highest(similarities, count, allowed),
+    };
+  }
+}
+
+/** Values in standard deviations above their mean; what is below it counts 0, as do values that are all alike. */
+function standardise(values: ReadonlyMap<number, number>): Map<number, number> {
+  let mean = 0;
+  for (const value of values.values()) mean += value / values.size;
+  let variance = 0;
+  for (const value of values.values()) variance += (value - mean) ** 2 / values.size;
+  const deviation = Math.sqrt(variance);
+  const standard = new Map<number, number>();
+  for (const [key, value] of values) {
+    standard.set(key, deviation > 0 ? Math.max(0, value - mean) / deviation : 0);
+  }
+  return standard;
 }
 
 /** What all forms of a stem begin with: Porter2 changes a final y to i. */

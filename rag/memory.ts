@@ -11,6 +11,10 @@ import picomatch from "picomatch";
 import type { Problem, TreeEvent } from "../ingest/mod.ts";
 import type { FileWriter } from "./batch_writer.ts";
 import { docOf, signatureOf } from "./doc_text.ts";
+import type { IndexEmbedder } from "./embed/choose.ts";
+import type { Embedder } from "./embed/embedder.ts";
+import type { EncoderName } from "./embed/encoder.ts";
+import { embedPending, type EmbedPendingOptions } from "./embed_pending.ts";
 import type { SymbolGraph } from "./graph.ts";
 import { IndexView } from "./index_view.ts";
 import { analyseQuery } from "./query.ts";
@@ -18,13 +22,14 @@ import { DEFAULTS, rank, type RankOptions } from "./rank.ts";
 import type { DefinitionRow, FileRow } from "./rows.ts";
 import { DamagedIndexError, NotIngestedError, Store } from "./store.ts";
 import { Summaries } from "./summaries.ts";
-import { VectorStore } from "./vectors.ts";
+import { mismatch, requireSameModel, type VectorsState, VectorStore } from "./vectors.ts";
 import type {
   AbsorbReport,
   Filters,
   Hit,
   KnownFile,
   OutlineEntry,
+  QuestionVector,
   SearchOptions,
   Status,
   StoredFile,
@@ -60,6 +65,8 @@ export interface AbsorbOptions {
   readonly batchCharacters?: number;
   /** Bytes of files from which storing has a thread of its own; some eight million by default. */
   readonly threadFrom?: number;
+  /** Gives every chunk that is stored its vector, in the same transaction; without it they wait for `embedPending`. */
+  readonly encoder?: EncoderName;
 }
 
 /** Progress of an ingest: files and bytes seen of those planned. */
@@ -139,6 +146,7 @@ export class Memory implements Disposable {
    * Takes in a stream of the walk: stores what is new or changed in transactions of some megabytes, forgets what vanished,
    * renews import edges and summaries.
    * @throws {DOMException} AbortError when the signal fires; what was committed stays, the next run continues.
+   * @throws {VectorModelMismatchError} when the index has vectors of another model than the encoder's.
    */
   async absorb(
     events: AsyncIterable<TreeEvent>,
@@ -148,10 +156,12 @@ export class Memory implements Disposable {
     // Loaded here, so that a search does not wait for what only an ingest needs.
     const [
       { BatchWriter, WorkerBatchWriter },
+      { openEncoder },
       { Summariser },
       { steersImports, updateImportEdges },
     ] = await Promise.all([
       import("./batch_writer.ts"),
+      import("./embed/encoder.ts"),
       import("./summarise.ts"),
       import("./import_edges.ts"),
     ]);
@@ -166,6 +176,7 @@ export class Memory implements Disposable {
     let total = 0;
     const touched: { path: string; mtime: number }[] = [];
     const limit = options.batchCharacters ?? BATCH_CHARACTERS;
+    const { encoder } = options;
     let writer: FileWriter | undefined;
     let inThread = false;
 
@@ -184,8 +195,12 @@ export class Memory implements Disposable {
             changedPaths.add(event.file.path);
             problems.push(...event.file.problems);
             writer ??= inThread
-              ? new WorkerBatchWriter(this.store.path, limit)
-              : new BatchWriter(this.store, limit);
+              ? new WorkerBatchWriter(this.store.path, limit, encoder)
+              : new BatchWriter(
+                this.store,
+                limit,
+                encoder === undefined ? undefined : await openEncoder(encoder),
+              );
             await writer.put(event.file);
             break;
           case "unchanged":
@@ -259,8 +274,59 @@ export class Memory implements Disposable {
   }
 
   /**
+   * Embeds every chunk that has no vector yet, in order of the paths, in batches that are committed one by one: an interrupted run is
+   * continued by the next. Nobody is kept from writing while the model works.
+   * @returns the number of chunks that got a vector
+   * @throws {VectorModelMismatchError} when the index has vectors of another model; {EmbedderError} when the model gives no vectors;
+   *   {DOMException} AbortError. What was committed stays.
+   */
+  async embedPending(embedder: Embedder, options?: EmbedPendingOptions): Promise<number> {
+    try {
+      return await embedPending(this.store, this.vectors, embedder, options);
+    } finally {
+      this.#view.invalidate();
+    }
+  }
+
+  /** Drops all vectors: from now on the index has none. */
+  forgetVectors(): void {
+    this.store.transaction(() => this.vectors.clear());
+    this.#view.invalidate();
+  }
+
+  /** Whether searches can use vectors. */
+  vectorsState(): VectorsState {
+    return this.store.snapshot(() => this.vectors.state());
+  }
+
+  /**
+   * A question as `search` wants it; undefined where vectors say nothing: for a symbol, which is defined where it is defined, and as
+   * long as not every chunk has a vector. The embedder is opened only where there is work for it.
+   * @throws {VectorModelMismatchError} when the vectors of the index are of another model.
+   */
+  async embedQuestion(
+    embedder: IndexEmbedder,
+    question: string,
+    signal?: AbortSignal,
+  ): Promise<QuestionVector | undefined> {
+    const stored = this.vectors.model();
+    if (!stored) return undefined;
+    if (stored.id !== embedder.id) throw mismatch(stored, `"${embedder.id}"`);
+    if (analyseQuery(question).isSymbol) return undefined;
+    const isComplete = this.store.snapshot(() => {
+      this.#view.refresh();
+      return this.#view.hasVectors();
+    });
+    if (!isComplete) return undefined;
+    const opened = await embedder.open();
+    requireSameModel(stored, opened.model);
+    return { model: opened.model, values: await opened.embedQuery(question, { signal }) };
+  }
+
+  /**
    * The chunks that answer a query, best first. Never throws for what the query says; a query without words finds nothing.
    * @param ranking constants of the ranking, for benchmarks.
+   * @throws {VectorModelMismatchError} when the question's vector is of another model than those of the index.
    */
   search(query: string, options: SearchOptions = {}, ranking: RankOptions = DEFAULTS): Hit[] {
     return this.store.snapshot(() => {
@@ -269,7 +335,8 @@ export class Memory implements Disposable {
       const analysed = analyseQuery(query);
       const allowed = this.#filter(options);
       // For one result a file, look further down the list.
-      const similarity = options.vector && this.#similarity(options.vector, allowed);
+      const similarity = options.vector &&
+        this.#view.similarity(options.vector, NEAREST, allowed);
       const ranked = rank(
         analysed,
         this.#view,
@@ -291,12 +358,6 @@ export class Memory implements Disposable {
       }
       return hits;
     });
-  }
-
-  /** Cosines of the chunks nearest to a vector, among those that pass the filter. */
-  #similarity(vector: Float32Array, allowed: Uint8Array | undefined): Map<number, number> {
-    const among = allowed && Array.from(allowed.keys()).filter((chunk) => allowed[chunk] === 1);
-    return this.vectors.nearest(vector, NEAREST, among);
   }
 
   #hit(file: FileRow, chunk: number, score: number, texts: Map<number, string>): Hit {
@@ -446,6 +507,7 @@ export class Memory implements Disposable {
         indexBytes: this.store.bytes(),
         sourceBytes: one("SELECT coalesce(sum(bytes), 0) AS n FROM file"),
         embedder: this.vectors.model()?.id ?? null,
+        vectorsState: this.vectors.state(),
         fingerprint: this.#fingerprint(),
         languages,
       };
@@ -467,6 +529,7 @@ export class Memory implements Disposable {
     for (const row of this.store.all("SELECT path, level, text FROM summary ORDER BY path")) {
       hash.update(JSON.stringify(Object.values(row)) + "\n");
     }
+    this.vectors.digest((part) => hash.update(part));
     return hash.digest("hex");
   }
 

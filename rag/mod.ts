@@ -4,7 +4,8 @@
  * The tour: `openMemory()` gives the facade (`memory.ts`). It keeps rows in the store (`store.ts`, the only SQL) and an inverted
  * index over code-aware words (`terms.ts`, `postings.ts`). A search reads the question (`query.ts`), scores and orders
  * chunks (`rank.ts`, pure, with `lexical.ts` and `evidence.ts`, over `index_view.ts` and `file_features.ts`), and hands out
- * hits whose text is that of the index. `vectors.ts` is the place of vectors. `summarise.ts` makes the ContextualSummaries, `graph.ts` answers who refers to what.
+ * hits whose text is that of the index. Vectors come from an embedder (`embed/`): a fast one works inside the writer, a slow one after it
+ * (`embed_pending.ts`); `vectors.ts` keeps them and `embed/scan.ts` searches them. `summarise.ts` makes the ContextualSummaries, `graph.ts` answers who refers to what.
  *
  * @module
  */
@@ -17,13 +18,26 @@ export {
   stateFolder,
 } from "./memory.ts";
 export { type IndexPlace, type IndexProgress, WorkspaceIndex } from "./workspace_index.ts";
+export {
+  chooseEmbedder,
+  type ChosenEmbedder,
+  DEFAULT_EMBEDDER,
+  type IndexEmbedder,
+  type LocateModel,
+  NO_EMBEDDER,
+} from "./embed/choose.ts";
 export { DamagedIndexError, NewerFormatError, NotIngestedError } from "./store.ts";
 export { DEFAULTS as DEFAULT_RANKING, type RankOptions } from "./rank.ts";
 export type * from "./types.ts";
 export { isTestPath } from "./file_features.ts";
 export type { SymbolGraph } from "./graph.ts";
 export type * from "./graph_values.ts";
-export { type VectorModel, VectorModelMismatchError, VectorStore } from "./vectors.ts";
+export { VectorModelMismatchError, type VectorsState, VectorStore } from "./vectors.ts";
+export { type EmbedPendingOptions } from "./embed_pending.ts";
+export type * from "./embed/embedder.ts";
+export type { ModelFiles } from "./embed/transformers_folder.ts";
+export { EmbedderError } from "./embed/embedder.ts";
+export type { ChunkEncoder, EncoderName } from "./embed/encoder.ts";
 export { eachWord, splitIdentifier, stemOf, STOP_WORDS, termsOfWord } from "./terms.ts";
 
 /** The token estimate that cuts chunks, loaded when it is first needed. */

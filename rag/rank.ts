@@ -41,6 +41,17 @@ export interface IndexReader {
   firstChunk(file: number): number;
 }
 
+/** How near files are to the question by the vectors of their chunks. */
+export interface Similarity {
+  /**
+   * By how many standard deviations the best chunk of a file is nearer to the question than those of files are on the whole; 0 for
+   * a file that is not nearer.
+   */
+  ofFile(file: number): number;
+  /** The nearest chunks that pass the filter, nearest first. */
+  readonly nearest: readonly number[];
+}
+
 /** A chunk and its score. */
 export interface Ranked {
   readonly chunk: number;
@@ -98,7 +109,7 @@ export interface RankOptions {
   readonly barrelPenalty: number;
   /** Factor for `v3/` where there is a `v4/` beside it. */
   readonly supersededPenalty: number;
-  /** Weight of the cosine between the vectors of question and chunk, where there are vectors. */
+  /** Weight of a standard deviation by which the vectors of a file are nearer to the question than those of others. */
   readonly vector: number;
 }
 
@@ -109,7 +120,7 @@ export const DEFAULTS: RankOptions = {
   stemWeight: 0.9,
   pathShare: 1,
   stemShare: 0.3,
-  nameCoverage: 0.6,
+  nameCoverage: 0.8,
   topLevel: 1,
   propertyName: 0.3,
   definition: 1.5,
@@ -129,13 +140,13 @@ export const DEFAULTS: RankOptions = {
   dataPenalty: 0.3,
   barrelPenalty: 0.8,
   supersededPenalty: 0.5,
-  vector: 1,
+  vector: 0.1,
 };
 
 /**
  * Ranks the chunks of an index for a query, best first.
  * @param allowed per chunk id, 1 where the filters let it pass; absent when there is no filter.
- * @param similarity cosine of each chunk's vector to the query's, for indexes with vectors.
+ * @param similarity what the vectors say, for indexes that have them.
  */
 export function rank(
   query: Query,
@@ -143,7 +154,7 @@ export function rank(
   limit: number,
   options: RankOptions = DEFAULTS,
   allowed?: Uint8Array,
-  similarity?: ReadonlyMap<number, number>,
+  similarity?: Similarity,
 ): Ranked[] {
   const words = scoreWords(query, index, options, allowed);
   if (words === undefined) return [];

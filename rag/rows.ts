@@ -188,3 +188,10 @@ const EMPTY: readonly string[] = [];
 function parseList(json: string): readonly string[] {
   return json ? JSON.parse(json) : EMPTY;
 }
+
+/** What a chunk is called, as an embedder is told: the scopes around it, outermost first, and what it defines. */
+export function namesOf(
+  { parentNodes, nodeName }: { readonly parentNodes: readonly string[]; readonly nodeName: string },
+): string[] {
+  return nodeName === "" ? [...parentNodes] : [...parentNodes, nodeName];
+}

@@ -12,6 +12,7 @@
  *   shown is always what was indexed.
  * - `chunk`: the metadata of a slice. `definition`: the names a file defines, in order.
  * - `segment(id, chunks)` and `posting(segment, term, data)`: the text index, see `postings.ts`.
+ * - `vector_model` and `vector`: vectors of chunks, see `vectors.ts`.
  * - `summary(path, level, text, tokens)` and `summary_text` (FTS5 over code-aware terms): the ContextualSummaries.
  *
  * What must hold: every public method that writes is called inside `transaction()`; a file's row, chunks, definitions and postings
@@ -41,12 +42,12 @@ import {
 } from "./rows.ts";
 import { Segments } from "./segments.ts";
 import type { KnownFile } from "./types.ts";
-import { dropVectors, dropVectorTables } from "./vectors.ts";
+import { dropVectors, VECTOR_SCHEMA } from "./vectors.ts";
 
 /** Format of the whole file. A higher one was written by a later program and is not touched. */
 export const FORMAT = 1;
 /** Rises whenever chunking, terms or summaries change: an index made by another version is made again. */
-export const CONTENT_VERSION = "4";
+export const CONTENT_VERSION = "5";
 /** `PRAGMA application_id`: "bato". */
 const APPLICATION_ID = 0x6261746f;
 
@@ -75,6 +76,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS summary(
     id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, level TEXT NOT NULL, text TEXT NOT NULL, tokens INTEGER NOT NULL);
   CREATE VIRTUAL TABLE IF NOT EXISTS summary_text USING fts5(terms, content='', contentless_delete=1, tokenize='porter ascii');
+  ${VECTOR_SCHEMA}
 `;
 const DERIVED = [
   "meta",
@@ -85,6 +87,8 @@ const DERIVED = [
   "posting",
   "summary",
   "summary_text",
+  "vector_model",
+  "vector",
 ];
 
 /** The index was written by a later version of the program. */
@@ -110,8 +114,6 @@ export class Store {
   readonly database: DatabaseSync;
   readonly path: string;
   readonly readOnly: boolean;
-  /** Whether this process may load native code (sqlite-vec) into the connection. */
-  readonly mayLoadExtensions: boolean;
   /** The text index. */
   readonly segments: Segments = new Segments(this);
   #statements = new Map<string, StatementSync>();
@@ -126,12 +128,7 @@ export class Store {
   constructor(path: string, readOnly = false) {
     this.path = path;
     this.readOnly = readOnly;
-    this.mayLoadExtensions = Deno.permissions.querySync({ name: "ffi" }).state === "granted";
-    this.database = new DatabaseSync(path, {
-      readOnly,
-      timeout: BUSY_MS,
-      allowExtension: this.mayLoadExtensions,
-    });
+    this.database = new DatabaseSync(path, { readOnly, timeout: BUSY_MS });
     try {
       const format = this.#pragma("user_version");
       if (format > FORMAT) {
@@ -206,7 +203,6 @@ export class Store {
   #dropDerived(): void {
     this.#statements.clear();
     dropGraphTables(this.database);
-    dropVectorTables(this);
     for (const table of DERIVED) this.database.exec(`DROP TABLE IF EXISTS ${table}`);
     this.database.exec(SCHEMA);
     createGraphTables(this.database);
@@ -452,10 +448,15 @@ export class Store {
   }
 
   chunksOf(file: FileRow): ChunkRow[] {
+    return this.chunksFrom(file.firstChunk, file.chunkCount);
+  }
+
+  /** So many successive chunks. */
+  chunksFrom(first: number, count: number): ChunkRow[] {
     return this.all(
       "SELECT * FROM chunk WHERE id >= ? AND id < ? ORDER BY id",
-      file.firstChunk,
-      file.firstChunk + file.chunkCount,
+      first,
+      first + count,
     ).map(chunkRow);
   }
 

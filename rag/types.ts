@@ -5,6 +5,8 @@
  * inclusive; `text` is always a slice of the file as it was ingested (its SHA-256 is `hash`), never of the disk.
  */
 import type { DefinitionKind, Problem } from "../ingest/mod.ts";
+import type { VectorModel } from "./embed/embedder.ts";
+import type { VectorsState } from "./vectors.ts";
 
 /** Filters of a search. They act inside the query: a filtered search ranks as if nothing else were indexed. */
 export interface Filters {
@@ -24,8 +26,17 @@ export interface SearchOptions extends Filters {
   readonly limit?: number;
   /** One result a file. */
   readonly files?: boolean;
-  /** Vector of the question by the index's embedder: near chunks then rank higher, and come in without a common word. */
-  readonly vector?: Float32Array;
+  /**
+   * Vector of the question, by the embedder of the index: near chunks then rank higher, and come in without a common word. Without
+   * effect as long as not every chunk has a vector, since those that have one would be favoured.
+   */
+  readonly vector?: QuestionVector;
+}
+
+/** A question as an embedder sees it. */
+export interface QuestionVector {
+  readonly model: VectorModel;
+  readonly values: Float32Array;
 }
 
 /** A MemoryChunk that answers a query. */
@@ -120,6 +131,8 @@ export interface Status {
   readonly sourceBytes: number;
   /** Id of the embedder whose vectors are stored, or null. */
   readonly embedder: string | null;
+  /** Whether they are all there; searches use them only then. */
+  readonly vectorsState: VectorsState;
   /** Hash of the derived content alone: a rebuild ends with the same. */
   readonly fingerprint: string;
   readonly languages: Readonly<Record<string, number>>;

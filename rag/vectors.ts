@@ -1,67 +1,106 @@
 /**
- * Vectors of chunks in SQLite (sqlite-vec), and whose they are.
+ * Vectors of chunks in SQLite, and whose they are.
  *
- * Owns the tables `vector_model` and `chunk_vector` (a vec0 table made when an embedder is first set). What must hold: all
- * vectors are of one model; another model is refused, never mixed; a vector goes in the transaction in which its chunk goes.
- * No embedder ships with this part: without one the tables stay absent and search runs on words, paths and names alone.
+ * Owns every statement on two tables. `vector_model(model)`: one row, who made the vectors. `vector(first_chunk, file, data)`: the
+ * vectors of up to 256 successive chunks of one file, so that a new process reads few rows: a float32 scale for each, then their
+ * rows as `embed/scan.ts` wants them. What must hold: all vectors are of one model, another one is refused, never mixed; the
+ * chunks of a file that have vectors are its first ones, in full blocks but for the last; a vector goes in the transaction in
+ * which its chunk goes. So what is stored does not depend on how often the embedding was interrupted.
  */
-import { getLoadablePath } from "sqlite-vec";
+import { EmbedderError, type VectorModel } from "./embed/embedder.ts";
+import { quantise, rowBytes, VectorScan } from "./embed/scan.ts";
 import type { Store } from "./store.ts";
 
-/** What made the vectors of an index; all fields must agree for them to be comparable. */
-export interface VectorModel {
-  readonly id: string;
-  readonly revision: string;
-  readonly dimensions: number;
-  readonly quantisation: "float32" | "int8" | "bit";
-}
+/** Chunks whose vectors share a row: few rows to read, and little to write again when some are added. */
+const BLOCK = 256;
+/** Bytes of a scale. */
+const SCALE = 4;
+
+/** Tables of vectors; see the module text. */
+export const VECTOR_SCHEMA = `
+  CREATE TABLE IF NOT EXISTS vector_model(model TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS vector(first_chunk INTEGER PRIMARY KEY, file INTEGER NOT NULL, data BLOB NOT NULL);
+`;
 
 /** Vectors of another model stand in the index. */
 export class VectorModelMismatchError extends Error {
   override name = "VectorModelMismatchError";
 }
 
-const loaded = new WeakSet<Store>();
+/** Whether an index can be searched by vectors: it has none, not yet all, or one for every chunk. */
+export type VectorsState = "none" | "partial" | "complete";
 
-/**
- * Loads sqlite-vec into the connection, once. Native code needs `--allow-ffi`, so it is loaded only where there are vectors.
- * @throws {Deno.errors.NotCapable} without that permission.
- */
-function load(store: Store): void {
-  if (loaded.has(store)) return;
-  if (!store.mayLoadExtensions) {
-    throw new Deno.errors.NotCapable(
-      `cannot load sqlite-vec for "${store.path}": native code is not permitted; run with --allow-ffi`,
-    );
-  }
-  store.database.loadExtension(getLoadablePath());
-  loaded.add(store);
+/** A file with chunks that lack vectors. */
+export interface PendingFile {
+  readonly path: string;
+  readonly hash: string;
+  /** Place in the file of the first chunk without a vector, from 0. */
+  readonly from: number;
+  /** Number of chunks without one: it and all that follow. */
+  readonly count: number;
 }
 
-/** Whether an index has the tables of vectors. */
-function hasVectors(store: Store): boolean {
-  return store.get("SELECT 1 AS x FROM sqlite_schema WHERE name = 'vector_model'") !== undefined;
+/** Vectors ready to be searched. */
+export interface LoadedVectors {
+  readonly model: VectorModel;
+  readonly scan: VectorScan;
+  /** The chunk of each row of `scan`, rising. */
+  readonly chunks: Int32Array;
 }
 
 /** Forgets the vectors of the chunks `[first, first + count)`. Inside the transaction in which the chunks go. */
 export function dropVectors(store: Store, first: number, count: number): void {
-  if (count === 0 || !hasVectors(store)) return;
-  load(store);
-  for (let chunk = first; chunk < first + count; chunk++) {
-    store.run("DELETE FROM chunk_vector WHERE chunk = ?", BigInt(chunk));
-  }
+  store.run("DELETE FROM vector WHERE first_chunk >= ? AND first_chunk < ?", first, first + count);
 }
 
-/** Drops the tables of vectors, where there are any. */
-export function dropVectorTables(store: Store): void {
-  if (!hasVectors(store)) return;
-  load(store);
-  store.database.exec("DROP TABLE chunk_vector; DROP TABLE vector_model;");
+/** Whether vectors of two models may be compared: all that makes them agrees. */
+export function isSameModel(one: VectorModel, other: VectorModel): boolean {
+  return canonical(one) === canonical(other);
+}
+
+/**
+ * Sees to it that vectors of one model are not taken for those of another.
+ * @throws {VectorModelMismatchError} when they differ in anything.
+ */
+export function requireSameModel(stored: VectorModel, other: VectorModel): void {
+  if (!isSameModel(stored, other)) throw mismatch(stored, describe(other));
+}
+
+/** The error for an index whose vectors are of `stored` where `other` was asked for. */
+export function mismatch(stored: VectorModel, other: string): VectorModelMismatchError {
+  return new VectorModelMismatchError(
+    `cannot use embedder ${other} on this index: its vectors are of ${
+      describe(stored)
+    }; run "ingest --rebuild" to embed again, or name the embedder of the index with --embedder "${stored.id}"`,
+  );
+}
+
+function describe({ id, revision, dimensions, quantisation }: VectorModel): string {
+  return `"${id}" revision "${revision}" (${dimensions} × ${quantisation})`;
+}
+
+/** The fields in one order, whoever wrote them. */
+function canonical(model: VectorModel): string {
+  const { id, revision, dimensions, quantisation, pooling, prefixes } = model;
+  const { query, passage } = prefixes;
+  return JSON.stringify({
+    id,
+    revision,
+    dimensions,
+    quantisation,
+    pooling,
+    prefixes: { query, passage },
+  });
+}
+
+/** Whether a model gives the same vectors on every machine; a runtime of others does not promise that. */
+function isReproducible({ id }: VectorModel): boolean {
+  return !/^(transformers|llama):/.test(id);
 }
 
 /** The vectors of one index. */
 export class VectorStore {
-  #store: Store;
+  readonly #store: Store;
 
   constructor(store: Store) {
     this.#store = store;
@@ -69,81 +108,179 @@ export class VectorStore {
 
   /** The model whose vectors are stored; undefined when there are none. */
   model(): VectorModel | undefined {
-    if (!hasVectors(this.#store)) return undefined;
     const row = this.#store.get("SELECT model FROM vector_model");
     return row && JSON.parse(row.model as string);
   }
 
   /**
-   * Declares whose vectors will be stored, and makes room for them. Inside a transaction.
+   * Declares whose vectors will be stored. Inside the transaction that stores them.
    * @throws {VectorModelMismatchError} when vectors of another model are there.
    */
   use(model: VectorModel): void {
-    const current = this.model();
-    if (current) {
-      if (JSON.stringify(current) !== JSON.stringify(model)) {
-        throw new VectorModelMismatchError(
-          `cannot use embedder "${model.id}" on this index: its vectors are of "${current.id}" revision "${current.revision}" (${current.dimensions} × ${current.quantisation}); run "ingest --rebuild" to embed again`,
-        );
-      }
-      load(this.#store);
-      return;
-    }
-    load(this.#store);
-    const element = { float32: "float", int8: "int8", bit: "bit" }[model.quantisation];
-    this.#store.database.exec(
-      `CREATE TABLE IF NOT EXISTS vector_model(model TEXT NOT NULL);
-       CREATE VIRTUAL TABLE IF NOT EXISTS chunk_vector USING vec0(chunk INTEGER PRIMARY KEY, embedding ${element}[${model.dimensions}]${
-        model.quantisation === "bit" ? "" : " distance_metric=cosine"
-      });`,
-    );
-    this.#store.run("INSERT INTO vector_model(model) VALUES (?)", JSON.stringify(model));
+    const stored = this.model();
+    if (stored) requireSameModel(stored, model);
+    else this.#store.run("INSERT INTO vector_model(model) VALUES (?)", canonical(model));
+  }
+
+  /** Drops all vectors, whosever they are. Inside a transaction. */
+  clear(): void {
+    this.#store.run("DELETE FROM vector");
+    this.#store.run("DELETE FROM vector_model");
   }
 
   /**
-   * Stores the vector of a chunk. Inside a transaction.
-   * @throws {RangeError} when its length is not the model's, or a value is not finite.
+   * Stores the vectors of successive chunks of a file, as far as they continue what it has: chunks that have theirs already, or
+   * that are not the next ones, are passed over. Inside a transaction, after `use`.
+   * @param from place in the file, from 0, of the chunk that the first of `vectors` belongs to
+   * @returns how many were stored
+   * @throws {EmbedderError} when a vector has another number of dimensions or a value that is not finite.
    */
-  put(chunk: number, vector: Float32Array): void {
+  put(file: number, from: number, vectors: readonly Float32Array[]): number {
     const model = this.model();
-    if (!model || vector.length !== model.dimensions || !vector.every(Number.isFinite)) {
-      throw new RangeError(
-        `cannot store the vector of chunk "${chunk}": it has ${vector.length} values, expected ${
-          model?.dimensions ?? "a model set before"
-        }, all finite`,
+    const row = this.#store.get("SELECT first_chunk, chunk_count FROM file WHERE id = ?", file);
+    if (!model || !row) return 0;
+    check(vectors, model);
+    const first = Number(row.first_chunk);
+    const count = Number(row.chunk_count);
+    const last = this.#store.get(
+      "SELECT first_chunk, data FROM vector WHERE first_chunk >= ? AND first_chunk < ? ORDER BY first_chunk DESC LIMIT 1",
+      first,
+      first + count,
+    );
+    // Places in the file: of the last block, and of the first chunk that has no vector yet.
+    const lastBlock = last ? Number(last.first_chunk) - first : 0;
+    const lastData = last?.data as Uint8Array | undefined;
+    const begin = lastBlock + (lastData ? lastData.length / bytesOfOne(model) : 0);
+    if (from > begin) return 0;
+    const end = Math.min(count, from + vectors.length);
+    for (let next = begin; next < end;) {
+      const block = next - next % BLOCK;
+      const until = Math.min(end, block + BLOCK);
+      this.#store.run(
+        "INSERT OR REPLACE INTO vector(first_chunk, file, data) VALUES (?,?,?)",
+        first + block,
+        file,
+        extendBlock(
+          block === lastBlock ? lastData : undefined,
+          vectors.slice(next - from, until - from),
+          model.dimensions,
+        ),
       );
+      next = until;
     }
-    load(this.#store);
-    this.#store.run("DELETE FROM chunk_vector WHERE chunk = ?", BigInt(chunk));
-    this.#store.run(
-      "INSERT INTO chunk_vector(chunk, embedding) VALUES (?, ?)",
-      BigInt(chunk),
-      bytesOf(vector),
-    );
+    return Math.max(0, end - begin);
   }
 
-  /** Number of vectors stored. Reads the table in which vec0 keeps its rows, so native code is not needed. */
+  /** Number of vectors stored. */
   count(): number {
-    return this.model()
-      ? Number(this.#store.get("SELECT count(*) AS n FROM chunk_vector_rowids")!.n)
-      : 0;
+    const model = this.model();
+    if (!model) return 0;
+    const bytes = this.#store.get("SELECT coalesce(sum(length(data)), 0) AS n FROM vector")!.n;
+    return Number(bytes) / bytesOfOne(model);
   }
 
-  /** Cosine similarity of the `limit` nearest chunks; `among` acts inside the search. */
-  nearest(vector: Float32Array, limit: number, among?: readonly number[]): Map<number, number> {
-    if (!this.model()) return new Map();
-    load(this.#store);
-    const filter = among ? " AND chunk IN (SELECT value FROM json_each(?))" : "";
-    const rows = this.#store.all(
-      `SELECT chunk, distance FROM chunk_vector WHERE embedding MATCH ? AND k = ?${filter} ORDER BY distance`,
-      bytesOf(vector),
-      limit,
-      ...(among ? [JSON.stringify(among)] : []),
+  /** Whether every chunk has its vector. */
+  state(): VectorsState {
+    if (!this.model()) return "none";
+    return this.count() === this.#chunks() ? "complete" : "partial";
+  }
+
+  /** Number of chunks, with a vector or without. */
+  #chunks(): number {
+    return Number(this.#store.get("SELECT coalesce(sum(chunk_count), 0) AS n FROM file")!.n);
+  }
+
+  /** Files with chunks that lack vectors, in order of their paths. */
+  pending(): PendingFile[] {
+    const model = this.model();
+    return this.#store.all(
+      `SELECT * FROM (
+         SELECT path, hash, chunk_count,
+           (SELECT coalesce(sum(length(data)), 0) FROM vector v
+            WHERE v.first_chunk >= f.first_chunk AND v.first_chunk < f.first_chunk + f.chunk_count) / ? AS done
+         FROM file f WHERE chunk_count > 0)
+       WHERE done < chunk_count ORDER BY path`,
+      model ? bytesOfOne(model) : 1,
+    ).map((row) => ({
+      path: row.path as string,
+      hash: row.hash as string,
+      from: Number(row.done),
+      count: Number(row.chunk_count) - Number(row.done),
+    }));
+  }
+
+  /** All vectors, ready to be searched; undefined unless every chunk has one. Inside a snapshot. */
+  load(): LoadedVectors | undefined {
+    const model = this.model();
+    if (!model) return undefined;
+    const scan = new VectorScan(model.dimensions);
+    const chunks: number[] = [];
+    const rows = this.#store.statement("SELECT first_chunk, data FROM vector ORDER BY first_chunk");
+    for (const row of rows.iterate()) {
+      const data = row.data as Uint8Array;
+      const count = data.length / bytesOfOne(model);
+      const first = Number(row.first_chunk);
+      for (let at = 0; at < count; at++) chunks.push(first + at);
+      scan.add(data.subarray(0, SCALE * count), data.subarray(SCALE * count));
+    }
+    return scan.count === this.#chunks()
+      ? { model, scan, chunks: Int32Array.from(chunks) }
+      : undefined;
+  }
+
+  /** Gives `update` what the fingerprint of an index covers of its vectors: whose they are, and themselves where that can be repeated. */
+  digest(update: (part: string | Uint8Array) => void): void {
+    const model = this.model();
+    if (!model) return;
+    update(canonical(model));
+    if (!isReproducible(model)) return;
+    const rows = this.#store.statement(
+      "SELECT f.path, v.data FROM file f JOIN vector v ON v.first_chunk >= f.first_chunk AND v.first_chunk < f.first_chunk + f.chunk_count ORDER BY f.path, v.first_chunk",
     );
-    return new Map(rows.map((row) => [Number(row.chunk), 1 - Number(row.distance)]));
+    for (const row of rows.iterate()) {
+      update(row.path as string);
+      update(row.data as Uint8Array);
+    }
   }
 }
 
-function bytesOf(vector: Float32Array): Uint8Array {
-  return new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
+/** Bytes that a vector takes in a block. */
+function bytesOfOne({ dimensions }: VectorModel): number {
+  return SCALE + rowBytes(dimensions);
+}
+
+function check(vectors: readonly Float32Array[], { id, dimensions }: VectorModel): void {
+  for (const vector of vectors) {
+    if (vector.length === dimensions && vector.every(Number.isFinite)) continue;
+    const wrong = vector.findIndex((value) => !Number.isFinite(value));
+    throw new EmbedderError(
+      `cannot store a vector of "${id}": ${
+        wrong < 0 ? `it has ${vector.length} values` : `value ${wrong} of it is ${vector[wrong]}`
+      }, expected ${dimensions} finite numbers`,
+    );
+  }
+}
+
+/** A block with vectors added: scales first, then rows. */
+function extendBlock(
+  block: Uint8Array | undefined,
+  vectors: readonly Float32Array[],
+  dimensions: number,
+): Uint8Array {
+  const bytes = rowBytes(dimensions);
+  const known = block ? block.length / (SCALE + bytes) : 0;
+  const count = known + vectors.length;
+  const extended = new Uint8Array(count * (SCALE + bytes));
+  if (block) {
+    extended.set(block.subarray(0, SCALE * known));
+    extended.set(block.subarray(SCALE * known), SCALE * count);
+  }
+  const scales = new DataView(extended.buffer);
+  const rows = new Int8Array(extended.buffer, SCALE * count);
+  vectors.forEach((vector, at) => {
+    const row = known + at;
+    const scale = quantise(vector, rows.subarray(bytes * row, bytes * (row + 1)));
+    scales.setFloat32(SCALE * row, scale, true);
+  });
+  return extended;
 }

@@ -2,17 +2,24 @@
  * The index of a workspace over time: when it is made, when it is brought up to date, what to do when that is not possible.
  *
  * Owns this policy and nothing else; `memory.ts` does the work. What must hold: an index is written under the writer's lock only; a
- * question never fails because the index is merely old; what a parser needs is loaded only when a file has to be read.
+ * question never fails because the index is merely old, or lacks vectors; what a parser needs is loaded only when a file has to be
+ * read, and a model only when a chunk has to be embedded.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { IndexEmbedder } from "./embed/choose.ts";
+import { EmbedderError } from "./embed/embedder.ts";
 import type { SymbolGraph } from "./graph.ts";
 import { type Memory, openMemory, stateFolder } from "./memory.ts";
 import { NotIngestedError } from "./store.ts";
 import type { AbsorbReport, KnownFile } from "./types.ts";
+import { mismatch } from "./vectors.ts";
 
 /** How long a command that can do nothing without an index waits for another writer, in milliseconds. */
 const PATIENCE_MS = 60_000;
+
+/** Chunks that a question waits for while a slow model embeds them: some seconds. */
+const MOST_WAITED_FOR = 128;
 
 /** What is happening, for whoever shows it. A note is worth a line of its own. */
 export interface IndexProgress {
@@ -33,6 +40,8 @@ export interface IndexPlace {
   lock(timeoutMs: number): Promise<Disposable>;
   /** Whether an error of `lock` means only that nobody may write now. */
   isRefusal(error: unknown): error is Error;
+  /** Who gives the chunks their vectors; without one they get none, and those that are there stay. */
+  readonly embedder?: IndexEmbedder;
   progress(progress: IndexProgress): void;
   readonly signal: AbortSignal;
 }
@@ -64,7 +73,8 @@ export class WorkspaceIndex {
     try {
       using _lock = await this.#place.lock(isComplete ? 0 : PATIENCE_MS);
       using writable = openMemory(root);
-      await this.absorb(writable, []);
+      await this.#absorb(writable, []);
+      await this.#embedSome(writable);
     } catch (error) {
       if (!isComplete || !this.#place.isRefusal(error)) throw error;
       progress({
@@ -104,13 +114,66 @@ export class WorkspaceIndex {
     return { graph: await memory.graph(), [Symbol.dispose]: () => parts.dispose() };
   }
 
-  /** Takes in what the walk finds; with a scope, what is known outside it stays. To be called under the lock. */
+  /**
+   * Sees to it that an index with vectors of one embedder is not written by another.
+   * @throws {VectorModelMismatchError}
+   */
+  requireEmbedder(memory: Memory): void {
+    const { embedder } = this.#place;
+    const stored = memory.vectors.model();
+    if (embedder && stored && stored.id !== embedder.id) throw mismatch(stored, `"${embedder.id}"`);
+  }
+
+  /**
+   * Takes in what the walk finds, and embeds it; with a scope, what is known outside it stays. To be called under the lock.
+   * @throws {VectorModelMismatchError} when the index has vectors of another embedder, before anything is changed.
+   */
   async absorb(memory: Memory, scope: readonly string[]): Promise<AbsorbReport> {
-    const { signal, progress } = this.#place;
+    const report = await this.#absorb(memory, scope);
+    await this.embed(memory);
+    return report;
+  }
+
+  /**
+   * Embeds the chunks that have no vector. Nothing without an embedder. To be called under the lock.
+   * @returns the number of chunks that got one
+   */
+  async embed(memory: Memory): Promise<number> {
+    const { embedder, signal, progress } = this.#place;
+    if (!embedder || memory.vectorsState() === "complete") return 0;
+    return await memory.embedPending(await embedder.open(), {
+      signal,
+      onProgress: (done, total, path) =>
+        progress({ phase: "embedding", done, total, detail: path }),
+    });
+  }
+
+  /** Embeds what a question can wait for; it does not wait for a slow model to read the workspace, nor fail for one. */
+  async #embedSome(memory: Memory): Promise<void> {
+    const { embedder, progress } = this.#place;
+    if (!embedder) return;
+    const { chunks, vectors } = memory.status();
+    const missing = chunks - vectors;
+    if (embedder.encoder === undefined && missing > MOST_WAITED_FOR) {
+      const detail =
+        `${missing} of ${chunks} chunks have no vector of "${embedder.id}" yet; "batos ingest" goes on with them`;
+      progress({ phase: "", detail, note: true });
+      return;
+    }
+    await this.embed(memory).catch((error) => {
+      if (!(error instanceof EmbedderError)) throw error;
+      progress({ phase: "", detail: `${error.message}; going on without vectors`, note: true });
+    });
+  }
+
+  async #absorb(memory: Memory, scope: readonly string[]): Promise<AbsorbReport> {
+    const { embedder, signal, progress } = this.#place;
+    this.requireEmbedder(memory);
     progress({ phase: "listing files" });
     return await memory.absorb(await this.#read(memory, memory.known(), scope), {
       scope,
       signal,
+      encoder: embedder?.encoder,
       onProgress: ({ files, total, path }) =>
         progress({ phase: "ingesting", done: files, total, detail: path }),
     });

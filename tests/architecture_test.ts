@@ -39,6 +39,9 @@ const HEAVY = [
   "gpt-tokenizer",
 ];
 
+/** Deno fetches what an import names, even a type; these are loaded by a computed name. */
+const LARGE = ["@huggingface/transformers", "node-llama-cpp"];
+
 interface Import {
   readonly specifier: string;
   readonly kind: "static" | "type" | "dynamic";
@@ -321,11 +324,30 @@ Deno.test("ingest never touches the database, and rag alone does", () => {
   assert.deepEqual([...rooms], ["rag"]);
 });
 
-Deno.test("no source file opens a connection", () => {
+Deno.test("no source file opens a connection but those that fetch models and packages", () => {
   const reaching = sources.filter(({ path, text }) =>
     roomOf(path) !== "tests" && roomOf(path) !== "bench" &&
     /\bfetch\(|\bDeno\.(connect|connectTls|listen|serve)\b|new WebSocket\(|"node:(https?|net|tls|dgram)"/
       .test(text)
   );
-  assert.deepEqual(reaching.map(({ path }) => path), []);
+  assert.deepEqual(reaching.map(({ path }) => path), [
+    "kernel/model_hub.ts",
+    "rag/train/packages.ts",
+  ]);
+});
+
+Deno.test("no command loads the trainer", () => {
+  const users = sources.filter(({ path, imports }) =>
+    !path.startsWith("rag/train/") && !/^(tests|bench)\//.test(path) &&
+    imports.some(({ specifier }) => specifier.includes("train/"))
+  );
+  assert.deepEqual(users.map(({ path }) => path), []);
+});
+
+Deno.test("packages of hundreds of megabytes are named in no import, so that nobody fetches them unasked", () => {
+  const naming = sources.filter(({ path, imports }) =>
+    !path.startsWith("tests/") &&
+    imports.some(({ specifier }) => LARGE.includes(specifier))
+  );
+  assert.deepEqual(naming.map(({ path }) => path), []);
 });

@@ -173,7 +173,12 @@ const renderers: Renderers = {
       ["files", `${result.files}`],
       ["chunks", `${result.chunks}`],
       ["edges", `${result.edges}`],
-      ["vectors", `${result.vectors}`],
+      [
+        "vectors",
+        result.vectors_state === "partial"
+          ? `${result.vectors} of ${result.chunks}; "batos ingest" goes on`
+          : `${result.vectors}`,
+      ],
       ["summaries", `${result.summaries}`],
       ["source", size(result.source_bytes)],
       ["index", size(result.index_bytes) + ratio],

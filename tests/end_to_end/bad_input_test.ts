@@ -6,8 +6,8 @@ import { WorkspaceLock } from "../../kernel/mod.ts";
 import {
   assertDone,
   assertRefused,
+  canMount,
   command,
-  IS_ROOT,
   outcome,
   PROJECT,
   Repository,
@@ -180,7 +180,8 @@ Deno.test("links in circles and links that lead out are not followed", async () 
   Deno.symlinkSync(outside.path, repository.at("outside"));
   Deno.symlinkSync(outside.at("secret.txt"), repository.at("secret.txt"));
   await repository.ingest();
-  assert.equal((await repository.run(["search", "treasure lighthouse", "--json"])).code, 1);
+  const { out } = await repository.run(["search", "treasure lighthouse", "--json"]);
+  assert.doesNotMatch(out, /secret|The treasure/);
   assertRefused(await repository.run(["read", "secret.txt"]), /leads out of the workspace/);
   assertRefused(await repository.run(["read", "outside/secret.txt"]), /leads out of the workspace/);
   assertRefused(await repository.run(["read", "self"]), /"self"/);
@@ -366,16 +367,6 @@ Deno.test("files that change while they are read end up as they are on disk", as
   await repository.ingest("--rebuild");
   assert.equal((await repository.status()).fingerprint, fingerprint);
 });
-
-/** Whether a small file system can be made here. */
-function canMount(): boolean {
-  return Deno.build.os === "linux" && IS_ROOT &&
-    new Deno.Command("unshare", {
-      args: ["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"],
-      stderr: "null",
-    }).outputSync()
-      .success;
-}
 
 Deno.test({
   name: canMount()

@@ -15,6 +15,16 @@ const MAIN = join(ROOT, "main.ts");
 /** Whether permission bits do not bind this process. */
 export const IS_ROOT = Deno.build.os !== "windows" && Deno.uid() === 0;
 
+/** Whether a small file system can be made here. */
+export function canMount(): boolean {
+  return Deno.build.os === "linux" && IS_ROOT &&
+    new Deno.Command("unshare", {
+      args: ["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"],
+      stderr: "null",
+    }).outputSync()
+      .success;
+}
+
 /** How a run ended and everything that it wrote. */
 export interface Outcome {
   readonly code: number;

@@ -213,6 +213,7 @@ Deno.test("progress is one rewritten line on a terminal, and nothing with --quie
         index_bytes: 0,
         source_bytes: 0,
         embedder: null,
+        vectors_state: "none",
         fingerprint: "",
         stale: 0,
         languages: {},
