@@ -58,6 +58,7 @@ const sources = readSources();
 const byPath = new Map(sources.map((source) => [source.path, source]));
 const config = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json"))) as {
   imports: Record<string, string>;
+  scopes: Record<string, Record<string, string>>;
   tasks: Record<string, string | { command?: string }>;
 };
 
@@ -246,13 +247,27 @@ Deno.test("ARCHITECTURE.md names every source file, and none that does not exist
 });
 
 Deno.test("every dependency is pinned to one version", () => {
-  for (const [name, specifier] of Object.entries(config.imports)) {
+  const scoped = Object.values(config.scopes).flatMap((map) => Object.entries(map));
+  for (const [name, specifier] of [...Object.entries(config.imports), ...scoped]) {
     assert.match(
       specifier,
       /^npm:(@[\w.-]+\/)?[\w.-]+@\d+\.\d+\.\d+(-[\w.]+)?(\/[\w./-]+)?$/,
       name,
     );
   }
+});
+
+Deno.test("a task fetches no package of hundreds of megabytes: it fetches what its lock file holds", () => {
+  const packagesOf = (lock: string) =>
+    Object.keys(
+      (JSON.parse(Deno.readTextFileSync(join(ROOT, lock))) as { npm: Record<string, unknown> }).npm,
+    );
+  const isLarge = (name: string) => LARGE.some((large) => name.startsWith(`${large}@`));
+  assert.deepEqual(packagesOf("deno.lock").filter(isLarge), []);
+  const held = packagesOf("rag/embed/models.lock");
+  assert.equal(held.filter(isLarge).length, LARGE.length);
+  // What both hold is held in the same version.
+  assert.deepEqual(packagesOf("deno.lock").filter((name) => !held.includes(name)), []);
 });
 
 Deno.test("packages are imported by the names of the import map", () => {

@@ -11,6 +11,8 @@ import { fileURLToPath } from "node:url";
 /** Root of this project. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const MAIN = join(ROOT, "main.ts");
+/** The lock file that holds the libraries of models as well. */
+export const MODELS_LOCK = join(ROOT, "rag", "embed", "models.lock");
 
 /** Whether permission bits do not bind this process. */
 export const IS_ROOT = Deno.build.os !== "windows" && Deno.uid() === 0;
@@ -116,7 +118,7 @@ export class Repository implements Disposable {
 
 /** The command of a run, for tests that want the process itself. */
 export function command(words: readonly string[], options: RunOptions = {}): Deno.Command {
-  const args = ["run", "-A", MAIN, ...words];
+  const args = ["run", "-A", `--lock=${MODELS_LOCK}`, MAIN, ...words];
   const bare = options.unprivileged && IS_ROOT;
   const drop = [
     "--inh-caps=-dac_override,-dac_read_search",

@@ -1,11 +1,12 @@
 /**
- * `deno run -A tests/support/trim_lock.ts`: takes out of `deno.lock` what node-llama-cpp needs for CUDA and for boards nobody has.
+ * `deno run -A tests/support/trim_lock.ts`: takes out of `rag/embed/models.lock` what node-llama-cpp needs for CUDA and for boards nobody has.
  *
  * Deno fetches every optional dependency that the lock file names: 538 MB of CUDA libraries for everyone who uses a GGUF model. NVIDIA's
- * GPUs are used through Vulkan as well; who wants CUDA runs with `--no-lock`. To be run after a dependency was added, since
- * Deno then writes the lock file anew; a test reminds of it. What must hold: nothing else in the file changes.
+ * GPUs are used through Vulkan as well; who wants CUDA runs with `--no-lock`. That lock file is `deno.lock` and the
+ * libraries of models, which `deno.lock` leaves out because a task fetches everything that is in it. To be run when Deno has written it
+ * anew, as it does after a dependency was added; a test reminds of it. What must hold: nothing else in the file changes.
  */
-const LOCK = new URL("../../deno.lock", import.meta.url);
+const LOCK = new URL("../../rag/embed/models.lock", import.meta.url);
 const UNWANTED = /^@node-llama-cpp\/(?:.*-cuda(?:-ext)?|linux-armv7l|linux-riscv64)@/;
 
 interface Lock {

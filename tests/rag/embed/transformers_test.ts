@@ -109,6 +109,7 @@ async function openInProcess(
       "--quiet",
       "--config",
       join(ROOT, "deno.json"),
+      `--lock=${join(ROOT, "rag", "embed", "models.lock")}`,
       ...refused,
       ...permissions,
       script,
