@@ -7,7 +7,7 @@
 import { join } from "node:path";
 import { type Answer, answerQuestion, type Budget } from "../agent/mod.ts";
 import { mean } from "./metrics.ts";
-import { dispose, prepare, readAnnotations } from "./retrieval.ts";
+import { dispose, prepare, readAnnotations, shippedEmbedder } from "./retrieval.ts";
 
 /** One question's figures. */
 interface Asked {
@@ -38,12 +38,14 @@ export async function benchAsk(
   const asked: Asked[] = [];
   for (const annotations of readAnnotations(annotationsFolder)) {
     if (options.repos && !options.repos.includes(annotations.repo)) continue;
+    const embedder = shippedEmbedder();
     const prepared = await prepare(annotations, join(checkouts, annotations.repo));
     try {
       for (const { query, category, relevant } of annotations.queries) {
         const started = performance.now();
         const answer = await answerQuestion(query, prepared.memory, {
           root: prepared.folder,
+          vector: (text) => prepared.memory.embedQuestion(embedder, text),
           ...(options.budget && { budget: options.budget }),
         });
         const ms = performance.now() - started;

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { readTree } from "../ingest/mod.ts";
-import { openMemory } from "../rag/mod.ts";
+import { DEFAULT_EMBEDDER, openMemory } from "../rag/mod.ts";
 
 /** What a pass prints. */
 export interface Pass {
@@ -31,7 +31,9 @@ let files = 0;
 let characters = 0;
 if (mode === "ingest") {
   using memory = openMemory(folder!);
-  const report = await memory.absorb(readTree(folder!, memory.known()));
+  const report = await memory.absorb(readTree(folder!, memory.known()), {
+    encoder: DEFAULT_EMBEDDER,
+  });
   files = report.files;
   characters = memory.status().sourceBytes;
 } else {

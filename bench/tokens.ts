@@ -17,7 +17,14 @@ import { fileRecallWithin, type Found, mean, type Relevant } from "./metrics.ts"
 import { chunksOf, PlainFts } from "./peers/plain_fts.ts";
 import { ripgrepFiles, ripgrepVersion } from "./peers/ripgrep.ts";
 import { quantile } from "./process.ts";
-import { type Annotations, dispose, prepare, type Prepared, readAnnotations } from "./retrieval.ts";
+import {
+  type Annotations,
+  dispose,
+  prepare,
+  type Prepared,
+  readAnnotations,
+  shippedEmbedder,
+} from "./retrieval.ts";
 
 /** Budgets that are looked at; the one in the middle is what an agent reads before it asks again. */
 export const BUDGETS = [500, 1_000, 2_000, 4_000, 8_000] as const;
@@ -73,8 +80,9 @@ async function reading(sets: readonly AnnotatedSet[], log: Log): Promise<object>
       const found: Record<string, Curve[]> = {};
       for (const { query, relevant } of annotations.queries) {
         queries++;
+        const vector = await prepared.memory.embedQuestion(shippedEmbedder(), query);
         (found.batos ??= []).push(
-          curve(counted(prepared.memory.search(query, { limit: RESULTS })), relevant),
+          curve(counted(prepared.memory.search(query, { limit: RESULTS, vector })), relevant),
         );
         (found["plain FTS5"] ??= []).push(curve(counted(plain.search(query, RESULTS)), relevant));
         if (!withRipgrep) continue;
