@@ -234,14 +234,22 @@ export class IndexView implements IndexReader {
     const found = scan.similarities(question.values);
     const similarities = new Float32Array(this.lengths.length).fill(-Infinity);
     const best = new Map<number, number>();
+    // Chunks of a file follow each other, so the map is asked once a file.
+    let current = -1;
+    let highestOfFile = -Infinity;
     for (let row = 0; row < chunks.length; row++) {
       const chunk = chunks[row]!;
       if (allowed && allowed[chunk] !== 1) continue;
       const similarity = found[row]!;
       similarities[chunk] = similarity;
       const file = this.files[chunk]!;
-      if (similarity > (best.get(file) ?? -Infinity)) best.set(file, similarity);
+      if (file !== current) {
+        if (current >= 0) best.set(current, highestOfFile);
+        current = file;
+        highestOfFile = similarity;
+      } else if (similarity > highestOfFile) highestOfFile = similarity;
     }
+    if (current >= 0) best.set(current, highestOfFile);
     const nearness = standardise(best);
     return {
       ofFile: (file) => nearness.get(file) ?? 0,
