@@ -11,6 +11,7 @@ import { createReadStream } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { EmbedderError, type VectorModel } from "./embedder.ts";
+import { familyOf } from "./families.ts";
 
 /** How token vectors become one. */
 export type Pooling = Exclude<VectorModel["pooling"], "sum">;
@@ -77,28 +78,6 @@ const POOLING_MODES: Readonly<Record<string, Pooling>> = {
   lasttoken: "last_token",
 };
 
-const SEARCH_PASSAGES = "Represent this sentence for searching relevant passages: ";
-const SEARCH_CODE = "Represent this query for searching relevant code: ";
-const WEB_SEARCH =
-  "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery: ";
-
-/** What the authors of well-known models publish beside the files; the first that matches the name counts. */
-const FAMILIES: readonly (readonly [RegExp, Pooling, query: string, passage: string])[] = [
-  [/coderankembed/, "cls", SEARCH_CODE, ""],
-  [/nomic-embed-code/, "last_token", SEARCH_CODE, ""],
-  [/nomic-embed/, "mean", "search_query: ", "search_document: "],
-  [/e5-.*instruct/, "mean", WEB_SEARCH, ""],
-  [/(^|[^a-z0-9])e5-/, "mean", "query: ", "passage: "],
-  [/snowflake-arctic-embed-.*-v2/, "cls", "query: ", ""],
-  [/snowflake-arctic-embed|mxbai-embed/, "cls", SEARCH_PASSAGES, ""],
-  [/bge-.*-en/, "cls", SEARCH_PASSAGES, ""],
-  [/bge-/, "cls", "", ""],
-  [/gte-modernbert|gte-.*-en-v1\.5/, "cls", "", ""],
-  [/qwen3-embedding/, "last_token", WEB_SEARCH.trimEnd(), ""],
-  [/embeddinggemma/, "mean", "task: search result | query: ", "title: none | text: "],
-  [/gte-|minilm|jina-/, "mean", "", ""],
-];
-
 /** What a variant adds to the name of the ONNX file. */
 function suffixOf(variant: string): string {
   if (variant === "fp32") return "";
@@ -159,8 +138,7 @@ export async function readModelFolder(
   const modules = await readOptional("modules.json");
   const sentence = await readOptional("sentence_bert_config.json");
   // A folder may be called as one likes; the model often says where it comes from.
-  const names = [name, config._name_or_path].map((each) => String(each ?? "").toLowerCase());
-  const family = FAMILIES.find(([pattern]) => names.some((each) => pattern.test(each)));
+  const family = familyOf([name, config._name_or_path]);
   return {
     name,
     folder,
@@ -168,11 +146,11 @@ export async function readModelFolder(
     tokenizer,
     tokenizerConfig,
     modelName,
-    pooling: options.pooling ?? (pooling ? poolingOf(pooling, name) : family?.[1] ?? "mean"),
+    pooling: options.pooling ?? (pooling ? poolingOf(pooling, name) : family?.pooling ?? "mean"),
     prefixes: {
-      query: options.prefixes?.query ?? text(prompts?.query) ?? family?.[2] ?? "",
+      query: options.prefixes?.query ?? text(prompts?.query) ?? family?.query ?? "",
       passage: options.prefixes?.passage ?? text(prompts?.passage) ?? text(prompts?.document) ??
-        family?.[3] ?? "",
+        family?.passage ?? "",
     },
     window: windowOf(config, tokenizerConfig, sentence),
     hiddenSize: length(config.hidden_size ?? config.d_model ?? config.n_embd ?? config.dim),
