@@ -220,6 +220,17 @@ const handlers: Handlers = {
     checks.push(await check("vectors", () => checkVectors(workspace)));
     return { checks };
   },
+
+  async model_list() {
+    const store = await openModelStore();
+    const models = store.list().map(({ reference, path, bytes, complete }) => ({
+      reference,
+      path,
+      bytes,
+      complete,
+    }));
+    return { folder: store.path, models };
+  },
 };
 
 /**

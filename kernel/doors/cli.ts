@@ -12,10 +12,12 @@ import {
   type CommandName,
   commands,
   type ExitCode,
+  groups,
   type Handlers,
   type Input,
   inputSchema,
   type Result,
+  wordsOf,
 } from "../commands.ts";
 import { render } from "./render.ts";
 import {
@@ -60,12 +62,7 @@ export async function runCommandLine(
     await program.parseAsync(words.length === 0 ? ["--help"] : [...words], { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError) || error.exitCode !== 0) {
-      const name = words.find((word) => !word.startsWith("-"));
-      return refuse(
-        error,
-        streams,
-        name !== undefined && name in commands ? name as CommandName : undefined,
-      );
+      return refuse(error, streams, spokenOf(words));
     }
   }
   try {
@@ -120,10 +117,10 @@ async function run<N extends CommandName>(
     line.clear();
     if (error instanceof Deno.errors.BrokenPipe) throw error;
     if (signal.aborted) {
-      if (!request.quiet) streams.err(`batos: ${name}: interrupted\n`);
+      if (!request.quiet) streams.err(`batos: ${spoken(name)}: interrupted\n`);
       return interruption?.exitCode ?? 130;
     }
-    return refuse(error, streams, name);
+    return refuse(error, streams, spoken(name));
   } finally {
     line.clear();
   }
@@ -185,15 +182,42 @@ function buildProgram(
   program.usage("[options] <command>");
   // The help of a command needs its flags, and so does running it; the other commands only have to be known.
   const wanted = new Set(words);
-  for (const name of Object.keys(commands) as CommandName[]) {
-    const sub = new Command(name).configureOutput(output).exitOverride().summary(
-      commands[name].summary,
-    )
+  const known = new Map<string, Command>();
+  const add = (parent: Command, word: string, summary: string): Command => {
+    const sub = new Command(word).configureOutput(output).exitOverride().summary(summary)
       .helpOption("-h, --help", "Show help");
-    if (wanted.has(name)) buildCommand(sub, name, program, found);
-    program.addCommand(sub);
+    parent.addCommand(sub);
+    return sub;
+  };
+  for (const name of Object.keys(commands) as CommandName[]) {
+    const [word = "", verb] = wordsOf(name);
+    let sub = known.get(word);
+    if (sub === undefined) {
+      known.set(word, sub = add(program, word, groups[word] ?? commands[name].summary));
+      // A group that is no command of its own lists its verbs.
+      if (verb !== undefined) sub.description(groups[word] ?? "").helpCommand(false);
+    }
+    if (!wanted.has(word)) continue;
+    if (verb !== undefined) sub = add(sub, verb, commands[name].summary);
+    if (verb === undefined || wanted.has(verb) || wanted.has("help")) {
+      buildCommand(sub, name, program, found);
+    }
   }
   return program;
+}
+
+/** A command as people write it. */
+function spoken(name: CommandName): string {
+  return wordsOf(name).join(" ");
+}
+
+/** The command that these words begin with, as people write it; of a group its name. */
+function spokenOf(words: readonly string[]): string | undefined {
+  const [first, second] = words.filter((word) => !word.startsWith("-"));
+  const names = (Object.keys(commands) as CommandName[]).map(spoken);
+  return [`${first} ${second}`, first].find((name) =>
+    name !== undefined && names.some((each) => each === name || each.startsWith(`${name} `))
+  );
 }
 
 function addDoorFlags(command: Command, hidden: boolean): void {
@@ -321,7 +345,7 @@ function shorten(text: string): string {
 }
 
 /** Reports an error as one line and gives the exit code for it. */
-function refuse(error: unknown, streams: Streams, name?: CommandName): 2 {
+function refuse(error: unknown, streams: Streams, name?: string): 2 {
   const where = name === undefined ? "" : `${name}: `;
   streams.err(`batos: ${where}${oneLine(error, name)}\n`);
   if (streams.env("BATOS_DEBUG") === "1") {
@@ -333,7 +357,7 @@ function refuse(error: unknown, streams: Streams, name?: CommandName): 2 {
 /** Programming errors: whoever reads this message cannot mend them. */
 const DEFECTS = [TypeError, RangeError, ReferenceError, SyntaxError];
 
-function oneLine(error: unknown, name: CommandName | undefined): string {
+function oneLine(error: unknown, name: string | undefined): string {
   if (error instanceof CommanderError) return explainUsage(error, name);
   const message = error instanceof Error ? error.message || error.name : String(error);
   const line = message.trim().replace(/\s*[\r\n]+\s*/g, "; ").replace(/\.$/, "");
@@ -343,7 +367,7 @@ function oneLine(error: unknown, name: CommandName | undefined): string {
 }
 
 /** Says commander's refusals in the house form. */
-function explainUsage(error: CommanderError, name: CommandName | undefined): string {
+function explainUsage(error: CommanderError, name: string | undefined): string {
   const message = error.message.replace(/^error: /, "").replace(/\. Expected/, ": expected")
     .replace(/\.$/, "");
   const [what = "", hint] = message.split(/\n\(Did you mean (?:one of )?(.*?)\??\)/s);

@@ -1,6 +1,13 @@
 /** The command table as data: complete, documented, and with the field names that tools outside rely on. */
 import assert from "node:assert/strict";
-import { type CommandName, commands, inputSchema, resultSchema } from "../../kernel/commands.ts";
+import {
+  type CommandName,
+  commands,
+  groups,
+  inputSchema,
+  resultSchema,
+  wordsOf,
+} from "../../kernel/commands.ts";
 
 const names = Object.keys(commands) as CommandName[];
 
@@ -18,7 +25,10 @@ Deno.test("every command is documented, has an example of itself, and knows its 
     );
     assert.ok(doc.endsWith("."), name);
     assert.ok(examples.length > 0, name);
-    for (const [line] of examples) assert.ok(line === name || line.startsWith(`${name} `), line);
+    const spoken = wordsOf(name).join(" ");
+    for (const [line] of examples) {
+      assert.ok(line === spoken || line.startsWith(`${spoken} `), line);
+    }
     const { properties } = inputSchema(name) as {
       properties: Record<string, { description?: string }>;
     };
@@ -28,6 +38,19 @@ Deno.test("every command is documented, has an example of itself, and knows its 
     }
     assert.ok("repo" in properties, `${name} takes no --repo`);
   }
+});
+
+Deno.test("a name with an underscore is a verb of a group, and every group says what it is about", () => {
+  assert.deepEqual(wordsOf("model_list"), ["model", "list"]);
+  assert.deepEqual(wordsOf("ask"), ["ask"]);
+  const used = names.map(wordsOf).filter((words) => words.length > 1).map(([group]) => group!);
+  for (const group of used) {
+    assert.ok(
+      group in groups || group in commands,
+      `${group} has no line for the list of commands`,
+    );
+  }
+  assert.deepEqual(Object.keys(groups).filter((group) => !used.includes(group)), []);
 });
 
 Deno.test("the schemas are JSON Schema with the contract's field names", () => {

@@ -6,6 +6,7 @@ import {
   commands,
   type Handlers,
   type Result,
+  wordsOf,
 } from "../../../kernel/commands.ts";
 import { runCommandLine } from "../../../kernel/doors/cli.ts";
 import type { Streams } from "../../../kernel/doors/terminal.ts";
@@ -160,7 +161,7 @@ Deno.test("a stack trace appears only with BATOS_DEBUG=1", async () => {
 
 Deno.test("help goes to stdout, has examples and fits 80 columns", async () => {
   for (const name of Object.keys(commands)) {
-    const { code, out, err } = await run([name, "--help"]);
+    const { code, out, err } = await run([...wordsOf(name), "--help"]);
     assert.equal(code, 0);
     assert.equal(err, "");
     assert.match(out, /--repo <DIR>[^]*--json[^]*--quiet[^]*Examples:\n {2}batos /);
@@ -168,9 +169,24 @@ Deno.test("help goes to stdout, has examples and fits 80 columns", async () => {
   }
   const none = await run([]);
   assert.equal(none.code, 0);
-  for (const name of Object.keys(commands)) assert.ok(none.out.includes(`\n  ${name} `), name);
+  for (const name of Object.keys(commands)) {
+    assert.ok(none.out.includes(`\n  ${wordsOf(name)[0]} `), name);
+  }
   assert.equal((await run(["--help"])).out, none.out);
   assert.equal((await run(["--version"])).out, "batos 1.2.3\n");
+});
+
+Deno.test("a group lists its verbs, and says what is wrong with one that it does not have", async () => {
+  const group = await run(["model", "--help"]);
+  assert.equal(group.code, 0);
+  assert.match(group.out, /Usage: batos model[^]*Commands:\n {2}list /);
+  const unknown = await run(["model", "lisst"]);
+  assert.equal(unknown.code, 2);
+  assert.equal(unknown.err, "batos: model: unknown command 'lisst'; did you mean list?\n");
+  const failing = await run(["model", "list"], handlers({}));
+  assert.equal(failing.err, 'batos: model list: no handler for "model_list"\n');
+  const flag = await run(["model", "list", "--nope"]);
+  assert.match(flag.err, /^batos: model list: unknown option '--nope'/);
 });
 
 Deno.test("colours appear on a terminal only, and never with NO_COLOR", async () => {

@@ -1,0 +1,313 @@
+/**
+ * Results of the commands that read code, as text for people.
+ *
+ * Owns the looks of `table/code.ts`; see `render.ts` for what must hold.
+ */
+import type { codeCommands } from "../table/code.ts";
+import type { Result } from "../commands.ts";
+import { clip, pad, printable, textWidth } from "./terminal.ts";
+import {
+  count,
+  duration,
+  fit,
+  fitPath,
+  keyValues,
+  type Look,
+  place,
+  type Renderers,
+  safe,
+  size,
+  wrap,
+} from "./look.ts";
+
+/** One function a command. */
+export const codeRenderers: Renderers<keyof typeof codeCommands> = {
+  ask({ answer, citations }, look) {
+    const { bold, cyan, yellow } = look.colours;
+    const lines = [markdown(answer.trimEnd(), look)];
+    const changed = citations.filter((citation) => citation.status !== "verified");
+    // An answer that lists its sources itself needs no second list, only what is wrong with them.
+    const listed = /^(#+ )?Sources:?$/m.test(answer);
+    const shown = listed ? changed : citations;
+    if (shown.length > 0) lines.push("", bold(listed ? "Changed since they were read" : "Sources"));
+    for (const source of shown) {
+      const moved = source.moved_to === undefined
+        ? ""
+        : `, now ${source.moved_to.start_line}-${source.moved_to.end_line}`;
+      const note = {
+        verified: "",
+        stale: yellow(`  (changed since it was read${moved})`),
+        removed: yellow("  (removed from the answer: no such lines)"),
+      }[source.status];
+      lines.push(`  ${cyan(safe(place(source), look))}${note}`);
+    }
+    return lines.join("\n");
+  },
+
+  search({ query, results }, look) {
+    const { bold, cyan, dim } = look.colours;
+    const blocks = results.map((hit) => {
+      const where = safe(place(hit), look);
+      const kind = hit.node_type === "" ? "" : `${hit.node_type} `;
+      const name = fit(safe(hit.node_name, look), textWidth(where) + 2 + kind.length, look);
+      const lines = excerpt(hit.text, hit.start_line, query, look);
+      return `${cyan(where)}  ${kind}${bold(name)}`.trimEnd() + `\n${lines}`;
+    });
+    return blocks.length > 0
+      ? blocks.join("\n\n")
+      : dim(`nothing found for "${clip(safe(query, look), 50)}"`);
+  },
+
+  refs({ target, definitions, references, callers, callees }, look) {
+    const { bold, cyan, dim } = look.colours;
+    if (definitions.length + references.length === 0) return dim(`nothing known about "${target}"`);
+    const lines = [
+      bold(count(definitions.length, "definition")),
+      ...definitionLines(definitions, look),
+    ];
+    lines.push(bold(count(references.length, "reference")));
+    const kinds = Math.max(0, ...references.map((reference) => reference.kind.length));
+    for (const { path, line, kind, resolution } of references) {
+      const where = fitPath(`${safe(path, look)}:${line}`, kinds + 4, look);
+      const around = callers.filter((caller) =>
+        caller.path === path && caller.start_line <= line && line <= caller.end_line
+      ).at(-1);
+      const why = (around === undefined ? "" : `  in ${qualified(around)}`) +
+        (resolution === "name" ? "  (by name)" : "");
+      const rest = fit(safe(why, look), kinds + 4 + textWidth(where), look);
+      lines.push(`  ${dim(pad(kind, kinds))}  ${cyan(where)}${dim(rest)}`);
+    }
+    if (callees.length > 0) lines.push(bold(`${count(callees.length, "definition")} used by it`));
+    return [...lines, ...definitionLines(callees, look)].join("\n");
+  },
+
+  impact({ targets, definitions, affected, tests }, look) {
+    const { bold, cyan, dim } = look.colours;
+    if (definitions.length + affected.length === 0) {
+      return dim(`nothing known about "${targets.join('", "')}"`);
+    }
+    const lines = [
+      bold(count(definitions.length, "definition")),
+      ...definitionLines(definitions, look),
+    ];
+    lines.push(bold(`${count(affected.length, "file")} may break`));
+    for (const { path, distance, lines: at, via } of affected) {
+      const shown = at.slice(0, 4).join(",") + (at.length > 4 ? ",…" : "");
+      const where = `${safe(path, look)}${shown === "" ? "" : `:${shown}`}`;
+      const why = `  ${via.slice(0, 3).join(", ")}${via.length > 3 ? ", …" : ""}`;
+      lines.push(
+        `  ${dim(`${distance}`)}  ${cyan(where)}${
+          dim(fit(safe(why, look), 5 + textWidth(where), look))
+        }`,
+      );
+    }
+    lines.push(
+      bold(tests.length === 0 ? "no test covers it" : `${count(tests.length, "test file")} to run`),
+    );
+    for (const path of tests) lines.push(`  ${cyan(safe(path, look))}`);
+    return lines.join("\n");
+  },
+
+  outline({ path, language, lines: total, summary, definitions }, look) {
+    const { bold, cyan, dim } = look.colours;
+    const [title = "", ...about] = summary.split("\n");
+    const head = title.startsWith(path) ? title : `${path} (${language}, ${count(total, "line")})`;
+    const lines = [cyan(safe(head, look))];
+    const rest = title.startsWith(path) ? about : summary === "" ? [] : [title, ...about];
+    lines.push(...rest.flatMap((line) => wrap(safe(line, look), look)).map((line) => dim(line)));
+    const ranges = definitions.map((d) => `${d.start_line}-${d.end_line}`);
+    const rangeWidth = Math.max(0, ...ranges.map((range) => range.length));
+    definitions.forEach((entry, index) => {
+      const indent = "  ".repeat(Math.min(entry.container.length, 6));
+      const kind = `${entry.exported ? "+" : " "} ${entry.kind} `;
+      const head = `${ranges[index]!.padStart(rangeWidth)} ${indent}${kind}`;
+      const signature = entry.signature === "" ? entry.name : entry.signature;
+      const body = fit(safe(signature, look), textWidth(head), look);
+      lines.push(`${dim(head)}${body.replace(entry.name, (name) => bold(name))}`);
+    });
+    return lines.join("\n");
+  },
+
+  read({ start_line, status, text }, look) {
+    // A program that reads gets the bytes of the lines and nothing else.
+    if (look.columns === undefined) return text;
+    const shown = numbered(text, start_line, look);
+    const note =
+      { verified: "", stale: "changed since ingest", unindexed: "not in the index" }[status];
+    return note === "" ? shown : `${shown}\n${look.colours.yellow(`(${note})`)}`;
+  },
+
+  ingest(result, look) {
+    const { bold, dim, green, yellow } = look.colours;
+    if ("path" in result) {
+      const name = safe(result.path, look);
+      return result.reason === undefined
+        ? `${green("+")} ${name}`
+        : dim(`- ${name}  ${result.reason}`);
+    }
+    const lines = result.problems.slice(0, MAX_PROBLEMS).map(({ path, line, reason }) =>
+      `${yellow(safe(line === undefined ? path : `${path}:${line}`, look))}  ${safe(reason, look)}`
+    );
+    const more = result.problems.length - lines.length;
+    if (more > 0) lines.push(dim(`and ${count(more, "problem")} more, all of them with --json`));
+    lines.push(
+      `${bold(count(result.files, "file"))}, ${
+        count(result.chunks, "chunk")
+      }; ${result.changed} changed, ` +
+        `${result.removed} removed, ${result.skipped} skipped; ${duration(result.ms)}`,
+    );
+    return lines.join("\n");
+  },
+
+  status(result, look) {
+    const languages = Object.entries(result.languages).sort((a, b) => b[1] - a[1])
+      .map(([name, files]) => `${name} ${files}`).join(", ");
+    const ratio = result.source_bytes > 0
+      ? ` (${(result.index_bytes / result.source_bytes).toFixed(2)} × source)`
+      : "";
+    return keyValues([
+      ["files", `${result.files}`],
+      ["chunks", `${result.chunks}`],
+      ["edges", `${result.edges}`],
+      [
+        "vectors",
+        result.vectors_state === "partial"
+          ? `${result.vectors} of ${result.chunks}; "batos ingest" goes on`
+          : `${result.vectors}`,
+      ],
+      ["summaries", `${result.summaries}`],
+      ["source", size(result.source_bytes)],
+      ["index", size(result.index_bytes) + ratio],
+      ["embedder", result.embedder ?? "none"],
+      ["fingerprint", result.fingerprint],
+      [
+        "stale",
+        result.stale === 0 ? "0, up to date" : `${count(result.stale, "file")}: run "batos ingest"`,
+      ],
+      ["languages", languages],
+    ], look);
+  },
+
+  doctor({ checks }, look) {
+    const { green, yellow, red, dim } = look.colours;
+    const marks = { ok: green("ok  "), warning: yellow("warn"), failure: red("FAIL") };
+    const width = Math.max(...checks.map((check) => check.name.length));
+    const lines = checks.flatMap(({ name, status, detail, remedy }) => {
+      const first = `${marks[status]}  ${pad(name, width)}  `;
+      const indent = " ".repeat(width + 8);
+      const [head = "", ...rest] = wrap(safe(detail, look), look, indent.length);
+      const help = remedy === undefined ? [] : wrap(safe(remedy, look), look, indent.length + 2);
+      return [
+        first + head,
+        ...rest.map((line) => indent + line),
+        ...help.map((line, index) => indent + dim((index === 0 ? "→ " : "  ") + line)),
+      ];
+    });
+    return lines.join("\n");
+  },
+};
+
+/** Problems listed in text; a repository full of broken fixtures must not hide the report. */
+const MAX_PROBLEMS = 20;
+
+function qualified({ name, container }: { name: string; container: readonly string[] }): string {
+  return container.length === 0 ? name : `${container.at(-1)}.${name}`;
+}
+
+function definitionLines(definitions: Result<"refs">["definitions"], look: Look): string[] {
+  const { bold, cyan, dim } = look.colours;
+  return definitions.map((entry) =>
+    `  ${cyan(safe(place(entry), look))}  ${dim(entry.kind)} ${bold(safe(qualified(entry), look))}`
+  );
+}
+
+/** Markdown of an answer: on a terminal quoted code is set in and names stand out; elsewhere it stays as it is. */
+function markdown(text: string, look: Look): string {
+  if (look.columns === undefined) return text;
+  const { bold, cyan } = look.colours;
+  let fence = "";
+  const lines: string[] = [];
+  for (const line of printable(text).split("\n")) {
+    const marks = /^(`{3,})/.exec(line)?.[1] ?? "";
+    if (fence === "" ? marks !== "" : marks === fence) fence = fence === "" ? marks : "";
+    else if (fence !== "") lines.push(`    ${clip(line, Math.max(20, look.columns - 4))}`);
+    else {
+      for (const part of wrap(line, look)) {
+        const heading = /^#{1,6} (.*)$/.exec(part)?.[1];
+        lines.push(
+          heading === undefined
+            ? part.replace(/`([^`]+)`/g, (_, name) => cyan(name)).replace(
+              /\*\*([^*]+)\*\*/g,
+              (_, word) => bold(word),
+            )
+            : bold(heading),
+        );
+      }
+    }
+  }
+  return lines.join("\n");
+}
+
+/** Lines of a chunk that are shown unless it is wanted whole: about a quarter of a screen. */
+const EXCERPT_LINES = 10;
+
+/** A line that is longer is no code that anybody reads; even a program that asked for text is better off without. */
+const MAX_LINE = 400;
+
+/** The lines of a chunk that say most about the query: all of a short one, its head and the best window of a long one. */
+export function excerpt(text: string, startLine: number, query: string, look: Look): string {
+  const lines = text.split("\n");
+  let from = 0;
+  let to = lines.length;
+  while (from < to && lines[from]!.trim() === "") from++;
+  while (to > from && lines[to - 1]!.trim() === "") to--;
+  if (look.full || to - from <= EXCERPT_LINES + 2) {
+    return numbered(lines.slice(from, to).join("\n"), startLine + from, look);
+  }
+  const terms = [
+    ...new Set(query.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter((term) => term.length > 2)),
+  ].slice(0, 30);
+  const weights = lines.slice(from, to).map((line) => {
+    const lower = line.slice(0, MAX_LINE).toLowerCase();
+    return terms.filter((term) => lower.includes(term)).length;
+  });
+  const sums = weights.slice(0, weights.length - EXCERPT_LINES + 1)
+    .map((_, at) => weights.slice(at, at + EXCERPT_LINES).reduce((a, b) => a + b, 0));
+  const most = Math.max(...sums);
+  const first = sums.indexOf(most);
+  let last = first;
+  while (sums[last + 1] === most) last++;
+  // The middle of the equally good windows has the lines that matter in its middle.
+  let best = most === 0 ? 0 : (first + last) >> 1;
+  // Two lines more cost less than a gap.
+  if (best <= 2 || most === 0) best = 0;
+  const { dim } = look.colours;
+  const parts: string[] = [];
+  const width = `${startLine + to}`.length;
+  if (best > 0) {
+    parts.push(
+      numbered(lines[from]!, startLine + from, look, width),
+      dim(`${" ".repeat(width)} …`),
+    );
+  }
+  const window = lines.slice(from + best, from + best + EXCERPT_LINES);
+  const blank = Math.max(0, window.findIndex((line) => line.trim() !== ""));
+  parts.push(
+    numbered(window.slice(blank).join("\n"), startLine + from + best + blank, look, width),
+  );
+  const left = to - (from + best + EXCERPT_LINES);
+  if (left > 0) parts.push(dim(`${" ".repeat(width)} … ${count(left, "line")} more`));
+  return parts.join("\n");
+}
+
+/** Lines with their numbers, cut to the width. */
+function numbered(text: string, startLine: number, look: Look, width = 0): string {
+  const lines = text.split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  const digits = Math.max(width, `${startLine + lines.length - 1}`.length);
+  return lines.map((line, index) => {
+    const number = look.colours.dim(`${startLine + index}`.padStart(digits));
+    const clipped = clip(safe(line.endsWith("\r") ? line.slice(0, -1) : line, look), MAX_LINE);
+    return `${number} ${fit(clipped, digits + 1, look)}`.trimEnd();
+  }).join("\n");
+}
