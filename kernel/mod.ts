@@ -24,6 +24,13 @@ export {
 export { type Check, check, checkSurroundings, writeProblem } from "./doctor.ts";
 export { type CommandLineOptions, runCommandLine } from "./doors/cli.ts";
 export { type Streams } from "./doors/terminal.ts";
+export {
+  BlobError,
+  type BlobErrorKind,
+  BlobFolder,
+  type BlobSource,
+  PendingBlob,
+} from "./image/blobs.ts";
 export type { DownloadProgress } from "./model_download.ts";
 export {
   formatReference,
