@@ -23,6 +23,8 @@ import { type LoadedVectors, requireSameModel, VectorStore } from "./vectors.ts"
 
 /** Posting lists kept decoded, counted in postings (6 bytes each); the rest is read again when needed. */
 const MOST_POSTINGS = 8_000_000;
+/** Variance of cosines that is rounding: they are of vectors with 8 bits a value. */
+const ROUNDING = 1e-9;
 /** Shortest common beginning of inflected forms; shorter words are looked up as they are. */
 const SHORTEST_STEM = 3;
 
@@ -51,6 +53,8 @@ export class IndexView implements IndexReader {
   #pathStems = new Map<number, ReadonlySet<string>>();
   #superseded: string[] = [];
   #importers = new Map<number, number[]>();
+  /** One more than the highest id of a file. */
+  #fileIdLimit = 0;
   /** Read when a question first has a vector; null when not every chunk has one. */
   #vectors: LoadedVectors | null | undefined;
 
@@ -93,6 +97,7 @@ export class IndexView implements IndexReader {
     for (const row of rows) this.#rows.set(row.id, row);
     this.#paths = rows.map((row) => row.path);
     this.#pathIds = Int32Array.from(rows, (row) => row.id);
+    this.#fileIdLimit = rows.reduce((limit, { id }) => Math.max(limit, id + 1), 0);
     this.#pathStarts = new Int32Array(rows.length);
     let length = 0;
     this.#paths.forEach((path, at) => {
@@ -231,45 +236,46 @@ export class IndexView implements IndexReader {
     // All are equally near to a vector of zeros.
     if (!vectors || question.values.every((value) => value === 0)) return undefined;
     const { scan, chunks } = vectors;
-    const found = scan.similarities(question.values);
-    const similarities = new Float32Array(this.lengths.length).fill(-Infinity);
-    const best = new Map<number, number>();
-    // Chunks of a file follow each other, so the map is asked once a file.
-    let current = -1;
-    let highestOfFile = -Infinity;
-    for (let row = 0; row < chunks.length; row++) {
-      const chunk = chunks[row]!;
-      if (allowed && allowed[chunk] !== 1) continue;
-      const similarity = found[row]!;
-      similarities[chunk] = similarity;
-      const file = this.files[chunk]!;
-      if (file !== current) {
-        if (current >= 0) best.set(current, highestOfFile);
-        current = file;
-        highestOfFile = similarity;
-      } else if (similarity > highestOfFile) highestOfFile = similarity;
-    }
-    if (current >= 0) best.set(current, highestOfFile);
-    const nearness = standardise(best);
+    const cosines = scan.similarities(question.values);
+    const rowAllowed = allowed && Uint8Array.from(chunks, (chunk) => allowed[chunk]!);
+    const nearness = this.#nearnessOfFiles(chunks, cosines, rowAllowed);
     return {
-      ofFile: (file) => nearness.get(file) ?? 0,
-      nearest: highest(similarities, count, allowed),
+      ofFile: (file) => nearness[file] ?? 0,
+      nearest: highest(cosines, count, rowAllowed).map((row) => chunks[row]!),
     };
   }
-}
 
-/** Values in standard deviations above their mean; what is below it counts 0, as do values that are all alike. */
-function standardise(values: ReadonlyMap<number, number>): Map<number, number> {
-  let mean = 0;
-  for (const value of values.values()) mean += value / values.size;
-  let variance = 0;
-  for (const value of values.values()) variance += (value - mean) ** 2 / values.size;
-  const deviation = Math.sqrt(variance);
-  const standard = new Map<number, number>();
-  for (const [key, value] of values) {
-    standard.set(key, deviation > 0 ? Math.max(0, value - mean) / deviation : 0);
+  /**
+   * By file id, how near its best row is, in standard deviations above the mean of all files that have one; what is below the mean
+   * counts 0, as do values that are all alike.
+   */
+  #nearnessOfFiles(
+    chunks: Int32Array,
+    cosines: Float32Array,
+    allowed: Uint8Array | undefined,
+  ): Float32Array {
+    const best = new Float32Array(this.#fileIdLimit).fill(-Infinity);
+    for (let row = 0; row < chunks.length; row++) {
+      const file = this.files[chunks[row]!]!;
+      if (cosines[row]! > best[file]! && (!allowed || allowed[row] === 1)) {
+        best[file] = cosines[row]!;
+      }
+    }
+    let count = 0;
+    let sum = 0;
+    let squares = 0;
+    for (const value of best) {
+      if (value === -Infinity) continue;
+      count++;
+      sum += value;
+      squares += value * value;
+    }
+    const mean = sum / count;
+    // Rounding may leave a little of nothing.
+    const variance = squares / count - mean * mean;
+    const scale = variance > ROUNDING ? 1 / Math.sqrt(variance) : 0;
+    return best.map((value) => value > mean ? (value - mean) * scale : 0);
   }
-  return standard;
 }
 
 /** What all forms of a stem begin with: Porter2 changes a final y to i. */
