@@ -146,7 +146,7 @@ ${
 
 Other names:
   corpora    fetch all pinned corpora and say where they are
-  readme     write the figures that were kept into README.md, and draw bench/results/retrieval.svg
+  readme     write the figures that were kept into README.md and bench/FIGURES.md, and draw the chart
 
 Flags:
   --annotations DIR  annotated queries for retrieval, tokens and ask (default: bench/queries)

@@ -1,5 +1,6 @@
 /**
- * Puts the figures of `bench/results/` into the README, between markers, and draws the chart.
+ * Puts the figures of `bench/results/` into `bench/FIGURES.md` and the most important ones into the README, between markers, and
+ * draws the chart.
  *
  * What must hold: nothing outside the markers changes; a section without a result keeps what it says; a second run changes
  * nothing. Markers are `<!-- figures:NAME -->` and `<!-- /figures:NAME -->`, each on a line of its own.
@@ -110,7 +111,7 @@ export function replaceSections(text: string, sections: Readonly<Record<string, 
   return text;
 }
 
-/** Writes `README.md` and the chart anew; returns the names of the sections that have figures. */
+/** Writes `README.md`, `bench/FIGURES.md` and the chart anew; returns the names of the sections that have figures. */
 export function updateReadme(repository: string, results: string): string[] {
   const sections: Record<string, string> = {};
   const add = <R>(name: string, render: (saved: Saved<R>) => string) => {
@@ -150,11 +151,64 @@ export function updateReadme(repository: string, results: string): string[] {
     "ask",
     ({ result }) => runsTable("questions about", { ...result.by_repository, all: result.all }),
   );
-  const path = join(repository, "README.md");
-  if (existsSync(path)) {
-    writeFileSync(path, replaceSections(readFileSync(path, "utf8"), sections));
+  sections.summary = summarySection(results);
+  for (const path of [join(repository, "README.md"), join(repository, "bench", "FIGURES.md")]) {
+    if (existsSync(path)) {
+      writeFileSync(path, replaceSections(readFileSync(path, "utf8"), sections));
+    }
   }
   return Object.keys(sections);
+}
+
+/** What a newcomer asks first, in a line each; a figure without a result is left out. */
+function summarySection(results: string): string {
+  const rows: [string, string][] = [];
+  const of = <R>(name: string) => readSaved<R>(results, name)?.result;
+  const retrieval = of<RetrievalResult>("retrieval");
+  if (retrieval) {
+    rows.push([
+      "relevant files among the first ten results",
+      percent(retrieval.all.file_recall_at_10),
+    ]);
+    rows.push([
+      "relevant files within the first 2,000 tokens",
+      percent(retrieval.all.file_recall_in_2000_tokens),
+    ]);
+  }
+  const ask = of<AskResult>("ask")?.all;
+  if (ask) {
+    rows.push([
+      "answers without a model that cite a relevant file",
+      percent(ask.cites_a_relevant_file!),
+    ]);
+    rows.push(["citations in them that do not resolve", `${ask.unresolved_citations}`]);
+  }
+  const ingest = of<IngestResult>("ingest");
+  const [first] = Object.values(ingest?.cold?.runs ?? {});
+  if (ingest?.cold && first?.seconds !== undefined) {
+    const { files, lines } = ingest.cold;
+    rows.push([
+      `first ingest of ${formatCell(files)} files, ${formatCell(lines)} lines`,
+      `${first.seconds.toFixed(1)} s`,
+    ]);
+  }
+  if (ingest?.change) {
+    rows.push([
+      `nothing changed in ${formatCell(ingest.change.files)} files`,
+      `${ingest.change.nothing_changed_seconds!.toFixed(1)} s`,
+    ]);
+  }
+  for (const one of Object.values(of<QueryResult>("query") ?? {})) {
+    const warm = one.runs["batos, warm, first time"]?.p50_ms;
+    if (warm !== undefined) {
+      rows.push([`a search among ${formatCell(one.chunks)} chunks, warm`, `${warm} ms`]);
+    }
+  }
+  return markdownTable(["measured", "figure"], rows);
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
 }
 
 /** Where figures come from: one line under each section. */
