@@ -28,7 +28,19 @@ export {
 } from "./read_tree.ts";
 export { type Entry, type Skip, walk, type WalkOptions, type WalkResult } from "./walk.ts";
 export { decodeText, encodeText } from "./encoding.ts";
-export { findSecret, type Secret } from "./secrets.ts";
+export { findSecret, redactSecrets, type Secret } from "./secrets.ts";
+export {
+  parseLine,
+  type RawTrailLine,
+  readTrail,
+  readTrailLines,
+  type TrailBatch,
+  type TrailEntry,
+  type TrailPosition,
+  type TrailProblem,
+  type TrailSource,
+  type ValidateEvent,
+} from "./trail.ts";
 export { parse, type ParsedSource } from "./parse.ts";
 export { chunk, type ChunkOptions, DEFAULT_MAX_TOKENS, type Piece } from "./chunk.ts";
 export { countTokens, type Measure, nonWhitespace, tokens } from "./measure.ts";

@@ -39,6 +39,45 @@ export function findSecret(text: string): Secret | undefined {
   return undefined;
 }
 
+/**
+ * A text with its secrets taken out: each becomes `[redacted: GitHub token]` or the like; of a private key all that follows its
+ * first line. JSON text stays JSON, unless a private key goes over several strings of it.
+ */
+export function redactSecrets(text: string): string {
+  let safe = "";
+  let at = 0;
+  gate.lastIndex = 0;
+  for (let start = gate.exec(text); start !== null; start = gate.exec(text)) {
+    formats.lastIndex = start.index;
+    const match = formats.exec(text);
+    if (match === null) continue;
+    const found = match.findIndex((group, i) => i > 0 && group !== undefined);
+    const [kind, , , isReal = isRandom] = table[found - 1]!;
+    const secret = match[found]!;
+    if (!isReal(secret)) continue;
+    const begin = start.index + match[0].lastIndexOf(secret);
+    // The further lines of a key hold as much of it as the first.
+    const end = isReal === isKey ? endOfKey(text, begin) : begin + secret.length;
+    // A token that begins with its form, such as ghp_, goes with it.
+    safe += text.slice(at, kind.endsWith("token") ? start.index : begin) + `[redacted: ${kind}]`;
+    at = gate.lastIndex = end;
+  }
+  return at === 0 ? text : safe + text.slice(at);
+}
+
+/** Base64 over lines, their ends written as such or as escapes. */
+const KEY_BODY = /(?:[A-Za-z0-9+/=]|\\[rnt]|[\r\n\t ])+/y;
+/** A key of 16,384 bits in Base64, and what stands around its lines in source code. */
+const LONGEST_KEY = 20_000;
+
+/** Where a private key ends: at its last line, or where its form does. */
+function endOfKey(text: string, begin: number): number {
+  const mark = text.indexOf("-----END", begin);
+  if (mark >= 0 && mark - begin <= LONGEST_KEY) return mark;
+  KEY_BODY.lastIndex = begin;
+  return KEY_BODY.test(text) ? KEY_BODY.lastIndex : begin;
+}
+
 /** Files that show which settings there are, without their values. */
 const TEMPLATE = /[.-](?:example|sample|template|tmpl|dist|defaults?|schema)$/;
 

@@ -5,9 +5,31 @@
  * `doors/cli.ts` serves that table, and handlers for it are handed in by `main.ts`. `workspace.ts` is the folder that is
  * worked on: `workspace_lock.ts` keeps a second writer out of it, `settings.ts` keeps what a person decided about it, `watch.ts`
  * tells what changes in it. `models.ts` is the folder of models that all workspaces share. `doctor.ts` checks what surrounds it.
+ * `audit/` is the trail of everything that was asked and done: `event.ts` is its schema, `chain.ts` its format.
  *
  * @module
  */
+export { AuditTrail, type AuditTrailOptions } from "./audit/audit_trail.ts";
+export {
+  listTrailFiles,
+  type RawLine,
+  TRAIL_NAME,
+  type TrailFile,
+  type TrailVerdict,
+  verifyTrail,
+} from "./audit/chain.ts";
+export {
+  type AuditEvent,
+  EVENT,
+  EVENT_TYPES,
+  type NewEvent,
+  parseTrailLine,
+  type Recorder,
+  TRAIL_LINE,
+  type TrailLine,
+} from "./audit/event.ts";
+export { findTimes, parseTime, TIME_FORMS, type TimeRange } from "./audit/time_range.ts";
+export { type Head, readHead, TrailError } from "./audit/trail_files.ts";
 export {
   CommandError,
   type CommandName,
