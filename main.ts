@@ -14,10 +14,12 @@ import {
   findWorkspace,
   type HandlerContext,
   type Handlers,
+  type McpParts,
   ModelError,
   openModelStore,
   type Result,
   runCommandLine,
+  serveMcp,
   sha256,
   watchFolder,
   Workspace,
@@ -33,11 +35,15 @@ import {
   type Memory,
   type ModelFiles,
   NO_EMBEDDER,
+  OpenMemories,
   openMemory,
   type QuestionVector,
   stateFolder,
   WorkspaceIndex,
 } from "./rag/mod.ts";
+
+/** Memories that stay open, while this process serves others. */
+let memories: OpenMemories | undefined;
 
 const handlers: Handlers = {
   async ask({ question, repo, refresh }, context) {
@@ -221,6 +227,13 @@ const handlers: Handlers = {
     return { checks };
   },
 
+  // deno-lint-ignore require-yield -- its output is the conversation itself
+  async *mcp({ repo }, { signal }) {
+    using opened = memories = new OpenMemories();
+    await serveMcp({ ...mcpParts(), repo, signal });
+    void opened;
+  },
+
   async model_list() {
     const store = await openModelStore();
     const models = store.list().map(({ reference, path, bytes, complete }) => ({
@@ -258,6 +271,21 @@ function locate(repo: string | undefined, toIngest?: readonly string[]): Workspa
 
 function at(root: string): Workspace {
   return new Workspace(root, stateFolder(root));
+}
+
+/** What servers of MCP work with. */
+function mcpParts(): McpParts {
+  return {
+    version: config.version,
+    handlers,
+    locate: (folder) => locate(folder).root,
+    async refresh(root, context) {
+      const workspace = at(root);
+      await using embedder = embedderOf(workspace, context);
+      (await indexOf(workspace, "mcp", context, embedder).open(true)).close();
+    },
+    summaries: (root, context) => indexOf(at(root), "mcp", context).open(false),
+  };
 }
 
 /** What gives chunks and questions their vectors: what was named now, else for this workspace, else what ships. */
@@ -353,6 +381,7 @@ function indexOf(
 ): WorkspaceIndex {
   return new WorkspaceIndex({
     embedder,
+    memories,
     root: workspace.root,
     limit: workspace.limit,
     lock: (timeoutMs) => {

@@ -12,6 +12,7 @@
  */
 import { z } from "zod";
 import { codeCommands } from "./table/code.ts";
+import { mcpCommands } from "./table/mcp.ts";
 import { modelCommands } from "./table/models.ts";
 
 export type { ExitCode } from "./table/entry.ts";
@@ -19,6 +20,7 @@ export type { ExitCode } from "./table/entry.ts";
 /** The table. Order is the order of `--help`. */
 export const commands = {
   ...codeCommands,
+  ...mcpCommands,
   ...modelCommands,
 } as const;
 

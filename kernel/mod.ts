@@ -45,6 +45,9 @@ export {
 } from "./commands.ts";
 export { type Check, check, checkSurroundings, writeProblem } from "./doctor.ts";
 export { type CommandLineOptions, runCommandLine } from "./doors/cli.ts";
+export type { McpHttp } from "./doors/mcp/http.ts";
+export type { SummarySource, SummaryText } from "./doors/mcp/resources.ts";
+export type { McpParts } from "./doors/mcp/server.ts";
 export { type Streams } from "./doors/terminal.ts";
 export {
   BlobError,
@@ -72,10 +75,27 @@ export {
   WorkspaceLockedError,
 } from "./workspace_lock.ts";
 
+import type { McpHttp } from "./doors/mcp/http.ts";
+import type { McpParts } from "./doors/mcp/server.ts";
 import type { ModelStore, ModelStoreOptions } from "./models.ts";
 
 /** The folder of models, loaded when it is first needed: few commands have to do with one. */
 export async function openModelStore(options?: ModelStoreOptions): Promise<ModelStore> {
   const { ModelStore } = await import("./models.ts");
   return new ModelStore(options);
+}
+
+/**
+ * Serves the coding agent that started this process, on its standard input and output, until it is gone.
+ * @throws the signal's reason
+ */
+export async function serveMcp(parts: McpParts & { readonly signal: AbortSignal }): Promise<void> {
+  const { serveMcpStdio } = await import("./doors/mcp/stdio.ts");
+  await serveMcpStdio(parts);
+}
+
+/** MCP for a server to mount: `handle` takes requests, `close` ends all sessions. */
+export async function openMcpHttp(parts: McpParts): Promise<McpHttp> {
+  const { McpHttp } = await import("./doors/mcp/http.ts");
+  return new McpHttp(parts);
 }

@@ -124,6 +124,7 @@ export class Memory implements Disposable {
   readonly vectors: VectorStore;
   #view: IndexView;
   #summaries: Summaries;
+  #holders = 1;
 
   constructor(store: Store) {
     this.store = store;
@@ -422,6 +423,11 @@ export class Memory implements Disposable {
     return this.#summaries.children(path);
   }
 
+  /** So many summaries behind a path, in order of the paths; from the first where there is no such path. */
+  summariesAfter(path: string | undefined, limit: number): Summary[] {
+    return this.#summaries.after(path, limit);
+  }
+
   /** All chunks of a file, in order. */
   chunks(path: string): Hit[] {
     return this.store.snapshot(() => {
@@ -539,8 +545,14 @@ export class Memory implements Disposable {
     return new SymbolGraph(this.store);
   }
 
+  /** The same memory for one holder more: it closes with the last of them. */
+  share(): this {
+    this.#holders++;
+    return this;
+  }
+
   close(): void {
-    this.store.close();
+    if (--this.#holders === 0) this.store.close();
   }
 
   [Symbol.dispose](): void {

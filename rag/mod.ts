@@ -17,6 +17,7 @@ export {
   openMemory,
   stateFolder,
 } from "./memory.ts";
+export { OpenMemories } from "./open_memories.ts";
 export { type IndexPlace, type IndexProgress, WorkspaceIndex } from "./workspace_index.ts";
 export {
   chooseEmbedder,

@@ -1,5 +1,5 @@
 /**
- * ContextualSummaries as they are read: one, those below a folder, those that fit a question.
+ * ContextualSummaries as they are read: one, those below a folder, all of them by pages, those that fit a question.
  *
  * What must hold: it only reads; `summarise.ts` makes them.
  */
@@ -30,6 +30,15 @@ export class Summaries {
       prefix,
       prefix === "" ? "\u{10FFFF}" : `${path}0`,
       prefix.length + 1,
+    ).map((row) => summaryOf(row, 0));
+  }
+
+  after(path: string | undefined, limit: number): Summary[] {
+    return this.#store.all(
+      "SELECT path, level, text, tokens FROM summary WHERE ? OR path > ? ORDER BY path LIMIT ?",
+      path === undefined ? 1 : 0,
+      path ?? "",
+      limit,
     ).map((row) => summaryOf(row, 0));
   }
 

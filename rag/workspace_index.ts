@@ -11,6 +11,7 @@ import type { IndexEmbedder } from "./embed/choose.ts";
 import { EmbedderError } from "./embed/embedder.ts";
 import type { SymbolGraph } from "./graph.ts";
 import { type Memory, openMemory, stateFolder } from "./memory.ts";
+import type { OpenMemories } from "./open_memories.ts";
 import { NotIngestedError } from "./store.ts";
 import type { AbsorbReport, KnownFile } from "./types.ts";
 import { mismatch } from "./vectors.ts";
@@ -42,6 +43,8 @@ export interface IndexPlace {
   isRefusal(error: unknown): error is Error;
   /** Who gives the chunks their vectors; without one they get none, and those that are there stay. */
   readonly embedder?: IndexEmbedder;
+  /** Memories that stay open between commands, where the process serves many. */
+  readonly memories?: OpenMemories;
   progress(progress: IndexProgress): void;
   readonly signal: AbortSignal;
 }
@@ -69,6 +72,8 @@ export class WorkspaceIndex {
     // 0: the first ingest never came to its end, so most of the workspace may be missing.
     const isComplete = memory !== undefined && memory.lastIngest() > 0;
     if (isComplete && !refresh) return memory;
+    // A process that serves many commands looks before it takes the lock: most of the time nothing has changed.
+    if (isComplete && this.#place.memories && !await this.#hasNews(memory)) return memory;
     memory?.close();
     try {
       using _lock = await this.#place.lock(isComplete ? 0 : PATIENCE_MS);
@@ -83,14 +88,35 @@ export class WorkspaceIndex {
         note: true,
       });
     }
-    return openMemory(root, { readOnly: true });
+    return this.#openForReading();
+  }
+
+  #openForReading(): Memory {
+    const { root, memories } = this.#place;
+    return memories?.take(root) ?? openMemory(root, { readOnly: true });
+  }
+
+  /** Whether an ingest would have something to do, or vectors are missing that a question waits for. */
+  async #hasNews(memory: Memory): Promise<boolean> {
+    const { embedder } = this.#place;
+    if (embedder?.encoder !== undefined && memory.vectorsState() !== "complete") return true;
+    const known = memory.known();
+    let seen = 0;
+    for await (const event of await this.#read(memory, known, [])) {
+      if (event.type === "file") return true;
+      if (event.type === "unchanged") {
+        if (event.touched !== undefined) return true;
+        seen++;
+      } else if (event.type === "problem" && known.has(event.problem.path)) seen++;
+    }
+    return seen !== known.size;
   }
 
   /** Opens the index for reading; undefined when this version has made none yet. */
   #openIfMade(): Memory | undefined {
     if (!hasIndex(this.#place.root)) return undefined;
     try {
-      return openMemory(this.#place.root, { readOnly: true });
+      return this.#openForReading();
     } catch (error) {
       if (error instanceof NotIngestedError) return undefined;
       throw error;

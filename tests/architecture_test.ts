@@ -37,6 +37,7 @@ const HEAVY = [
   "typescript",
   "@vscode/tree-sitter-wasm",
   "gpt-tokenizer",
+  "@modelcontextprotocol/sdk",
 ];
 
 /** Deno fetches what an import names, even a type; these are loaded by a computed name. */
@@ -270,6 +271,17 @@ Deno.test("a task fetches no package of hundreds of megabytes: it fetches what i
   assert.deepEqual(packagesOf("deno.lock").filter((name) => !held.includes(name)), []);
 });
 
+Deno.test("of the MCP SDK the lock files hold what is loaded, not its web frameworks", () => {
+  for (const lock of ["deno.lock", "rag/embed/models.lock"]) {
+    const held = Deno.readTextFileSync(join(ROOT, lock));
+    assert.doesNotMatch(
+      held,
+      /"(express|hono|jose|cors)@/,
+      `${lock}: run "deno run -A tests/support/trim_lock.ts"`,
+    );
+  }
+});
+
 Deno.test("packages are imported by the names of the import map", () => {
   const names = Object.keys(config.imports);
   const strangers: string[] = [];
@@ -313,6 +325,7 @@ Deno.test("no command for users may reach the network, and none runs with every 
       "read",
       "ingest",
       "status",
+      "mcp",
       "doctor",
     ]
   ) {

@@ -19,7 +19,9 @@ import {
   type Result,
   wordsOf,
 } from "../commands.ts";
+import { oneLine } from "./one_line.ts";
 import { render } from "./render.ts";
+import { each } from "./results.ts";
 import {
   colours,
   COLUMNS,
@@ -124,11 +126,6 @@ async function run<N extends CommandName>(
   } finally {
     line.clear();
   }
-}
-
-async function* each<R>(outcome: Promise<R> | AsyncIterable<R>): AsyncIterable<R> {
-  if (Symbol.asyncIterator in outcome) yield* outcome;
-  else yield await outcome;
 }
 
 /** Flags of every command that are the door's own and no part of an input. */
@@ -347,23 +344,12 @@ function shorten(text: string): string {
 /** Reports an error as one line and gives the exit code for it. */
 function refuse(error: unknown, streams: Streams, name?: string): 2 {
   const where = name === undefined ? "" : `${name}: `;
-  streams.err(`batos: ${where}${oneLine(error, name)}\n`);
+  const line = error instanceof CommanderError ? explainUsage(error, name) : oneLine(error);
+  streams.err(`batos: ${where}${line}\n`);
   if (streams.env("BATOS_DEBUG") === "1") {
     streams.err(`${error instanceof Error ? error.stack : String(error)}\n`);
   }
   return 2;
-}
-
-/** Programming errors: whoever reads this message cannot mend them. */
-const DEFECTS = [TypeError, RangeError, ReferenceError, SyntaxError];
-
-function oneLine(error: unknown, name: string | undefined): string {
-  if (error instanceof CommanderError) return explainUsage(error, name);
-  const message = error instanceof Error ? error.message || error.name : String(error);
-  const line = message.trim().replace(/\s*[\r\n]+\s*/g, "; ").replace(/\.$/, "");
-  return DEFECTS.some((type) => error instanceof type) && !(error instanceof URIError)
-    ? `a defect of batos: ${line}; set BATOS_DEBUG=1 to see where`
-    : line;
 }
 
 /** Says commander's refusals in the house form. */

@@ -8,12 +8,17 @@
 import type { CommandName, Result } from "../commands.ts";
 import type { Look, Renderers } from "./look.ts";
 import { codeRenderers } from "./render_code.ts";
+import { mcpRenderers } from "./render_mcp.ts";
 import { modelRenderers } from "./render_models.ts";
 
 export type { Look } from "./look.ts";
-export { excerpt } from "./render_code.ts";
+export { excerpt, numbered } from "./render_code.ts";
 
-const renderers: Renderers<CommandName> = { ...codeRenderers, ...modelRenderers };
+const renderers: Renderers<CommandName> = {
+  ...codeRenderers,
+  ...mcpRenderers,
+  ...modelRenderers,
+};
 
 /** Text of one result, line ends included; empty when there is nothing to show. */
 export function render<N extends CommandName>(name: N, result: Result<N>, look: Look): string {

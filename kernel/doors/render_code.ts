@@ -301,7 +301,7 @@ export function excerpt(text: string, startLine: number, query: string, look: Lo
 }
 
 /** Lines with their numbers, cut to the width. */
-function numbered(text: string, startLine: number, look: Look, width = 0): string {
+export function numbered(text: string, startLine: number, look: Look, width = 0): string {
   const lines = text.split("\n");
   if (lines.at(-1) === "") lines.pop();
   const digits = Math.max(width, `${startLine + lines.length - 1}`.length);

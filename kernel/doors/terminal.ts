@@ -193,7 +193,8 @@ export class ProgressLine {
   }
 }
 
-function progressText({ phase, done, total, detail }: Progress): string {
+/** Progress as one line of text. */
+export function progressText({ phase, done, total, detail }: Progress): string {
   const parts: string[] = [];
   if (phase !== "") parts.push(phase);
   if (done !== undefined) parts.push(total === undefined ? `${done}` : `${done} of ${total}`);

@@ -1,33 +1,90 @@
 /**
- * `deno run -A tests/support/trim_lock.ts`: takes out of `rag/embed/models.lock` what node-llama-cpp needs for CUDA and for boards nobody has.
+ * `deno run -A tests/support/trim_lock.ts`: takes out of the lock files what nobody needs, since Deno fetches what a lock file names.
  *
- * Deno fetches every optional dependency that the lock file names: 538 MB of CUDA libraries for everyone who uses a GGUF model. NVIDIA's
- * GPUs are used through Vulkan as well; who wants CUDA runs with `--no-lock`. That lock file is `deno.lock` and the
- * libraries of models, which `deno.lock` leaves out because a task fetches everything that is in it. To be run when Deno has written it
- * anew, as it does after a dependency was added; a test reminds of it. What must hold: nothing else in the file changes.
+ * `deno.lock` is what every task fetches, `rag/embed/models.lock` what tests and `with-models` fetch: it holds the same, and the
+ * libraries of models. Out of both go:
+ * - what node-llama-cpp needs for CUDA (538 MB; NVIDIA's GPUs are used through Vulkan as well; who wants CUDA runs with `--no-lock`)
+ *   and for boards nobody has;
+ * - of the MCP SDK, its web frameworks and its way of signing in: some eighty packages that a server on standard input never loads. The
+ *   tests, which have its client, need a few more.
+ *
+ * To be run when Deno has written a lock file anew, as it does after a dependency was added; tests remind of it. What must
+ * hold: nothing else changes.
  */
-const LOCK = new URL("../../rag/embed/models.lock", import.meta.url);
+import { fileURLToPath } from "node:url";
+
+/** Optional packages that are left out. */
 const UNWANTED = /^@node-llama-cpp\/(?:.*-cuda(?:-ext)?|linux-armv7l|linux-riscv64)@/;
 
-interface Lock {
-  readonly npm: Record<string, { optionalDependencies?: string[] }>;
+const SDK = "@modelcontextprotocol/sdk";
+/** What the SDK's server imports, and what its client does beside that. */
+const SERVER = ["ajv", "ajv-formats", "content-type", "zod", "zod-to-json-schema"];
+const CLIENT = ["cross-spawn", "eventsource-parser", "pkce-challenge"];
+
+interface Entry {
+  dependencies?: string[];
+  optionalDependencies?: string[];
 }
 
-const text = Deno.readTextFileSync(LOCK);
-const lock = JSON.parse(text) as Lock;
-const dropped = Object.keys(lock.npm).filter((name) => UNWANTED.test(name));
-const names = new Set(dropped.map((name) => name.slice(0, name.lastIndexOf("@"))));
-for (const name of dropped) delete lock.npm[name];
-for (const entry of Object.values(lock.npm)) {
-  entry.optionalDependencies = entry.optionalDependencies?.filter((name) => !names.has(name));
+interface Lock {
+  readonly specifiers: Record<string, string>;
+  readonly npm: Record<string, Entry>;
 }
-if (dropped.length > 0) {
-  // Deno writes these lists on one line.
-  const written = JSON.stringify(lock, null, 2).replace(
-    /"(os|cpu|libc)": \[([^\]]*)\]/g,
-    (_, key, list: string) =>
-      `"${key}": [${list.split(",").map((each) => each.trim()).join(", ")}]`,
+
+trim("../../deno.lock", SERVER);
+trim("../../rag/embed/models.lock", [...SERVER, ...CLIENT]);
+
+function trim(path: string, neededBySdk: readonly string[]): void {
+  const file = new URL(path, import.meta.url);
+  const lock = JSON.parse(Deno.readTextFileSync(file)) as Lock;
+  for (const [name, entry] of Object.entries(lock.npm)) {
+    entry.optionalDependencies = entry.optionalDependencies?.filter((each) =>
+      !UNWANTED.test(keyOf(lock, each))
+    );
+    if (nameOf(name) === SDK) {
+      entry.dependencies = entry.dependencies?.filter((each) => neededBySdk.includes(nameOf(each)));
+    }
+  }
+  const kept = reachable(lock);
+  const dropped = Object.keys(lock.npm).filter((key) => !kept.has(key));
+  for (const key of dropped) delete lock.npm[key];
+  if (dropped.length > 0) {
+    // Deno writes these lists on one line.
+    const written = JSON.stringify(lock, null, 2).replace(
+      /"(os|cpu|libc)": \[([^\]]*)\]/g,
+      (_, key, list: string) =>
+        `"${key}": [${list.split(",").map((each) => each.trim()).join(", ")}]`,
+    );
+    Deno.writeTextFileSync(file, written + "\n");
+  }
+  const what = dropped.length === 0 ? "nothing to take out" : `taken out: ${dropped.join(", ")}`;
+  console.log(`${fileURLToPath(file)}: ${what}`);
+}
+
+/** Keys of all packages that something in the lock file leads to. */
+function reachable(lock: Lock): Set<string> {
+  const kept = new Set<string>();
+  const open = Object.entries(lock.specifiers).map(([specifier, version]) =>
+    `${nameOf(specifier.replace(/^npm:/, ""))}@${version}`
   );
-  Deno.writeTextFileSync(LOCK, written + "\n");
+  for (let key = open.pop(); key !== undefined; key = open.pop()) {
+    if (kept.has(key)) continue;
+    kept.add(key);
+    const { dependencies = [], optionalDependencies = [] } = lock.npm[key] ?? {};
+    open.push(...[...dependencies, ...optionalDependencies].map((each) => keyOf(lock, each)));
+  }
+  return kept;
 }
-console.log(dropped.length === 0 ? "nothing to take out" : `taken out: ${dropped.join(", ")}`);
+
+/** The key of what a dependency list names, with its version only where there are several. */
+function keyOf(lock: Lock, dependency: string): string {
+  if (dependency in lock.npm) return dependency;
+  const begin = nameOf(dependency) === dependency ? `${dependency}@` : `${dependency}_`;
+  return Object.keys(lock.npm).find((key) => key.startsWith(begin)) ?? dependency;
+}
+
+/** `@scope/name` of `@scope/name@1.2.3_peer@4`. */
+function nameOf(key: string): string {
+  const at = key.indexOf("@", 1);
+  return at < 0 ? key : key.slice(0, at);
+}
