@@ -36,6 +36,7 @@ export type * from "./graph_values.ts";
 export { VectorModelMismatchError, type VectorsState, VectorStore } from "./vectors.ts";
 export { type EmbedPendingOptions } from "./embed_pending.ts";
 export type * from "./embed/embedder.ts";
+export { GgufError, type GgufHeader, readGgufHeader } from "./embed/gguf.ts";
 export type { ModelFiles } from "./embed/transformers_folder.ts";
 export { EmbedderError } from "./embed/embedder.ts";
 export type { ChunkEncoder, EncoderName } from "./embed/encoder.ts";

@@ -1,20 +1,18 @@
 /**
  * Tiny GGUF files, made in memory: models that write text, models that embed, LoRA adapters.
  *
- * Owns the writer of the format (GGUF 3, little endian, F32 tensors) and three models of random weights: small enough to be
- * made in a test, real enough for llama.cpp to load, tokenise, embed and generate with them. What must hold: the same options
- * give the same bytes; another seed gives other weights.
- *
- * The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+ * Owns three models of random weights: small enough to be made in a test, real enough for llama.cpp to load, tokenise, embed and
+ * generate with them. What must hold: the same options give the same bytes; another seed gives other weights.
  */
+import {
+  GGUF_ALIGNMENT,
+  type GgufEntry,
+  ggufHead,
+  ggufValues,
+} from "../../agent/adapters/gguf_writer.ts";
 
 /** A value of the metadata with the type that it is written as. */
-export type GgufValue =
-  | { readonly type: "uint32" | "float32"; readonly value: number }
-  | { readonly type: "bool"; readonly value: boolean }
-  | { readonly type: "string"; readonly value: string }
-  | { readonly type: "int32s"; readonly value: readonly number[] }
-  | { readonly type: "strings"; readonly value: readonly string[] };
+export type GgufValue = GgufEntry;
 
 /** A tensor of 32-bit floats; `shape[0]` is the dimension whose values lie side by side. */
 export interface GgufTensor {
@@ -43,10 +41,14 @@ export interface TinyModelOptions {
   readonly layers?: number;
   /** Default 4. */
   readonly heads?: number;
+  /** Heads of keys and values of a `llama` model, a divisor of the heads. Default: as many as heads. */
+  readonly keyHeads?: number;
   /** Default 1. */
   readonly seed?: number;
   /** Value of all weights of the embedding table instead of random ones. */
   readonly fill?: number;
+  /** The values of a tensor by name; random ones where it gives none. */
+  readonly weights?: (name: string, shape: readonly number[]) => Float32Array | undefined;
   /** Replaces or adds metadata, last. */
   readonly metadata?: Readonly<Record<string, GgufValue>>;
   /** The Jinja template of a model that chats. Default: role and content, a line each. */
@@ -65,11 +67,6 @@ export interface TinyLoraOptions {
   readonly seed?: number;
 }
 
-const MAGIC = 0x46554747;
-const VERSION = 3;
-const ALIGNMENT = 32;
-const VALUE_TYPES = { uint32: 4, int32: 5, float32: 6, bool: 7, string: 8, array: 9 };
-const TENSOR_F32 = 0;
 const POOLING = { none: 0, mean: 1, cls: 2, last: 3, rank: 4 };
 const TOKEN = { normal: 1, unknown: 2, control: 3, unused: 5 };
 
@@ -83,23 +80,14 @@ export function writeGguf(
   metadata: Readonly<Record<string, GgufValue>>,
   tensors: readonly GgufTensor[],
 ): Uint8Array<ArrayBuffer> {
-  const head = new ByteWriter();
-  head.uint32(MAGIC).uint32(VERSION).uint64(tensors.length).uint64(Object.keys(metadata).length);
-  for (const [key, entry] of Object.entries(metadata)) writeEntry(head.string(key), entry);
-  let offset = 0;
-  for (const { name, shape, values } of tensors) {
-    head.string(name).uint32(shape.length);
-    for (const size of shape) head.uint64(size);
-    head.uint32(TENSOR_F32).uint64(offset);
-    offset += padded(values.byteLength);
-  }
-  const start = padded(head.length);
-  const file = new Uint8Array(start + offset);
-  file.set(head.bytes());
-  offset = start;
+  const { bytes, size } = ggufHead(metadata, tensors);
+  const file = new Uint8Array(size);
+  file.set(bytes);
+  let offset = bytes.length;
   for (const { values } of tensors) {
-    file.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), offset);
-    offset += padded(values.byteLength);
+    const stored = ggufValues(values);
+    file.set(stored, offset);
+    offset += stored.length;
   }
   return file;
 }
@@ -131,7 +119,8 @@ export function tinyLora(options: TinyLoraOptions = {}): Uint8Array<ArrayBuffer>
   }, tensors);
 }
 
-type Shape = Required<Omit<TinyModelOptions, "fill">> & { readonly fill: number | undefined };
+type Optional = "fill" | "weights";
+type Shape = Required<Omit<TinyModelOptions, Optional>> & Pick<TinyModelOptions, Optional>;
 
 function withDefaults(options: TinyModelOptions): Shape {
   const architecture = options.architecture ?? "llama";
@@ -145,8 +134,10 @@ function withDefaults(options: TinyModelOptions): Shape {
     width: options.width ?? 32,
     layers: options.layers ?? 2,
     heads: options.heads ?? 4,
+    keyHeads: options.keyHeads ?? options.heads ?? 4,
     seed: options.seed ?? 1,
     fill: options.fill,
+    weights: options.weights,
     metadata: options.metadata ?? {},
     chatTemplate: options.chatTemplate ??
       "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}assistant: ",
@@ -154,9 +145,10 @@ function withDefaults(options: TinyModelOptions): Shape {
 }
 
 function tinyLlama(shape: Shape): Uint8Array<ArrayBuffer> {
-  const { width, layers, heads, vocabulary } = shape;
+  const { width, layers, heads, keyHeads, vocabulary } = shape;
   const random = normals(shape.seed);
   const forward = width * 2;
+  const keys = width / heads * keyHeads;
   const tensors = [
     embeddings(shape, random),
     ones("output_norm.weight", width),
@@ -166,9 +158,10 @@ function tinyLlama(shape: Shape): Uint8Array<ArrayBuffer> {
     const at = `blk.${layer}`;
     tensors.push(
       ones(`${at}.attn_norm.weight`, width),
-      ...["q", "k", "v", "output"].map((part) =>
-        tensor(`${at}.attn_${part}.weight`, [width, width], random, 1)
-      ),
+      tensor(`${at}.attn_q.weight`, [width, width], random, 1),
+      tensor(`${at}.attn_k.weight`, [width, keys], random, 1),
+      tensor(`${at}.attn_v.weight`, [width, keys], random, 1),
+      tensor(`${at}.attn_output.weight`, [width, width], random, 1),
       ones(`${at}.ffn_norm.weight`, width),
       tensor(`${at}.ffn_gate.weight`, [width, forward], random, 1),
       tensor(`${at}.ffn_up.weight`, [width, forward], random, 1),
@@ -178,7 +171,7 @@ function tinyLlama(shape: Shape): Uint8Array<ArrayBuffer> {
   const { tokens, types, merges } = byteTokens(vocabulary);
   return writeGguf({
     ...general(shape, forward),
-    "llama.attention.head_count_kv": number(heads),
+    "llama.attention.head_count_kv": number(keyHeads),
     "llama.attention.layer_norm_rms_epsilon": { type: "float32", value: 1e-5 },
     "llama.rope.dimension_count": number(width / heads),
     "llama.rope.freq_base": { type: "float32", value: 10_000 },
@@ -195,7 +188,7 @@ function tinyLlama(shape: Shape): Uint8Array<ArrayBuffer> {
     "tokenizer.ggml.add_eos_token": { type: "bool", value: false },
     "tokenizer.chat_template": text(shape.chatTemplate),
     ...shape.metadata,
-  }, tensors);
+  }, weighted(tensors, shape));
 }
 
 function tinyBert(shape: Shape): Uint8Array<ArrayBuffer> {
@@ -241,7 +234,7 @@ function tinyBert(shape: Shape): Uint8Array<ArrayBuffer> {
     "tokenizer.ggml.seperator_token_id": number(3),
     "tokenizer.ggml.eos_token_id": number(3),
     ...shape.metadata,
-  }, tensors);
+  }, weighted(tensors, shape));
 }
 
 function general(shape: Shape, forward: number): Record<string, GgufValue> {
@@ -250,7 +243,7 @@ function general(shape: Shape, forward: number): Record<string, GgufValue> {
     "general.architecture": text(prefix),
     "general.name": text(shape.name),
     "general.file_type": number(0),
-    "general.alignment": number(ALIGNMENT),
+    "general.alignment": number(GGUF_ALIGNMENT),
     [`${prefix}.context_length`]: number(shape.context),
     [`${prefix}.embedding_length`]: number(shape.width),
     [`${prefix}.block_count`]: number(shape.layers),
@@ -317,6 +310,14 @@ function byteCharacters(): string[] {
   );
 }
 
+/** With the values that the options give. */
+function weighted(tensors: readonly GgufTensor[], { weights }: Shape): GgufTensor[] {
+  return tensors.map((tensor) => ({
+    ...tensor,
+    values: weights?.(tensor.name, tensor.shape) ?? tensor.values,
+  }));
+}
+
 function embeddings(shape: Shape, random: () => number): GgufTensor {
   const table = tensor("token_embd.weight", [shape.width, shape.vocabulary], random, 8);
   if (shape.fill !== undefined) table.values.fill(shape.fill);
@@ -364,86 +365,4 @@ function normals(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
   return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
-}
-
-function padded(length: number): number {
-  return Math.ceil(length / ALIGNMENT) * ALIGNMENT;
-}
-
-function writeEntry(writer: ByteWriter, entry: GgufValue): void {
-  switch (entry.type) {
-    case "uint32":
-      writer.uint32(VALUE_TYPES.uint32).uint32(entry.value);
-      break;
-    case "float32":
-      writer.uint32(VALUE_TYPES.float32).float32(entry.value);
-      break;
-    case "bool":
-      writer.uint32(VALUE_TYPES.bool).raw([entry.value ? 1 : 0]);
-      break;
-    case "string":
-      writer.uint32(VALUE_TYPES.string).string(entry.value);
-      break;
-    case "int32s":
-      writer.uint32(VALUE_TYPES.array).uint32(VALUE_TYPES.int32).uint64(entry.value.length);
-      for (const value of entry.value) writer.uint32(value >>> 0);
-      break;
-    case "strings":
-      writer.uint32(VALUE_TYPES.array).uint32(VALUE_TYPES.string).uint64(entry.value.length);
-      for (const value of entry.value) writer.string(value);
-      break;
-  }
-}
-
-/** Little-endian values in a buffer that grows. */
-class ByteWriter {
-  #bytes = new Uint8Array(1 << 14);
-  #view = new DataView(this.#bytes.buffer);
-  length = 0;
-
-  bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.length);
-  }
-
-  uint32(value: number): this {
-    const at = this.#grow(4);
-    this.#view.setUint32(at, value, true);
-    return this;
-  }
-
-  uint64(value: number): this {
-    const at = this.#grow(8);
-    this.#view.setBigUint64(at, BigInt(value), true);
-    return this;
-  }
-
-  float32(value: number): this {
-    const at = this.#grow(4);
-    this.#view.setFloat32(at, value, true);
-    return this;
-  }
-
-  string(value: string): this {
-    const bytes = new TextEncoder().encode(value);
-    return this.uint64(bytes.length).raw(bytes);
-  }
-
-  raw(bytes: ArrayLike<number>): this {
-    const at = this.#grow(bytes.length);
-    this.#bytes.set(bytes, at);
-    return this;
-  }
-
-  /** Makes room for so many bytes more; gives where they start. */
-  #grow(count: number): number {
-    const at = this.length;
-    this.length += count;
-    if (this.length > this.#bytes.length) {
-      const bytes = new Uint8Array(Math.max(this.length, this.#bytes.length * 2));
-      bytes.set(this.#bytes);
-      this.#bytes = bytes;
-      this.#view = new DataView(bytes.buffer);
-    }
-    return at;
-  }
 }
