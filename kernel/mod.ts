@@ -6,6 +6,7 @@
  * worked on: `workspace_lock.ts` keeps a second writer out of it, `settings.ts` keeps what a person decided about it, `watch.ts`
  * tells what changes in it. `models.ts` is the folder of models that all workspaces share. `doctor.ts` checks what surrounds it.
  * `audit/` is the trail of everything that was asked and done: `event.ts` is its schema, `chain.ts` its format.
+ * `image/` is what the workspace keeps for good: prototype objects, messages, transactions; start with `image/image.ts`.
  *
  * @module
  */
@@ -75,9 +76,74 @@ export {
   WorkspaceLockedError,
 } from "./workspace_lock.ts";
 
+export type { Mount, MountedObject } from "./image/committed_state.ts";
+export {
+  AmbiguousSelectorError,
+  ArgumentCountError,
+  ConflictError,
+  DamagedImageError,
+  ImageError,
+  NewerImageError,
+  NoSuchObjectError,
+  NotUnderstoodError,
+  PackedError,
+  ReadOnlyError,
+  UndoError,
+} from "./image/errors.ts";
+export type { GenesisDefinition } from "./image/genesis.ts";
+export type { ObjectRevision } from "./image/history.ts";
+export type { Image, TransactOptions } from "./image/image.ts";
+export type { StoredTransaction, TransactionInfo } from "./image/image_store.ts";
+export type { Found } from "./image/lookup.ts";
+export type { ConflictResolver } from "./image/merge.ts";
+export type { DataSlot, MethodSlot, PrimitiveSlot, Slot } from "./image/object_record.ts";
+export type { ImageMode, OpenImageOptions } from "./image/open_image.ts";
+export type {
+  Author,
+  MethodContext,
+  MethodRunner,
+  MissionBrief,
+  Primitive,
+  SendKind,
+  SendOptions,
+  Target,
+} from "./image/send.ts";
+export { method, primitive, readOnly, type SlotSpec, type SlotSpecs } from "./image/slot_spec.ts";
+export type { ObjectSpec, Savepoint, UnitOfWork, UnitOptions } from "./image/unit_of_work.ts";
+export type { Commit, Participant } from "./image/unit_parts.ts";
+export {
+  BlobRef,
+  FIRST_MOUNTED_OID,
+  isOid,
+  type Oid,
+  parseOid,
+  Ref,
+  type Value,
+  type ValueMap,
+} from "./image/values.ts";
+
 import type { McpHttp } from "./doors/mcp/http.ts";
 import type { McpParts } from "./doors/mcp/server.ts";
+import type { Image } from "./image/image.ts";
+import type { OpenImageOptions } from "./image/open_image.ts";
 import type { ModelStore, ModelStoreOptions } from "./models.ts";
+
+/**
+ * Opens the image in a file, usually `.batos/image.db`, loaded when it is first needed; see `image/open_image.ts`. Dispose of it.
+ *
+ * @throws {WorkspaceLockedError} in mode `exclusive`, when another process holds the lock
+ * @throws {ImageError} when there is none to be read, a later version wrote it, or it is damaged
+ */
+export async function openImage(path: string, options: OpenImageOptions): Promise<Image> {
+  const { openImage } = await import("./image/open_image.ts");
+  return await openImage(path, options);
+}
+
+/** An image that lives as long as the process: for examples and tests. */
+export async function openMemoryImage(): Promise<Image> {
+  const { openMemoryImage } = await import("./image/open_image.ts");
+  return await openMemoryImage();
+}
 
 /** The folder of models, loaded when it is first needed: few commands have to do with one. */
 export async function openModelStore(options?: ModelStoreOptions): Promise<ModelStore> {

@@ -342,14 +342,20 @@ Deno.test("no command for users may reach the network, and none runs with every 
   }
 });
 
-Deno.test("ingest never touches the database, and rag alone does", () => {
+Deno.test("ingest never touches the database; rag and the image alone do", () => {
   const users = sources.filter(({ imports }) =>
-    imports.some(({ specifier }) => specifier === "node:sqlite")
+    imports.some(({ specifier, kind }) => specifier === "node:sqlite" && kind !== "type")
   );
-  const rooms = new Set(
-    users.map(({ path }) => roomOf(path)).filter((room) => room !== "tests" && room !== "bench"),
+  const places = new Set(
+    users.map(({ path }) => path.startsWith("kernel/image/") ? "kernel/image" : roomOf(path))
+      .filter((place) => place !== "tests" && place !== "bench"),
   );
-  assert.deepEqual([...rooms], ["rag"]);
+  assert.deepEqual([...places].sort(), ["kernel/image", "rag"]);
+  // In the image, one file alone writes what is stored.
+  assert.deepEqual(
+    users.map(({ path }) => path).filter((path) => path.startsWith("kernel/image/")),
+    ["kernel/image/sqlite_store.ts"],
+  );
 });
 
 Deno.test("no source file opens a connection but those that fetch models and packages", () => {

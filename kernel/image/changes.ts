@@ -1,0 +1,187 @@
+/**
+ * What a unit of work would change, and the one short transaction that makes it so.
+ *
+ * Owns the changed records with the revisions they started from, declared dependencies, participants and pending blobs. What must hold:
+ * `write` runs while nobody else commits and is synchronous, so nothing comes between what it checks and what it writes; a saved
+ * state shares records with nobody who changes them.
+ */
+import type { BlobFolder, PendingBlob } from "./blobs.ts";
+import type { CommittedState } from "./committed_state.ts";
+import { ConflictError, ImageError, NoSuchObjectError } from "./errors.ts";
+import type { Writing } from "./image_store.ts";
+import { mergeSlots } from "./merge.ts";
+import { encodeRecord, ObjectRecord, type Slot, visitRecord } from "./object_record.ts";
+import type { Participant, UnitParts } from "./unit_parts.ts";
+import { FIRST_MOUNTED_OID, type Oid, Ref } from "./values.ts";
+
+/** See the module text. */
+export class Changes {
+  /** Records as changed here; undefined for an object that is taken away. */
+  records = new Map<Oid, ObjectRecord | undefined>();
+  /** The revision that each change started from, 0 for a new object. */
+  bases = new Map<Oid, number>();
+  /** Objects whose state must still hold. */
+  depends = new Set<Oid>();
+  participants: Participant[] = [];
+  pending: PendingBlob[] = [];
+
+  /** Whether there is nothing to write. */
+  get isEmpty(): boolean {
+    return this.records.size === 0 && this.participants.length === 0 && this.pending.length === 0;
+  }
+
+  /**
+   * A state to go back to.
+   * @throws what a participant throws
+   */
+  save(): SavedChanges {
+    return {
+      records: new Map(this.records),
+      bases: new Map(this.bases),
+      depends: new Set(this.depends),
+      participants: this.participants.map((participant) => ({
+        participant,
+        back: participant.savepoint?.(),
+      })),
+      pending: this.pending.length,
+    };
+  }
+
+  /**
+   * Goes back to a saved state, which stays as it is.
+   * @throws {ImageError} when a participant cannot go back, or what it throws
+   */
+  restore(saved: SavedChanges): void {
+    for (const { participant, back } of saved.participants) {
+      if (back === undefined) {
+        throw new ImageError(
+          `roll back to a savepoint: "${participant.name}" cannot go back; abort instead`,
+        );
+      }
+      back();
+    }
+    for (const participant of this.participants.splice(saved.participants.length)) {
+      participant.aborted?.();
+    }
+    for (const blob of this.pending.splice(saved.pending)) blob.discard();
+    this.records = new Map(saved.records);
+    this.bases = new Map(saved.bases);
+    this.depends = new Set(saved.depends);
+  }
+
+  /**
+   * Writes everything in one transaction of the store, and lets everybody in this process see it.
+   *
+   * @param snapshot the transaction that the unit saw
+   * @returns the new transaction
+   * @throws {ConflictError} when somebody else committed a change of the same, or of what this depends on
+   */
+  write(
+    { state, resolvers, blobs }: UnitParts,
+    snapshot: number,
+    { user, description }: { user: string; description: string },
+  ): number {
+    state.refresh();
+    const installed = new Map<Oid, ObjectRecord | undefined>();
+    const info = { time: Date.now(), user, description, force: this.participants.length > 0 };
+    const { tid } = state.store.write(info, (writing) => {
+      let records: ReadonlyMap<Oid, ObjectRecord | undefined> = this.records;
+      if (writing.previous !== snapshot) {
+        const merged = this.#merge(writing, state, resolvers);
+        if (merged.size > 0) records = new Map([...records, ...merged]);
+        this.#requireDependencies(writing, state, snapshot);
+      }
+      if (state.store.packedTo() > snapshot) this.#requireReferred(records, state);
+      // A blob too many is collected by a pack; a reference without its blob would be a loss.
+      if (this.pending.length > 0) requireBlobs(blobs, "commit").keep(this.pending);
+      for (const [oid, record] of records) {
+        writing.put(oid, record === undefined ? null : encodeRecord(record));
+        installed.set(
+          oid,
+          record && new ObjectRecord(oid, writing.tid, record.kind, record.slots),
+        );
+      }
+      for (const participant of this.participants) {
+        participant.apply(writing.database, writing.tid);
+      }
+    });
+    state.install(tid, installed);
+    return tid;
+  }
+
+  /** Records that others changed as well, with both changes in them. */
+  #merge(
+    writing: Writing,
+    state: CommittedState,
+    resolvers: UnitParts["resolvers"],
+  ): Map<Oid, ObjectRecord> {
+    const merged = new Map<Oid, ObjectRecord>();
+    for (const [oid, ours] of this.records) {
+      const baseTid = this.bases.get(oid)!;
+      const current = writing.newest(oid);
+      if (current === baseTid) continue;
+      const resolver = ours && resolvers.get(ours.kind);
+      if (resolver === undefined) throw new ConflictError(oid, baseTid, current);
+      let slots: Map<string, Slot> | undefined;
+      try {
+        const base = baseTid === 0 ? undefined : state.record(oid, baseTid);
+        const theirs = state.record(oid, state.known);
+        slots = theirs && mergeSlots(base, ours!, theirs, resolver);
+      } catch (cause) {
+        const reason = `changed meanwhile, and the resolver of "${ours!.kind}" failed`;
+        throw new ConflictError(oid, baseTid, current, reason, { cause });
+      }
+      if (slots === undefined) throw new ConflictError(oid, baseTid, current);
+      merged.set(oid, new ObjectRecord(oid, 0, ours!.kind, slots));
+    }
+    return merged;
+  }
+
+  #requireDependencies(writing: Writing, state: CommittedState, snapshot: number): void {
+    for (const oid of this.depends) {
+      if (this.records.has(oid) || oid >= FIRST_MOUNTED_OID) continue;
+      const current = writing.newest(oid);
+      if (current <= snapshot) continue;
+      const seen = state.record(oid, snapshot)?.tid ?? 0;
+      throw new ConflictError(oid, seen, current, "on which this depends, changed meanwhile");
+    }
+  }
+
+  /** A pack may have dropped an object that nothing referred to until now. */
+  #requireReferred(
+    records: ReadonlyMap<Oid, ObjectRecord | undefined>,
+    state: CommittedState,
+  ): void {
+    for (const record of records.values()) {
+      if (record === undefined) continue;
+      visitRecord(record, (reference) => {
+        if (!(reference instanceof Ref) || reference.oid >= FIRST_MOUNTED_OID) return;
+        const { oid } = reference;
+        if (records.has(oid) || state.record(oid, state.known) !== undefined) return;
+        throw new NoSuchObjectError(
+          oid,
+          `commit object ${record.oid}`,
+          "a pack dropped it meanwhile; abort and try again",
+        );
+      });
+    }
+  }
+}
+
+/** A state of the changes of one unit. */
+export interface SavedChanges {
+  readonly records: ReadonlyMap<Oid, ObjectRecord | undefined>;
+  readonly bases: ReadonlyMap<Oid, number>;
+  readonly depends: ReadonlySet<Oid>;
+  readonly participants: readonly { participant: Participant; back: (() => void) | undefined }[];
+  readonly pending: number;
+}
+
+/**
+ * The folder of blobs.
+ * @throws {ImageError} when the image has none
+ */
+export function requireBlobs(blobs: BlobFolder | undefined, action: string): BlobFolder {
+  if (blobs !== undefined) return blobs;
+  throw new ImageError(`${action}: this image has no folder for blobs; open it with one`);
+}
