@@ -57,6 +57,9 @@ export class IndexView implements IndexReader {
   #fileIdLimit = 0;
   /** Read when a question first has a vector; null when not every chunk has one. */
   #vectors: LoadedVectors | null | undefined;
+  /** The file of each run of rows, and the row behind its last. */
+  #runFiles = new Int32Array(0);
+  #runEnds = new Int32Array(0);
 
   constructor(store: Store) {
     this.#store = store;
@@ -216,8 +219,27 @@ export class IndexView implements IndexReader {
   }
 
   #loadVectors(): LoadedVectors | null {
-    if (this.#vectors === undefined) this.#vectors = new VectorStore(this.#store).load() ?? null;
+    if (this.#vectors === undefined) {
+      this.#vectors = new VectorStore(this.#store).load() ?? null;
+      this.#findRuns(this.#vectors?.chunks ?? new Int32Array(0));
+    }
     return this.#vectors;
+  }
+
+  /** Chunks of a file follow each other, and so do their rows. */
+  #findRuns(chunks: Int32Array): void {
+    const files: number[] = [];
+    const ends: number[] = [];
+    let current = -1;
+    for (let row = 0; row < chunks.length; row++) {
+      const file = this.files[chunks[row]!]!;
+      if (file === current) continue;
+      if (row > 0) ends.push(row);
+      files.push(current = file);
+    }
+    if (files.length > 0) ends.push(chunks.length);
+    this.#runFiles = Int32Array.from(files);
+    this.#runEnds = Int32Array.from(ends);
   }
 
   /**
@@ -238,7 +260,7 @@ export class IndexView implements IndexReader {
     const { scan, chunks } = vectors;
     const cosines = scan.similarities(question.values);
     const rowAllowed = allowed && Uint8Array.from(chunks, (chunk) => allowed[chunk]!);
-    const nearness = this.#nearnessOfFiles(chunks, cosines, rowAllowed);
+    const nearness = this.#nearnessOfFiles(cosines, rowAllowed);
     return {
       ofFile: (file) => nearness[file] ?? 0,
       nearest: highest(cosines, count, rowAllowed).map((row) => chunks[row]!),
@@ -249,32 +271,31 @@ export class IndexView implements IndexReader {
    * By file id, how near its best row is, in standard deviations above the mean of all files that have one; what is below the mean
    * counts 0, as do values that are all alike.
    */
-  #nearnessOfFiles(
-    chunks: Int32Array,
-    cosines: Float32Array,
-    allowed: Uint8Array | undefined,
-  ): Float32Array {
-    const best = new Float32Array(this.#fileIdLimit).fill(-Infinity);
-    for (let row = 0; row < chunks.length; row++) {
-      const file = this.files[chunks[row]!]!;
-      if (cosines[row]! > best[file]! && (!allowed || allowed[row] === 1)) {
-        best[file] = cosines[row]!;
-      }
-    }
+  #nearnessOfFiles(cosines: Float32Array, allowed: Uint8Array | undefined): Float32Array {
+    const nearness = new Float32Array(this.#fileIdLimit).fill(-Infinity);
     let count = 0;
     let sum = 0;
     let squares = 0;
-    for (const value of best) {
-      if (value === -Infinity) continue;
+    let row = 0;
+    for (let run = 0; run < this.#runFiles.length; run++) {
+      let best = -Infinity;
+      for (const end = this.#runEnds[run]!; row < end; row++) {
+        const cosine = cosines[row]!;
+        if (cosine > best && (!allowed || allowed[row] === 1)) best = cosine;
+      }
+      if (best === -Infinity) continue;
+      nearness[this.#runFiles[run]!] = best;
       count++;
-      sum += value;
-      squares += value * value;
+      sum += best;
+      squares += best * best;
     }
     const mean = sum / count;
-    // Rounding may leave a little of nothing.
     const variance = squares / count - mean * mean;
     const scale = variance > ROUNDING ? 1 / Math.sqrt(variance) : 0;
-    return best.map((value) => value > mean ? (value - mean) * scale : 0);
+    for (let file = 0; file < nearness.length; file++) {
+      nearness[file] = nearness[file]! > mean ? (nearness[file]! - mean) * scale : 0;
+    }
+    return nearness;
   }
 }
 
