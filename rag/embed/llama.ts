@@ -18,7 +18,13 @@ import {
 } from "./embedder.ts";
 import { familyOf } from "./families.ts";
 import { GgufError, type GgufHeader, readGgufHeader } from "./gguf.ts";
-import { acquireLlama, checkPermissions, type Context, type Model } from "./llama_library.ts";
+import {
+  acquireLlama,
+  checkPermissions,
+  type Context,
+  LlamaLibraryError,
+  type Model,
+} from "./llama_library.ts";
 import { combineWindows, windowsOf } from "./windows.ts";
 
 /** How to open a GGUF model. */
@@ -79,6 +85,14 @@ interface Plan {
  * permission is missing.
  */
 export async function openLlama(file: string, options: LlamaOptions): Promise<Embedder> {
+  try {
+    return await open(file, options);
+  } catch (cause) {
+    throw cause instanceof LlamaLibraryError ? new EmbedderError(cause.message, { cause }) : cause;
+  }
+}
+
+async function open(file: string, options: LlamaOptions): Promise<Embedder> {
   const plan = planOf(file, await headerOf(file), options);
   await checkPermissions(file);
   const threads = options.threads ?? Math.max(1, navigator.hardwareConcurrency - 1);
