@@ -4,7 +4,8 @@
  * The tour: `answerQuestion()` opens a budget (`governor.ts`) and runs a QueryMorph (`query_morph.ts`: thought, action,
  * observation) over the closed table of actions (`actions.ts`). A `Driver` thinks (`driver.ts`); `extractive.ts` is the one without
  * a model, and acts in place of any driver that fails; it parses the question (`question.ts`), scores places (`evidence.ts`) and
- * writes the text (`answer_text.ts`). `citations.ts` checks what the text cites before anyone sees it.
+ * writes the text (`answer_text.ts`). `citations.ts` checks what the text cites before anyone sees it. Models that write are in
+ * `models/`: `openModel()` makes one of a name.
  *
  * @module
  */
@@ -32,6 +33,27 @@ export {
 export type { MemoryPort } from "./memory_port.ts";
 export type { GraphPort } from "./references.ts";
 export type { StepEvent } from "./query_morph.ts";
+export {
+  KEY_VARIABLE,
+  type ModelChoice,
+  type ModelPorts,
+  NO_MODEL,
+  openModel,
+  parseModelName,
+} from "./models/choose.ts";
+export {
+  type GenerateRequest,
+  type Generation,
+  type JsonSchema,
+  type LanguageModel,
+  LanguageModelError,
+  type LanguageModelFailure,
+  type Message,
+  type ModelAdapter,
+  type ModelCall,
+  recordCalls,
+} from "./models/language_model.ts";
+export { SharedModel } from "./models/shared.ts";
 
 /** Options of `answerQuestion`. */
 export interface AskOptions {

@@ -66,6 +66,7 @@ export {
   parseReference,
 } from "./model_reference.ts";
 export type { ModelFiles, ModelStore, ModelStoreOptions, StoredModel } from "./models.ts";
+export { Patience, retryAfter, sleep } from "./patience.ts";
 export { readSettings, type Settings, writeSettings } from "./settings.ts";
 export { watchFolder } from "./watch.ts";
 export { findWorkspace, sha256, Workspace } from "./workspace.ts";

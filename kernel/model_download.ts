@@ -16,9 +16,9 @@ import {
   type FileRequest,
   type Hub,
   Interrupted,
-  type Patience,
   type RemoteFile,
 } from "./model_hub.ts";
+import type { Patience } from "./patience.ts";
 import { ModelError } from "./model_reference.ts";
 
 /** How far a download is. */

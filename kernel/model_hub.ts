@@ -8,6 +8,7 @@
  * - nothing waits for ever: silence ends an attempt, and attempts that do not get on are counted.
  */
 import { ModelError } from "./model_reference.ts";
+import { Patience, retryAfter, sleep } from "./patience.ts";
 
 /** Where files come from, and with how much patience. */
 export interface HubOptions {
@@ -292,35 +293,6 @@ export class Hub {
   }
 }
 
-/** The time that a server may let us wait, counted only while we wait for it, and the signal that ends an attempt. */
-export class Patience {
-  readonly #stop = new AbortController();
-  readonly signal: AbortSignal;
-  isOver = false;
-
-  constructor(readonly stallMs: number, outer: AbortSignal | undefined) {
-    const own = this.#stop.signal;
-    this.signal = outer === undefined ? own : AbortSignal.any([outer, own]);
-  }
-
-  async wait<T>(work: Promise<T>): Promise<T> {
-    const timer = setTimeout(() => {
-      this.isOver = true;
-      this.#stop.abort();
-    }, this.stallMs);
-    try {
-      return await work;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  /** Ends whatever of the attempt is still open. */
-  stop(): void {
-    this.#stop.abort();
-  }
-}
-
 /**
  * The bytes of an answer as they come.
  * @throws {Interrupted} when the connection breaks
@@ -374,25 +346,6 @@ export function contentRange(response: Response): { from: number; total: number 
 
 function wholeNumber(text: string | null): number | undefined {
   return text !== null && /^\d+$/.test(text) ? Number(text) : undefined;
-}
-
-/** The wait that a server asks for: seconds or a date. */
-function retryAfter(text: string | null): number | undefined {
-  if (text === null) return undefined;
-  const ms = wholeNumber(text) !== undefined ? Number(text) * 1000 : Date.parse(text) - Date.now();
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
-}
-
-async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  await new Promise<void>((done) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      done();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener("abort", end, { once: true });
-  });
 }
 
 /** An address without its query, which may hold a key. */

@@ -47,3 +47,21 @@ export async function loadTokenCounter(): Promise<(text: string) => number> {
   const { countTokens } = await import("../ingest/mod.ts");
   return countTokens;
 }
+
+export type { GgufHeader } from "./embed/gguf.ts";
+export type {
+  Grammar as LlamaGrammar,
+  Model as LlamaModelHandle,
+  Sequence as LlamaSequence,
+  WritingContext as LlamaWritingContext,
+} from "./embed/llama_library.ts";
+
+/** llama.cpp and the reader of its files, for who writes with a model rather than embeds. */
+export type LlamaAccess =
+  & typeof import("./embed/gguf.ts")
+  & typeof import("./embed/llama_library.ts");
+
+/** That access, loaded when it is first needed; the library itself is loaded when it is acquired. */
+export async function loadLlamaAccess(): Promise<LlamaAccess> {
+  return { ...await import("./embed/gguf.ts"), ...await import("./embed/llama_library.ts") };
+}

@@ -358,13 +358,14 @@ Deno.test("ingest never touches the database; rag and the image alone do", () =>
   );
 });
 
-Deno.test("no source file opens a connection but those that fetch models and packages", () => {
+Deno.test("no source file opens a connection but those that fetch models and packages, and the one that asks a model's server", () => {
   const reaching = sources.filter(({ path, text }) =>
     roomOf(path) !== "tests" && roomOf(path) !== "bench" &&
     /\bfetch\(|\bDeno\.(connect|connectTls|listen|serve)\b|new WebSocket\(|"node:(https?|net|tls|dgram)"/
       .test(text)
   );
   assert.deepEqual(reaching.map(({ path }) => path), [
+    "agent/models/openai_server.ts",
     "kernel/model_hub.ts",
     "rag/train/packages.ts",
   ]);
