@@ -48,7 +48,6 @@ export async function loadTokenCounter(): Promise<(text: string) => number> {
   return countTokens;
 }
 
-export type { GgufHeader } from "./embed/gguf.ts";
 export type {
   Grammar as LlamaGrammar,
   Model as LlamaModelHandle,
@@ -56,12 +55,10 @@ export type {
   WritingContext as LlamaWritingContext,
 } from "./embed/llama_library.ts";
 
-/** llama.cpp and the reader of its files, for who writes with a model rather than embeds. */
-export type LlamaAccess =
-  & typeof import("./embed/gguf.ts")
-  & typeof import("./embed/llama_library.ts");
+/** llama.cpp, for who writes with a model rather than embeds. */
+export type LlamaAccess = typeof import("./embed/llama_library.ts");
 
 /** That access, loaded when it is first needed; the library itself is loaded when it is acquired. */
 export async function loadLlamaAccess(): Promise<LlamaAccess> {
-  return { ...await import("./embed/gguf.ts"), ...await import("./embed/llama_library.ts") };
+  return await import("./embed/llama_library.ts");
 }

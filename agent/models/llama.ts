@@ -10,6 +10,7 @@
  */
 import { basename } from "node:path";
 import {
+  GgufError,
   type GgufHeader,
   type LlamaAccess,
   type LlamaGrammar,
@@ -17,6 +18,7 @@ import {
   type LlamaSequence,
   type LlamaWritingContext,
   loadLlamaAccess,
+  readGgufHeader,
 } from "../../rag/mod.ts";
 import { grammarOf } from "./grammar.ts";
 import {
@@ -86,7 +88,7 @@ export async function openLlamaModel(
     new LanguageModelError(`open the model "${file}": ${found}`, "unusable", { cause });
   let opened: AsyncDisposable[] = [];
   try {
-    const header = await access.readGgufHeader(file);
+    const header = await readGgufHeader(file);
     const trained = checkHeader(header, refuse);
     await access.checkPermissions(file);
     const { gpu = "auto", parallel = 1, signal, onLoad } = options;
@@ -145,7 +147,7 @@ export async function openLlamaModel(
     }
   } catch (cause) {
     for (const each of opened) await each[Symbol.asyncDispose]();
-    if (cause instanceof access.GgufError || cause instanceof access.LlamaLibraryError) {
+    if (cause instanceof GgufError || cause instanceof access.LlamaLibraryError) {
       throw new LanguageModelError(cause.message, "unusable", { cause });
     }
     throw cause;
