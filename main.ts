@@ -6,9 +6,11 @@
  */
 import { existsSync } from "node:fs";
 import { relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import config from "./deno.json" with { type: "json" };
 import {
   check,
+  type Checkout,
   checkSurroundings,
   CommandError,
   findWorkspace,
@@ -17,6 +19,7 @@ import {
   type McpParts,
   ModelError,
   openModelStore,
+  registerAgents,
   type Result,
   runCommandLine,
   serveMcp,
@@ -234,6 +237,17 @@ const handlers: Handlers = {
     void opened;
   },
 
+  async *mcp_install({ repo, ...input }, context) {
+    const { root } = locate(repo);
+    yield* registerAgents({ ...input, action: "install", root }, checkout(), context);
+  },
+
+  async *mcp_uninstall({ repo, ...input }, context) {
+    const { root } = locate(repo);
+    const registration = { ...input, action: "uninstall", print: false, root } as const;
+    yield* registerAgents(registration, checkout(), context);
+  },
+
   async model_list() {
     const store = await openModelStore();
     const models = store.list().map(({ reference, path, bytes, complete }) => ({
@@ -285,6 +299,14 @@ function mcpParts(): McpParts {
       (await indexOf(workspace, "mcp", context, embedder).open(true)).close();
     },
     summaries: (root, context) => indexOf(at(root), "mcp", context).open(false),
+  };
+}
+
+/** Where this program is, for those who are to start it. */
+function checkout(): Checkout {
+  return {
+    main: fileURLToPath(import.meta.resolve("./main.ts")),
+    task: config.tasks.mcp.command,
   };
 }
 

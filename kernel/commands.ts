@@ -65,6 +65,8 @@ export interface HandlerContext {
   readonly progress: (progress: Progress) => void;
   /** Aborted when nobody waits for the result any more. */
   readonly signal: AbortSignal;
+  /** Asks the person who gave the command; absent where nobody can be asked. */
+  readonly confirm?: (question: string) => Promise<boolean>;
 }
 
 /** One function for every command. `main.ts` hands them in. */

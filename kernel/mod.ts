@@ -45,6 +45,8 @@ export {
   resultSchema,
 } from "./commands.ts";
 export { type Check, check, checkSurroundings, writeProblem } from "./doctor.ts";
+export type { Checkout } from "./agents/launch.ts";
+export type { Registration } from "./agents/register.ts";
 export { type CommandLineOptions, runCommandLine } from "./doors/cli.ts";
 export type { McpHttp } from "./doors/mcp/http.ts";
 export type { SummarySource, SummaryText } from "./doors/mcp/resources.ts";
@@ -123,6 +125,9 @@ export {
   type ValueMap,
 } from "./image/values.ts";
 
+import type { Checkout } from "./agents/launch.ts";
+import type { Registration } from "./agents/register.ts";
+import type { HandlerContext, Result } from "./commands.ts";
 import type { McpHttp } from "./doors/mcp/http.ts";
 import type { McpParts } from "./doors/mcp/server.ts";
 import type { Image } from "./image/image.ts";
@@ -165,4 +170,19 @@ export async function serveMcp(parts: McpParts & { readonly signal: AbortSignal 
 export async function openMcpHttp(parts: McpParts): Promise<McpHttp> {
   const { McpHttp } = await import("./doors/mcp/http.ts");
   return new McpHttp(parts);
+}
+
+/**
+ * Tells coding agents of this program as an MCP server, or takes that back: a result for each of their files.
+ * @param checkout where this program is, for agents to start it
+ * @throws {CommandError} before anything is written: a file that cannot be edited, no agent, nobody to ask
+ */
+export async function* registerAgents(
+  registration: Omit<Registration, "launch">,
+  checkout: Checkout,
+  context: HandlerContext,
+): AsyncGenerator<Result<"mcp_install">> {
+  const { launchOf } = await import("./agents/launch.ts");
+  const { register } = await import("./agents/register.ts");
+  yield* register({ ...registration, launch: launchOf(checkout, registration.user) }, context);
 }

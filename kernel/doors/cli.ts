@@ -104,6 +104,10 @@ async function run<N extends CommandName>(
     const outcome = handlers[name](request.input, {
       progress: (progress) => line.show(progress),
       signal,
+      confirm: streams.ask && ((question) => {
+        line.clear();
+        return streams.ask!(question, signal);
+      }),
     });
     for await (const result of each(outcome)) {
       line.clear();
@@ -182,7 +186,7 @@ function buildProgram(
   const known = new Map<string, Command>();
   const add = (parent: Command, word: string, summary: string): Command => {
     const sub = new Command(word).configureOutput(output).exitOverride().summary(summary)
-      .helpOption("-h, --help", "Show help");
+      .helpOption("-h, --help", "Show help").enablePositionalOptions();
     parent.addCommand(sub);
     return sub;
   };
@@ -271,7 +275,11 @@ function buildCommand(
       if (joined && value.length === 0) return; // left out
       given[field] = joined ? value.join(" ") : value;
     });
-    const options = { ...program.opts(), ...sub.opts() } as Record<string, unknown> & DoorFlags;
+    // A group may be a command itself, with flags of its own before the verb.
+    const group = sub.parent === program ? {} : sub.parent?.opts();
+    const options = { ...program.opts(), ...group, ...sub.opts() } as
+      & Record<string, unknown>
+      & DoorFlags;
     for (const [field, option] of flags) {
       const value = options[option.attributeName()];
       if (value !== undefined) {

@@ -4,6 +4,7 @@
  * Owns every escape sequence that batos prints. What must hold: data goes to `out`, everything else to `err`; colours and
  * a rewritten line appear on a terminal only; text from files is stripped of control characters before a terminal sees it.
  */
+import process from "node:process";
 import picocolors from "picocolors";
 import type { Progress } from "../commands.ts";
 
@@ -17,6 +18,8 @@ export interface Streams {
   readonly errIsTerminal: boolean;
   /** Width to fit into. */
   readonly columns: number;
+  /** Asks a person a question of yes or no; absent where nobody sits at a terminal. */
+  readonly ask?: (question: string, signal: AbortSignal) => Promise<boolean>;
   /** Value of an environment variable; undefined too where reading it is not permitted. */
   readonly env: (name: string) => string | undefined;
 }
@@ -50,8 +53,23 @@ export function processStreams(): Streams {
     outIsTerminal: Deno.stdout.isTerminal(),
     errIsTerminal: Deno.stderr.isTerminal(),
     columns: terminalColumns(),
+    ask: Deno.stdin.isTerminal() && Deno.stderr.isTerminal() ? askOnTerminal : undefined,
     env: readEnvironment,
   };
+}
+
+/** Only a clear yes is one; the end of input is a no. */
+async function askOnTerminal(question: string, signal: AbortSignal): Promise<boolean> {
+  const { createInterface } = await import("node:readline/promises");
+  // The terminal keeps its own editing and its own Ctrl-C.
+  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
+  try {
+    const ended = new Promise<string>((done) => lines.once("close", () => done("")));
+    const answer = await Promise.race([lines.question(`${question} [y/N] `, { signal }), ended]);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    lines.close();
+  }
 }
 
 function terminalColumns(): number {
