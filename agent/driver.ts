@@ -7,7 +7,7 @@
 import type { Hit, OutlineEntry, Summary } from "../rag/mod.ts";
 import type { Budget, Prompt, TokenCounter } from "./governor.ts";
 
-/** Thinks for a QueryMorph. Siblings: `ExtractiveDriver` here; drivers for models come with the model layer. */
+/** Thinks for a QueryMorph. Siblings: `ExtractiveDriver`, which needs no model, and `ModelDriver`, which asks one. */
 export interface Driver {
   /** Shown with every answer, for example `extractive`. */
   readonly name: string;
@@ -28,6 +28,8 @@ export interface MorphState {
   readonly refined_query: RefinedQuery;
   readonly retrieved_context: readonly ContextItem[];
   readonly reasoning_log: readonly StepRecord[];
+  /** What the step of this index in the log brought into the context. */
+  itemsOf(step: number): readonly ContextItem[];
   readonly budget: Budget;
   /** Steps and milliseconds left, this step included. */
   readonly remaining: { readonly steps: number; readonly ms: number };

@@ -65,7 +65,10 @@ export function fenceFor(text: string): string {
 
 function renderPart(part: Part): string {
   const fence = fenceFor(part.text);
-  return `${part.label}\n${fence}\n${part.text.replace(/\n$/, "")}\n${fence}\n`;
+  // A name of a file may hold line ends: it must not become a line of its own.
+  return `${part.label.replace(/\p{Cc}+/gu, " ")}\n${fence}\n${
+    part.text.replace(/\n$/, "")
+  }\n${fence}\n`;
 }
 
 /** "… 1 more line", "… 34 more lines". */

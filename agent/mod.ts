@@ -2,19 +2,28 @@
  * The agent: from a question to an answer whose every citation was checked.
  *
  * The tour: `answerQuestion()` opens a budget (`governor.ts`) and runs a QueryMorph (`query_morph.ts`: thought, action,
- * observation) over the closed table of actions (`actions.ts`). A `Driver` thinks (`driver.ts`); `extractive.ts` is the one without
- * a model, and acts in place of any driver that fails; it parses the question (`question.ts`), scores places (`evidence.ts`) and
+ * observation) over the closed table of actions (`actions.ts`). A `Driver` thinks (`driver.ts`): `model_driver.ts` asks a model with the
+ * prompts of `prompt.ts` under the schema of `step_schema.ts`; `extractive.ts` is the one without a model, and acts in place of any driver that fails; it parses the question (`question.ts`), scores places (`evidence.ts`) and
  * writes the text (`answer_text.ts`). `citations.ts` checks what the text cites before anyone sees it. Models that write are in
  * `models/`: `openModel()` makes one of a name.
  *
  * @module
  */
+import { basename } from "node:path";
 import { loadTokenCounter } from "../rag/mod.ts";
 import type { Embed } from "./actions.ts";
 import { checkCitations, type Citation } from "./citations.ts";
 import type { Driver, StepRecord } from "./driver.ts";
 import { ExtractiveDriver } from "./extractive.ts";
-import { type Budget, Governor, type ManifestEntry, type TokenCounter } from "./governor.ts";
+import {
+  type Budget,
+  DEFAULT_BUDGET,
+  Governor,
+  type ManifestEntry,
+  type TokenCounter,
+} from "./governor.ts";
+import { MODEL_MS, ModelDriver, type ModelDriverOptions, type ModelUse } from "./model_driver.ts";
+import { type LanguageModel, type ModelCall, recordCalls } from "./models/language_model.ts";
 import type { MemoryPort } from "./memory_port.ts";
 import type { GraphPort } from "./references.ts";
 import { QueryMorph, type StepEvent } from "./query_morph.ts";
@@ -32,6 +41,8 @@ export {
 } from "./governor.ts";
 export type { MemoryPort } from "./memory_port.ts";
 export type { GraphPort } from "./references.ts";
+export { MODEL_MS, ModelDriver, type ModelDriverOptions, type ModelUse } from "./model_driver.ts";
+export { DEFAULT_ROLE } from "./prompt.ts";
 export type { StepEvent } from "./query_morph.ts";
 export {
   KEY_VARIABLE,
@@ -64,9 +75,15 @@ export interface AskOptions {
   /** Vectors of questions, by the embedder of the index. Without it search goes by words, paths and names. */
   readonly vector?: Embed;
   readonly budget?: Partial<Budget>;
-  /** The extractive driver when absent. */
+  /** Thinks and writes; without one the answer is extractive. Whoever opened it closes it. */
+  readonly model?: LanguageModel;
+  /** How the model drives: its role, adapter, temperature, who reads along. */
+  readonly driving?: ModelDriverOptions;
+  /** Called with the account of each call of the model. */
+  readonly onCall?: (call: ModelCall) => void;
+  /** Thinks in place of a model. */
   readonly driver?: Driver;
-  /** Tokenizer of the model in use; the estimate of ingest when absent. */
+  /** Tokenizer, where there is no model, which has its own; the estimate of ingest when absent. */
   readonly count?: TokenCounter;
   /** Called after each step. */
   readonly onStep?: (step: StepEvent) => void;
@@ -89,6 +106,8 @@ export interface Answer {
   readonly found: boolean;
   /** Why the run ended before the driver answered; absent when it did answer. */
   readonly ended?: string;
+  /** What the calls of the model came to; absent without one. */
+  readonly model?: ModelUse;
   /** What the context held, and what found no room, in order. */
   readonly context: {
     readonly included: readonly ManifestEntry[];
@@ -99,6 +118,8 @@ export interface Answer {
 /**
  * Answers a question about the files in `memory`.
  * @throws {TypeError} when the question is empty.
+ * @throws {LanguageModelError} when the model's window has no room for the question and an answer; a model that fails later is
+ * replaced step by step, and the answer says so.
  * @throws the signal's reason when cancelled.
  */
 export async function answerQuestion(
@@ -113,8 +134,20 @@ export async function answerQuestion(
     );
   }
   const policy = new ExtractiveDriver();
-  const driver = options.driver ?? policy;
-  const governor = new Governor(options.budget ?? {}, options.count ?? await loadTokenCounter());
+  const { model } = options;
+  const modelDriver = model &&
+    new ModelDriver(options.onCall ? recordCalls(model, options.onCall) : model, options.driving);
+  const driver = modelDriver ?? options.driver ?? policy;
+  const governor = model && modelDriver
+    ? new Governor(
+      modelDriver.within(
+        { ...DEFAULT_BUDGET, ms: MODEL_MS, ...given(options.budget) },
+        asked,
+        basename(options.root),
+      ),
+      (text) => model.count(text),
+    )
+    : new Governor(options.budget ?? {}, options.count ?? await loadTokenCounter());
   const morph = new QueryMorph(asked, {
     driver,
     policy,
@@ -153,6 +186,26 @@ export async function answerQuestion(
     cycle_id: crypto.randomUUID(),
     found: checked.citations.some((citation) => citation.status !== "removed"),
     ...(morph.ended && { ended: morph.ended }),
-    context: { included: prompt.included, left_out: prompt.leftOut },
+    ...(modelDriver && { model: modelDriver.use }),
+    context: {
+      included: prompt.included,
+      left_out: [...hiddenQuestion(asked, modelDriver, governor), ...prompt.leftOut],
+    },
   };
+}
+
+/** What of the question the model was not shown. */
+function hiddenQuestion(
+  question: string,
+  driver: ModelDriver | undefined,
+  { count }: Governor,
+): ManifestEntry[] {
+  const hidden = driver?.hiddenCharacters(question) ?? 0;
+  if (hidden === 0) return [];
+  const rest = question.slice(-hidden);
+  return [{ label: `the last ${hidden} characters of the question`, tokens: count(rest) }];
+}
+
+function given(budget: Partial<Budget> = {}): Partial<Budget> {
+  return Object.fromEntries(Object.entries(budget).filter(([, value]) => value !== undefined));
 }

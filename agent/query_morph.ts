@@ -65,6 +65,7 @@ export class QueryMorph implements MorphState {
   ended: string | undefined;
   readonly #parts: MorphParts;
   readonly #done = new Set<string>();
+  readonly #found: (readonly ContextItem[])[] = [];
   #prompt: { items: number; prompt: Prompt } | undefined;
 
   constructor(question: string, parts: MorphParts) {
@@ -88,13 +89,16 @@ export class QueryMorph implements MorphState {
   /** The driver's answer from what there is; the policy's where the driver cannot give one. */
   async compose(): Promise<string> {
     const { driver, policy } = this.#parts;
+    if (driver === policy) return await policy.compose(this);
+    let problem = "its answer is empty";
     try {
       const text = await driver.compose(this);
       if (text.trim()) return text;
     } catch (error) {
       this.#parts.signal?.throwIfAborted();
-      if (driver === policy) throw error;
+      problem = error instanceof Error ? error.message : String(error);
     }
+    this.ended = `${this.ended}; ${driver.name} could not answer: ${problem}`;
     return await policy.compose(this);
   }
 
@@ -159,6 +163,7 @@ export class QueryMorph implements MorphState {
     replaced?: string,
   ) {
     this.retrieved_context.push(...observation.items);
+    this.#found.push(observation.items);
     const { summaries, chunks } = contextParts(observation.items);
     const tokens = [...summaries, ...chunks].reduce((sum, part) => sum + this.count(part.text), 0);
     const record: StepRecord = {
@@ -176,6 +181,10 @@ export class QueryMorph implements MorphState {
     this.reasoning_log.push(record);
     this.#parts.governor.step();
     this.#parts.onStep?.({ step: this.reasoning_log.length, ...record });
+  }
+
+  itemsOf(step: number): readonly ContextItem[] {
+    return this.#found[step] ?? [];
   }
 
   assembled(): Prompt {
