@@ -5,7 +5,7 @@
  * starts at once; nothing here opens a connection.
  */
 import { existsSync } from "node:fs";
-import { relative, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import config from "./deno.json" with { type: "json" };
 import {
@@ -16,8 +16,10 @@ import {
   findWorkspace,
   type HandlerContext,
   type Handlers,
+  type ImageDesk,
   type McpParts,
   ModelError,
+  openImageDesk,
   openModelStore,
   registerAgents,
   type Result,
@@ -258,6 +260,15 @@ const handlers: Handlers = {
     }));
     return { folder: store.path, models };
   },
+
+  image_ls: (input) => onImage(input, "read", (desk) => desk.ls(input)),
+  image_get: (input) => onImage(input, "read", (desk) => desk.get(input)),
+  image_log: (input) => onImage(input, "read", (desk) => desk.log(input)),
+  image_new: (input) => onImage(input, "shared", (desk) => desk.create(input)),
+  image_set: (input) => onImage(input, "shared", (desk) => desk.set(input)),
+  image_rm: (input) => onImage(input, "shared", (desk) => desk.remove(input)),
+  image_send: (input, { signal }) => onImage(input, "shared", (desk) => desk.send(input, signal)),
+  image_undo: (input) => onImage(input, "shared", (desk) => desk.undo(input)),
 };
 
 /**
@@ -308,6 +319,24 @@ function checkout(): Checkout {
     main: fileURLToPath(import.meta.resolve("./main.ts")),
     task: config.tasks.mcp.command,
   };
+}
+
+/** Opens the image of the workspace for one command. */
+async function onImage<R>(
+  { repo }: { repo?: string | undefined },
+  mode: "read" | "shared",
+  work: (desk: ImageDesk) => R | Promise<R>,
+): Promise<R> {
+  const workspace = locate(repo);
+  if (mode !== "read") workspace.requireWritable();
+  const path = join(workspace.folder, "image.db");
+  if (mode === "read" && !existsSync(path)) {
+    throw new CommandError(
+      `"${workspace.root}": it has no image yet; "batos image new NAME" or "batos ask" makes one`,
+    );
+  }
+  using desk = await openImageDesk(path, { mode, command: "batos image" });
+  return await work(desk);
 }
 
 /** What gives chunks and questions their vectors: what was named now, else for this workspace, else what ships. */

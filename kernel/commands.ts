@@ -12,6 +12,7 @@
  */
 import { z } from "zod";
 import { codeCommands } from "./table/code.ts";
+import { imageCommands } from "./table/image.ts";
 import { mcpCommands } from "./table/mcp.ts";
 import { modelCommands } from "./table/models.ts";
 
@@ -20,12 +21,14 @@ export type { ExitCode } from "./table/entry.ts";
 /** The table. Order is the order of `--help`. */
 export const commands = {
   ...codeCommands,
+  ...imageCommands,
   ...mcpCommands,
   ...modelCommands,
 } as const;
 
 /** One line for each group of commands, as the list of commands shows it. */
 export const groups: Readonly<Record<string, string>> = {
+  image: "The living image: objects, messages, transactions",
   model: "Models on this machine",
 };
 

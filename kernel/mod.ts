@@ -96,6 +96,7 @@ export {
 export type { GenesisDefinition } from "./image/genesis.ts";
 export type { ObjectRevision } from "./image/history.ts";
 export type { Image, TransactOptions } from "./image/image.ts";
+export type { ImageDesk } from "./image/image_desk.ts";
 export type { StoredTransaction, TransactionInfo } from "./image/image_store.ts";
 export type { Found } from "./image/lookup.ts";
 export type { ConflictResolver } from "./image/merge.ts";
@@ -131,6 +132,7 @@ import type { HandlerContext, Result } from "./commands.ts";
 import type { McpHttp } from "./doors/mcp/http.ts";
 import type { McpParts } from "./doors/mcp/server.ts";
 import type { Image } from "./image/image.ts";
+import type { ImageDesk } from "./image/image_desk.ts";
 import type { OpenImageOptions } from "./image/open_image.ts";
 import type { ModelStore, ModelStoreOptions } from "./models.ts";
 
@@ -185,4 +187,13 @@ export async function* registerAgents(
   const { launchOf } = await import("./agents/launch.ts");
   const { register } = await import("./agents/register.ts");
   yield* register({ ...registration, launch: launchOf(checkout, registration.user) }, context);
+}
+
+/**
+ * The image in a file as the commands `image …` see it, loaded when it is first needed. Dispose of it.
+ * @throws as `openImage`
+ */
+export async function openImageDesk(path: string, options: OpenImageOptions): Promise<ImageDesk> {
+  const { ImageDesk } = await import("./image/image_desk.ts");
+  return new ImageDesk(await openImage(path, options));
 }

@@ -327,6 +327,8 @@ Deno.test("no command for users may reach the network, and none runs with every 
       "status",
       "mcp",
       "doctor",
+      "image",
+      "model",
     ]
   ) {
     const task = config.tasks[name];

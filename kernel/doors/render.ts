@@ -8,6 +8,7 @@
 import type { CommandName, Result } from "../commands.ts";
 import type { Look, Renderers } from "./look.ts";
 import { codeRenderers } from "./render_code.ts";
+import { imageRenderers } from "./render_image.ts";
 import { mcpRenderers } from "./render_mcp.ts";
 import { modelRenderers } from "./render_models.ts";
 
@@ -16,6 +17,7 @@ export { excerpt, numbered } from "./render_code.ts";
 
 const renderers: Renderers<CommandName> = {
   ...codeRenderers,
+  ...imageRenderers,
   ...mcpRenderers,
   ...modelRenderers,
 };

@@ -53,7 +53,7 @@ export async function openImage(path: string, options: OpenImageOptions): Promis
     const lock = isLocked() ? undefined : await acquire(0);
     const release = () => lock?.[Symbol.dispose]();
     try {
-      Deno.mkdirSync(dirname(path), { recursive: true });
+      prepareFolder(dirname(path));
       return await Image.open(new SqliteImageStore(path), {
         blobs,
         onClose: release,
@@ -63,7 +63,7 @@ export async function openImage(path: string, options: OpenImageOptions): Promis
       throw error;
     }
   }
-  Deno.mkdirSync(dirname(path), { recursive: true });
+  prepareFolder(dirname(path));
   const queue = new Queue();
   return await Image.open(new SqliteImageStore(path), {
     blobs,
@@ -79,6 +79,16 @@ export async function openImage(path: string, options: OpenImageOptions): Promis
 /** An image that lives as long as the process: for examples and tests. */
 export async function openMemoryImage(): Promise<Image> {
   return await Image.open(new MemoryImageStore());
+}
+
+/** The folder, which ignores itself: what is kept here is nobody's to commit. */
+function prepareFolder(folder: string): void {
+  Deno.mkdirSync(folder, { recursive: true });
+  try {
+    Deno.writeTextFileSync(join(folder, ".gitignore"), "*\n", { createNew: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
 }
 
 /** One after the other. */

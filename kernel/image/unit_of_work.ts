@@ -181,6 +181,22 @@ export class UnitOfWork implements RecordSource, Disposable {
     return this.#own(target, "read parents").parents;
   }
 
+  /**
+   * OIDs in ascending order, from one on, at most so many. Among them are those of objects that are no longer there: `has` tells.
+   * What is mounted is not among them.
+   */
+  oids(from: Oid, limit: number): Oid[] {
+    this.#requireReadable();
+    const stored = this.#parts.state.store.oids(this.#snapshot, from, limit);
+    const own = this.changedOids().filter((oid) => oid >= from && !stored.includes(oid));
+    return own.length === 0 ? stored : [...stored, ...own].sort((a, b) => a - b).slice(0, limit);
+  }
+
+  /** Objects that were made, changed or taken away in this unit, in ascending order. */
+  changedOids(): Oid[] {
+    return [...this.#changes.records.keys()].sort((a, b) => a - b);
+  }
+
   /** What it says about the resolution of conflicts; empty for nothing. */
   kindOf(target: Oid | Ref): string {
     return this.#own(target, "read the kind").kind;
