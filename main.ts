@@ -37,6 +37,7 @@ import {
   DEFAULT_EMBEDDER,
   EmbedderError,
   type Hit,
+  loadIndexChecks,
   type Memory,
   type ModelFiles,
   NO_EMBEDDER,
@@ -226,9 +227,11 @@ const handlers: Handlers = {
   async doctor({ repo }, context) {
     const workspace = locate(repo);
     const checks = await checkSurroundings(workspace.root, workspace.folder);
+    const { checkIndex, checkParsers, checkVectors } = await loadIndexChecks();
+    const index = indexOf(workspace, "doctor", context);
     checks.push(await check("parsers", checkParsers));
-    checks.push(await check("index", () => checkIndex(workspace, context)));
-    checks.push(await check("vectors", () => checkVectors(workspace)));
+    checks.push(await check("index", () => checkIndex(workspace.root, index)));
+    checks.push(await check("vectors", () => checkVectors(workspace.root)));
     return { checks };
   },
 
@@ -523,60 +526,6 @@ async function readQueries(file: string): Promise<string[]> {
   const lines = text.split(/\r?\n/);
   if (lines.at(-1) === "") lines.pop();
   return lines;
-}
-
-async function checkParsers() {
-  const { parse } = await import("./ingest/mod.ts");
-  const samples = { "a.ts": "function f() {}\n", "a.py": "def f():\n    pass\n", "a.md": "# f\n" };
-  for (const [path, text] of Object.entries(samples)) {
-    const { definitions } = await parse(path, text);
-    if (definitions.length === 0) {
-      throw new Error(`parse "${path}": no definition found in a sample that has one`);
-    }
-  }
-  return { status: "ok", detail: "the compiler and tree-sitter are there" } as const;
-}
-
-async function checkIndex(workspace: Workspace, context: HandlerContext) {
-  if (!workspace.hasIndex) {
-    return {
-      status: "warning",
-      detail: "there is none yet",
-      remedy: 'run "batos ingest"',
-    } as const;
-  }
-  using memory = openMemory(workspace.root, { readOnly: true });
-  if (memory.lastIngest() === 0) {
-    return {
-      status: "warning",
-      detail: "the first ingest did not come to its end",
-      remedy: 'run "batos ingest"',
-    } as const;
-  }
-  const verdict = String(Object.values(memory.store.get("PRAGMA quick_check") ?? {})[0]);
-  if (verdict !== "ok") {
-    return { status: "failure", detail: verdict, remedy: 'run "batos ingest --rebuild"' } as const;
-  }
-  const stale = await indexOf(workspace, "doctor", context).countStale(memory);
-  const detail = `sound: ${memory.status().files} files, ${stale} of them stale`;
-  return stale === 0
-    ? { status: "ok", detail } as const
-    : { status: "warning", detail, remedy: 'run "batos ingest"' } as const;
-}
-
-async function checkVectors(workspace: Workspace) {
-  if (!workspace.hasIndex) return { status: "ok", detail: "none: there is no index yet" } as const;
-  using memory = openMemory(workspace.root, { readOnly: true });
-  const { embedder, vectors, chunks, vectorsState } = memory.status();
-  if (vectorsState === "partial") {
-    return {
-      status: "warning",
-      detail: `${vectors} of ${chunks} by "${embedder}": not used until they are complete`,
-      remedy: 'run "batos ingest"',
-    } as const;
-  }
-  const detail = vectorsState === "none" ? "none" : `${vectors} by "${embedder}"`;
-  return { status: "ok", detail } as const;
 }
 
 function searchResult(hit: Hit): Result<"search">["results"][number] {

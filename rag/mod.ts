@@ -62,3 +62,8 @@ export type LlamaAccess = typeof import("./embed/llama_library.ts");
 export async function loadLlamaAccess(): Promise<LlamaAccess> {
   return await import("./embed/llama_library.ts");
 }
+
+/** The checks of `doctor`, loaded when they are first needed: they parse. */
+export async function loadIndexChecks(): Promise<typeof import("./index_checks.ts")> {
+  return await import("./index_checks.ts");
+}

@@ -128,7 +128,7 @@ export class ImageDesk implements Disposable {
         `new object "${name}": the lobby has that name already; choose another, or "batos image rm ${name}" first`,
       );
     }
-    const oid = unit.create({ parent, slots: pairs });
+    const oid = refusing(() => unit.create({ parent, slots: pairs }));
     if (name !== undefined) unit.define(LOBBY_OID, name, new Ref(oid));
     const committed = await this.#commit(unit, false);
     return { oid: String(oid), name: name ?? nameOf(unit, oid), ...committed };
@@ -142,8 +142,7 @@ export class ImageDesk implements Disposable {
     const names = new Names(unit);
     const oid = names.find(object);
     const meant = names.value(value, text);
-    if (force) unit.define(oid, slot, meant);
-    else unit.set(oid, slot, meant);
+    refusing(() => force ? unit.define(oid, slot, meant) : unit.set(oid, slot, meant));
     return { ...names.of(oid), ...await this.#commit(unit, dry_run) };
   }
 
@@ -178,7 +177,7 @@ export class ImageDesk implements Disposable {
     const names = new Names(unit);
     const oid = names.find(object);
     const meant = args.map((one) => names.value(one, text));
-    const value = await unit.send(oid, selector, meant, { signal });
+    const value = await unit.send(oid, selector, meant, { signal }).catch(asRefusal);
     signal?.throwIfAborted();
     const head = names.of(oid);
     return {
@@ -223,7 +222,7 @@ export class ImageDesk implements Disposable {
   }
 
   #view(at: number | undefined): UnitOfWork {
-    return at === undefined ? this.#image.view() : this.#image.at(at);
+    return at === undefined ? this.#image.view() : refusing(() => this.#image.at(at));
   }
 
   /** Commits and tells what was written; a dry run tells what would be. */
@@ -324,6 +323,22 @@ class Names {
     }
     return valueFromJson(json);
   }
+}
+
+/** What the image refuses with a built-in error is what somebody typed, and no defect of the program. */
+function refusing<R>(work: () => R): R {
+  try {
+    return work();
+  } catch (error) {
+    return asRefusal(error);
+  }
+}
+
+function asRefusal(error: unknown): never {
+  if (error instanceof TypeError || error instanceof RangeError) {
+    throw new ImageError(error.message, { cause: error });
+  }
+  throw error;
 }
 
 /** What an object calls itself; empty where it does not. */
