@@ -5,7 +5,8 @@
  * observation) over the closed table of actions (`actions.ts`). A `Driver` thinks (`driver.ts`): `model_driver.ts` asks a model with the
  * prompts of `prompt.ts` under the schema of `step_schema.ts`; `extractive.ts` is the one without a model, and acts in place of any driver that fails; it parses the question (`question.ts`), scores places (`evidence.ts`) and
  * writes the text (`answer_text.ts`). `citations.ts` checks what the text cites before anyone sees it. Models that write are in
- * `models/`: `openModel()` makes one of a name.
+ * `models/`: `openModel()` makes one of a name. Adapters for them are in `adapters/`: `importAdapter()` brings one into the image,
+ * an `AdapterWeaver` makes it hot.
  *
  * @module
  */
@@ -65,6 +66,28 @@ export {
   recordCalls,
 } from "./models/language_model.ts";
 export { SharedModel } from "./models/shared.ts";
+
+export { AdapterError, type AdapterErrorKind } from "./adapters/adapter_error.ts";
+export type { AdapterHost, HotAdapter, WarmAdapter } from "./adapters/adapter_host.ts";
+export {
+  ADAPTER_RECORD,
+  type AdapterRecord,
+  importAdapter,
+  type ImportedAdapter,
+  type ImportOptions,
+} from "./adapters/adapter_record.ts";
+export { AdapterShelf, type ShelfOptions } from "./adapters/adapter_shelf.ts";
+export {
+  type Activation,
+  type ActiveAdapter,
+  type AdapterTier,
+  AdapterWeaver,
+  type WeaverOptions,
+  type WeaverStatus,
+} from "./adapters/adapter_weaver.ts";
+export { type AdapterContexts, LlamaHost } from "./adapters/llama_host.ts";
+export { type ConvertOptions, PeftAdapter } from "./adapters/peft_adapter.ts";
+export { type AdapterServer, VllmHost, type VllmOptions } from "./adapters/vllm_host.ts";
 
 /** Options of `answerQuestion`. */
 export interface AskOptions {

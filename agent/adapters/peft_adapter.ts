@@ -175,6 +175,17 @@ export class PeftAdapter implements AsyncDisposable {
   }
 
   /**
+   * Looks at a folder without a model to compare it with; gives what its trainer called the model.
+   * @throws {AdapterError} as `open`
+   */
+  static async check(folder: string): Promise<string | undefined> {
+    await requireFiles(folder);
+    const config = await readPeftConfig(join(folder, PEFT_CONFIG));
+    await using _weights = await Safetensors.open(join(folder, PEFT_WEIGHTS));
+    return config.base;
+  }
+
+  /**
    * The GGUF file from its start, as its parts are computed.
    * @throws {AdapterError} when a value is no number, or too large for half precision
    */
