@@ -48,6 +48,7 @@ export { type Check, check, checkSurroundings, writeProblem } from "./doctor.ts"
 export type { Checkout } from "./agents/launch.ts";
 export type { Registration } from "./agents/register.ts";
 export { type CommandLineOptions, runCommandLine } from "./doors/cli.ts";
+export type { OpenAiParts } from "./doors/http/openai.ts";
 export type { McpHttp } from "./doors/mcp/http.ts";
 export type { SummarySource, SummaryText } from "./doors/mcp/resources.ts";
 export type { McpParts } from "./doors/mcp/server.ts";
@@ -129,6 +130,7 @@ export {
 import type { Checkout } from "./agents/launch.ts";
 import type { Registration } from "./agents/register.ts";
 import type { HandlerContext, Result } from "./commands.ts";
+import type { OpenAiParts } from "./doors/http/openai.ts";
 import type { McpHttp } from "./doors/mcp/http.ts";
 import type { McpParts } from "./doors/mcp/server.ts";
 import type { Image } from "./image/image.ts";
@@ -196,4 +198,12 @@ export async function* registerAgents(
 export async function openImageDesk(path: string, options: OpenImageOptions): Promise<ImageDesk> {
   const { ImageDesk } = await import("./image/image_desk.ts");
   return new ImageDesk(await openImage(path, options));
+}
+
+/** The codebase as a chat model, for a server to mount at `/v1/`: a function that answers requests and never rejects. */
+export async function openOpenAi(
+  parts: OpenAiParts,
+): Promise<(request: Request) => Promise<Response>> {
+  const { openAiHandler } = await import("./doors/http/openai.ts");
+  return openAiHandler(parts);
 }

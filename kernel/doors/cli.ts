@@ -6,6 +6,7 @@
  * - an error is one line `batos: …` and exit code 2; a stack trace appears only with BATOS_DEBUG=1;
  * - a closed pipe ends the work without a word; an interrupt ends it cleanly with the code of its signal.
  */
+import { resolve } from "node:path";
 import { Command, CommanderError, Option } from "commander";
 import {
   CommandError,
@@ -19,12 +20,14 @@ import {
   type Result,
   wordsOf,
 } from "../commands.ts";
+import { findWorkspace } from "../workspace.ts";
 import { oneLine } from "./one_line.ts";
 import { render } from "./render.ts";
 import { each } from "./results.ts";
 import {
   colours,
   COLUMNS,
+  fileLinks,
   Interruption,
   processStreams,
   ProgressLine,
@@ -98,6 +101,7 @@ async function run<N extends CommandName>(
     colours: colours(streams.outIsTerminal, streams.env),
     columns: streams.outIsTerminal ? streams.columns : undefined,
     full: request.full,
+    link: fileLinks(streams.outIsTerminal, streams.env, rootOf(request.input)),
   };
   const results: Result<N>[] = [];
   try {
@@ -130,6 +134,11 @@ async function run<N extends CommandName>(
   } finally {
     line.clear();
   }
+}
+
+/** What the paths of results are relative to. */
+function rootOf({ repo }: { readonly repo?: string }): string {
+  return repo === undefined ? findWorkspace(Deno.cwd()).root : resolve(repo);
 }
 
 /** Flags of every command that are the door's own and no part of an input. */

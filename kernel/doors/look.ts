@@ -13,6 +13,8 @@ export interface Look {
   readonly columns: number | undefined;
   /** Show chunks whole. */
   readonly full: boolean;
+  /** Makes shown text a link to a line; absent where nothing can be clicked. */
+  readonly link?: (shown: string, path: string, line: number) => string;
 }
 
 /** One function a command, from a result to text. */
@@ -23,6 +25,11 @@ export type Renderers<Names extends CommandName> = {
 /** `path:start-end`, as terminals and editors make it clickable. */
 export function place(at: { path: string; start_line: number; end_line: number }): string {
   return `${at.path}:${at.start_line}-${at.end_line}`;
+}
+
+/** The text of a place, clickable where the terminal can. */
+export function linked(shown: string, path: string, line: number, look: Look): string {
+  return look.link === undefined ? shown : look.link(shown, path, line);
 }
 
 /** "1 file", "3 files". */

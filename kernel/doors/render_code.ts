@@ -12,6 +12,7 @@ import {
   fit,
   fitPath,
   keyValues,
+  linked,
   type Look,
   place,
   type Renderers,
@@ -39,7 +40,8 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
         stale: yellow(`  (changed since it was read${moved})`),
         removed: yellow("  (removed from the answer: no such lines)"),
       }[source.status];
-      lines.push(`  ${cyan(safe(place(source), look))}${note}`);
+      const where = cyan(safe(place(source), look));
+      lines.push(`  ${linked(where, source.path, source.start_line, look)}${note}`);
     }
     return lines.join("\n");
   },
@@ -51,7 +53,8 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
       const kind = hit.node_type === "" ? "" : `${hit.node_type} `;
       const name = fit(safe(hit.node_name, look), textWidth(where) + 2 + kind.length, look);
       const lines = excerpt(hit.text, hit.start_line, query, look);
-      return `${cyan(where)}  ${kind}${bold(name)}`.trimEnd() + `\n${lines}`;
+      const shown = linked(cyan(where), hit.path, hit.start_line, look);
+      return `${shown}  ${kind}${bold(name)}`.trimEnd() + `\n${lines}`;
     });
     return blocks.length > 0
       ? blocks.join("\n\n")
@@ -75,7 +78,8 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
       const why = (around === undefined ? "" : `  in ${qualified(around)}`) +
         (resolution === "name" ? "  (by name)" : "");
       const rest = fit(safe(why, look), kinds + 4 + textWidth(where), look);
-      lines.push(`  ${dim(pad(kind, kinds))}  ${cyan(where)}${dim(rest)}`);
+      const shown = linked(cyan(where), path, line, look);
+      lines.push(`  ${dim(pad(kind, kinds))}  ${shown}${dim(rest)}`);
     }
     if (callees.length > 0) lines.push(bold(`${count(callees.length, "definition")} used by it`));
     return [...lines, ...definitionLines(callees, look)].join("\n");
@@ -96,7 +100,7 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
       const where = `${safe(path, look)}${shown === "" ? "" : `:${shown}`}`;
       const why = `  ${via.slice(0, 3).join(", ")}${via.length > 3 ? ", …" : ""}`;
       lines.push(
-        `  ${dim(`${distance}`)}  ${cyan(where)}${
+        `  ${dim(`${distance}`)}  ${linked(cyan(where), path, at[0] ?? 1, look)}${
           dim(fit(safe(why, look), 5 + textWidth(where), look))
         }`,
       );
@@ -104,7 +108,7 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
     lines.push(
       bold(tests.length === 0 ? "no test covers it" : `${count(tests.length, "test file")} to run`),
     );
-    for (const path of tests) lines.push(`  ${cyan(safe(path, look))}`);
+    for (const path of tests) lines.push(`  ${linked(cyan(safe(path, look)), path, 1, look)}`);
     return lines.join("\n");
   },
 
@@ -217,14 +221,16 @@ function qualified({ name, container }: { name: string; container: readonly stri
 function definitionLines(definitions: Result<"refs">["definitions"], look: Look): string[] {
   const { bold, cyan, dim } = look.colours;
   return definitions.map((entry) =>
-    `  ${cyan(safe(place(entry), look))}  ${dim(entry.kind)} ${bold(safe(qualified(entry), look))}`
+    `  ${linked(cyan(safe(place(entry), look)), entry.path, entry.start_line, look)}  ${
+      dim(entry.kind)
+    } ${bold(safe(qualified(entry), look))}`
   );
 }
 
 /** Markdown of an answer: on a terminal quoted code is set in and names stand out; elsewhere it stays as it is. */
 function markdown(text: string, look: Look): string {
   if (look.columns === undefined) return text;
-  const { bold, cyan } = look.colours;
+  const { bold } = look.colours;
   let fence = "";
   const lines: string[] = [];
   for (const line of printable(text).split("\n")) {
@@ -236,7 +242,7 @@ function markdown(text: string, look: Look): string {
         const heading = /^#{1,6} (.*)$/.exec(part)?.[1];
         lines.push(
           heading === undefined
-            ? part.replace(/`([^`]+)`/g, (_, name) => cyan(name)).replace(
+            ? part.replace(/`([^`]+)`/g, (_, name) => nameIn(name, look)).replace(
               /\*\*([^*]+)\*\*/g,
               (_, word) => bold(word),
             )
@@ -246,6 +252,13 @@ function markdown(text: string, look: Look): string {
     }
   }
   return lines.join("\n");
+}
+
+/** What stands in backticks: a name, or a place that can be clicked. */
+function nameIn(text: string, look: Look): string {
+  const [, path, line] = /^(.+):(\d+)(?:-\d+)?$/.exec(text) ?? [];
+  const shown = look.colours.cyan(text);
+  return path === undefined ? shown : linked(shown, path, Number(line), look);
 }
 
 /** Lines of a chunk that are shown unless it is wanted whole: about a quarter of a screen. */

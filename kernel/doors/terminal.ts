@@ -4,7 +4,9 @@
  * Owns every escape sequence that batos prints. What must hold: data goes to `out`, everything else to `err`; colours and
  * a rewritten line appear on a terminal only; text from files is stripped of control characters before a terminal sees it.
  */
+import { join } from "node:path";
 import process from "node:process";
+import { pathToFileURL } from "node:url";
 import picocolors from "picocolors";
 import type { Progress } from "../commands.ts";
 
@@ -94,6 +96,31 @@ export type Colours = ReturnType<typeof picocolors.createColors>;
 /** Colours for a stream: on a terminal that is not dumb, unless NO_COLOR is set. */
 export function colours(isTerminal: boolean, env: Streams["env"]): Colours {
   return picocolors.createColors(isTerminal && !env("NO_COLOR") && env("TERM") !== "dumb");
+}
+
+/**
+ * Makes text a link to a line of a file (OSC 8, https://gist.github.com/egmontkob/eb114294efbcd5adb1944c9f3cb5feda); undefined where
+ * colours are off as well. The address is `file:///path#line`, as kitty and iTerm2 read it, or what `BATOS_EDITOR_URL` makes of
+ * `{path}` and `{line}`, such as `vscode://file{path}:{line}`; an empty one switches links off.
+ * @param root what relative paths are meant from
+ */
+export function fileLinks(
+  isTerminal: boolean,
+  env: Streams["env"],
+  root: string,
+): ((shown: string, path: string, line: number) => string) | undefined {
+  const template = env("BATOS_EDITOR_URL");
+  const isPlain = !isTerminal || env("NO_COLOR") || env("TERM") === "dumb" ||
+    env("TERM") === "linux";
+  if (isPlain || template === "") return undefined;
+  return (shown, path, line) => {
+    // Control characters in a path are encoded here, so an address never ends its own sequence.
+    const file = pathToFileURL(join(root, path));
+    const address = template === undefined
+      ? `${file.href}#${line}`
+      : printable(template).replaceAll("{path}", file.pathname).replaceAll("{line}", `${line}`);
+    return `\x1b]8;;${address}\x1b\\${shown}\x1b]8;;\x1b\\`;
+  };
 }
 
 /** Cells that text takes on a terminal: none for combining marks, two for wide characters. */

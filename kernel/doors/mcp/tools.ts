@@ -10,7 +10,7 @@ import { type CommandName, commands, type Input, type Result } from "../../comma
 import { count, type Look, place } from "../look.ts";
 import { excerpt, numbered, render } from "../render.ts";
 import { colours } from "../terminal.ts";
-import { charactersOf, fitLines, fitLists, type LeftOut } from "./fit.ts";
+import { charactersOf, fitLines, fitLists, type LeftOut } from "../fit.ts";
 
 /** What is told of a result. */
 export interface Told {

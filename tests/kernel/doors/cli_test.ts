@@ -189,6 +189,32 @@ Deno.test("a group lists its verbs, and says what is wrong with one that it does
   assert.match(flag.err, /^batos: model list: unknown option '--nope'/);
 });
 
+Deno.test("a verb of a group that is a command itself has flags of its own, before and behind it", async () => {
+  const change = { agent: "claude", path: ".mcp.json", change: "created", text: "" } as const;
+  const given = handlers({ mcp_install: () => Promise.resolve(change) });
+  for (
+    const words of [
+      ["mcp", "install", "claude", "--yes", "--repo", "/r", "--json"],
+      ["mcp", "--repo", "/r", "install", "claude", "--json", "--yes"],
+    ]
+  ) {
+    const { out, err, code } = await run(words, given);
+    assert.equal(code, 0, err);
+    assert.deepEqual(JSON.parse(out), change);
+  }
+  const expected = { agents: ["claude"], repo: "/r", user: false, print: false, yes: true };
+  assert.deepEqual(given.inputs, [expected, expected]);
+});
+
+Deno.test("on a terminal the places of results are links to their lines", async () => {
+  const words = ["search", "x", "--repo", "/r"];
+  const { out } = await run(words, undefined, { terminal: true });
+  assert.ok(out.includes("\x1b]8;;file:///r/src/router.ts#10\x1b\\"), out);
+  for (const options of [{}, { terminal: true, env: { NO_COLOR: "1" } }]) {
+    assert.ok(!(await run(words, undefined, options)).out.includes("\x1b]8"));
+  }
+});
+
 Deno.test("colours appear on a terminal only, and never with NO_COLOR", async () => {
   const escape = "\x1b[";
   assert.ok(!(await run(["search", "x"])).out.includes(escape));

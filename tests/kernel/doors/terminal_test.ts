@@ -6,6 +6,7 @@ import {
   clip,
   clipStart,
   colours,
+  fileLinks,
   pad,
   printable,
   textWidth,
@@ -67,4 +68,39 @@ Deno.test("excerpt() of a long chunk has its head, the lines of the query, and s
 
 Deno.test("excerpt() survives a chunk of one enormous line", () => {
   assert.ok(excerpt("x".repeat(1_000_000), 1, "x", PLAIN).length < 500);
+});
+
+Deno.test("places are links on a terminal that has colours, and nowhere else", () => {
+  const env = (values: Record<string, string | undefined>) => (name: string) => values[name];
+  const link = fileLinks(true, env({}), "/a b");
+  assert.equal(
+    link?.("x.ts:3-4", "src/x.ts", 3),
+    "\x1b]8;;file:///a%20b/src/x.ts#3\x1b\\x.ts:3-4\x1b]8;;\x1b\\",
+  );
+  const editor = fileLinks(true, env({ BATOS_EDITOR_URL: "vscode://file{path}:{line}" }), "/r");
+  assert.ok(editor!("x", "ü.ts", 7).includes(";vscode://file/r/%C3%BC.ts:7\x1b"));
+  for (
+    const values of [{ NO_COLOR: "1" }, { TERM: "dumb" }, { TERM: "linux" }, {
+      BATOS_EDITOR_URL: "",
+    }]
+  ) {
+    assert.equal(fileLinks(true, env(values), "/r"), undefined);
+  }
+  assert.equal(fileLinks(false, env({}), "/r"), undefined);
+});
+
+Deno.test("no path and no setting ends the sequence of a link", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (path, setting) => {
+      const env = (name: string) => name === "BATOS_EDITOR_URL" ? `x${setting}` : undefined;
+      for (const link of [fileLinks(true, env, "/r")!, fileLinks(true, () => undefined, "/r")!]) {
+        const [begin, end] = ["\x1b]8;;", "\x1b\\shown\x1b]8;;\x1b\\"];
+        const text = link("shown", path, 1);
+        assert.ok(text.startsWith(begin) && text.endsWith(end));
+        const address = text.slice(begin.length, -end.length);
+        assert.notEqual(address, "");
+        assert.doesNotMatch(address, /[\p{Cc}]/u);
+      }
+    }),
+  );
 });

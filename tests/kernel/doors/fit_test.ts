@@ -1,7 +1,7 @@
 /** Results cut to a size: nothing is lost uncounted, whatever the lists hold. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { fitLines, fitLists } from "../../../../kernel/doors/mcp/fit.ts";
+import { fitLines, fitLists } from "../../../kernel/doors/fit.ts";
 
 const list = fc.array(fc.record({ path: fc.string(), line: fc.nat() }), { maxLength: 30 });
 
