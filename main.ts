@@ -17,12 +17,18 @@ import {
   type HandlerContext,
   type Handlers,
   type ImageDesk,
+  listTrailFiles,
   type McpParts,
   ModelError,
   openImageDesk,
   openModelStore,
+  openTrail,
+  parseTrailLine,
+  readQueries,
+  recordCommands,
   registerAgents,
   type Result,
+  runAudit,
   runCommandLine,
   serveMcp,
   sha256,
@@ -32,6 +38,7 @@ import {
 } from "./kernel/mod.ts";
 import {
   type AbsorbReport,
+  absorbTrail,
   chooseEmbedder,
   type ChosenEmbedder,
   DEFAULT_EMBEDDER,
@@ -46,22 +53,28 @@ import {
   type QuestionVector,
   stateFolder,
   WorkspaceIndex,
+  WorkspaceTrail,
 } from "./rag/mod.ts";
 
 /** Memories that stay open, while this process serves others. */
 let memories: OpenMemories | undefined;
 
 const handlers: Handlers = {
-  async ask({ question, repo, refresh }, context) {
+  async ask({ question, repo, refresh, audit }, context) {
     const workspace = locate(repo);
     await using embedder = embedderOf(workspace, context);
     using memory = await indexOf(workspace, "ask", context, embedder).open(refresh);
     const { answerQuestion } = await import("./agent/mod.ts");
     // A question does not wait for the compiler; what it found for an earlier `refs` or `impact` is used.
     const graph = await memory.graph();
+    await using recorder = audit
+      ? await openTrail(workspace.folder, { redactor, progress: context.progress })
+      : undefined;
     return await answerQuestion(question, memory, {
       root: workspace.root,
       graph: graph.isCurrent() ? graph : undefined,
+      trail: new WorkspaceTrail(memory, trailPlace(workspace, "ask", context)),
+      recorder,
       vector: (text) => vectorOf(text, memory, embedder, context),
       signal: context.signal,
       onStep: ({ step, action }) =>
@@ -189,7 +202,9 @@ const handlers: Handlers = {
       index.requireEmbedder(memory);
       if (named !== undefined) workspace.embedder = named;
       if (named === NO_EMBEDDER) memory.forgetVectors();
-      yield ingestReport(await index.absorb(memory, scope));
+      const report = await index.absorb(memory, scope);
+      await absorbTrail(memory, trailPlace(workspace, "ingest", context));
+      yield ingestReport(report);
     }
     for (; next !== undefined; next = batches!.next()) {
       const { value: batch, done } = await next;
@@ -204,6 +219,11 @@ const handlers: Handlers = {
       const report = await index.absorb(memory, all ? scope : changed);
       if (report.changed + report.removed > 0) yield ingestReport(report);
     }
+  },
+
+  async *audit(input, context) {
+    const { readTrailLines } = await import("./ingest/mod.ts");
+    yield* runAudit(locate(input.repo).folder, input, readTrailLines, context);
   },
 
   async status({ repo }, context) {
@@ -305,7 +325,7 @@ function at(root: string): Workspace {
 function mcpParts(): McpParts {
   return {
     version: config.version,
-    handlers,
+    handlers: recorded,
     locate: (folder) => locate(folder).root,
     async refresh(root, context) {
       const workspace = at(root);
@@ -433,20 +453,41 @@ function indexOf(
   context: HandlerContext,
   embedder?: ChosenEmbedder,
 ): WorkspaceIndex {
+  const { limit } = workspace;
   return new WorkspaceIndex({
+    ...placeOf(workspace, command, context),
     embedder,
     memories,
+    limit,
+  });
+}
+
+/** A workspace as those see it who write what is derived from it. */
+function placeOf(workspace: Workspace, command: string, context: HandlerContext) {
+  return {
     root: workspace.root,
-    limit: workspace.limit,
-    lock: (timeoutMs) => {
+    lock: (timeoutMs: number) => {
       workspace.requireWritable();
       return workspace.lock(command, timeoutMs, context);
     },
-    isRefusal: (error) => error instanceof WorkspaceLockedError || error instanceof CommandError,
+    isRefusal: (error: unknown): error is Error =>
+      error instanceof WorkspaceLockedError || error instanceof CommandError,
     progress: context.progress,
     signal: context.signal,
-  });
+  };
 }
+
+/** Where the audit trail is, and how it is taken into memory. */
+function trailPlace(workspace: Workspace, command: string, context: HandlerContext) {
+  const list = () => listTrailFiles(workspace.folder);
+  return { ...placeOf(workspace, command, context), list, validate: parseTrailLine };
+}
+
+/** What takes secrets out of what is noted; it comes with the parsers' room, so it is loaded when it is needed. */
+const redactor = async () => (await import("./ingest/mod.ts")).redactSecrets;
+
+/** The handlers as every door gets them: what they do is noted. */
+const recorded = recordCommands(handlers, (repo) => locate(repo).folder, redactor);
 
 /** The compiler takes its time; this shows how far it is. */
 function resolving({ signal, progress }: HandlerContext) {
@@ -513,21 +554,6 @@ async function* dryRun(
   };
 }
 
-/** One query a line; a line end at the end of the file opens no further one. */
-async function readQueries(file: string): Promise<string[]> {
-  let text: string;
-  try {
-    text = file === "-"
-      ? await new Response(Deno.stdin.readable).text()
-      : Deno.readTextFileSync(file);
-  } catch (error) {
-    throw new CommandError(`--queries "${file}": ${(error as Error).message}`, { cause: error });
-  }
-  const lines = text.split(/\r?\n/);
-  if (lines.at(-1) === "") lines.pop();
-  return lines;
-}
-
 function searchResult(hit: Hit): Result<"search">["results"][number] {
   const { path, startLine, endLine, score, nodeType, nodeName, text } = hit;
   return {
@@ -555,5 +581,5 @@ function ingestReport(
 }
 
 if (import.meta.main) {
-  Deno.exit(await runCommandLine(Deno.args, handlers, { version: config.version }));
+  Deno.exit(await runCommandLine(Deno.args, recorded, { version: config.version }));
 }

@@ -9,6 +9,7 @@ import { z } from "zod";
 import type { Hit, QuestionVector } from "../rag/mod.ts";
 import type { ContextItem } from "./driver.ts";
 import type { MemoryPort } from "./memory_port.ts";
+import { askTrail, type TrailPort } from "./past.ts";
 import { type GraphPort, referencesByGraph, referencesByName } from "./references.ts";
 
 /** Longest query that an action takes; what is longer is no query but a document. */
@@ -26,6 +27,7 @@ const path = z.string().max(1024).describe(
   "path relative to the repository, as observations show it",
 );
 const name = z.string().min(1).max(200).describe("exact name of a definition");
+const time = z.string().max(60).describe("2h, yesterday, last week, 2026-11-20").optional();
 const line = z.int().min(1).max(10_000_000);
 
 /** Gives a question the vector that memory searches by; undefined where the index has none. */
@@ -43,6 +45,10 @@ export interface World {
   readonly graph?: GraphPort | undefined;
   /** The vector of a question, where the index has vectors. */
   readonly vector?: Embed | undefined;
+  /** The audit trail, where one is kept. */
+  readonly trail?: TrailPort | undefined;
+  /** The cycle that acts: it does not find itself in the trail. */
+  readonly cycle?: string | undefined;
   /** Milliseconds left to the run. */
   readonly ms: number;
 }
@@ -78,6 +84,15 @@ const SCHEMAS = {
   }).describe("Where a name is defined, called, imported, mentioned"),
   history: z.strictObject({ path: path.min(1) })
     .describe("The last commits that touched a file"),
+  audit: z.strictObject({
+    query: z.string().max(LONGEST_QUERY).default("").describe(
+      "words of what was asked or done then; empty for the latest",
+    ),
+    since: time,
+    until: time,
+    only: z.enum(["all", "questions", "commands", "failed"]).default("all"),
+    k: z.int().min(1).max(50).default(10),
+  }).describe("Look into your own past: earlier questions, what they found, what was missing"),
   answer: z.strictObject({
     text: z.string().min(1).max(60_000).describe("the answer, with citations as path:start-end"),
     citations: z.array(citation).max(40).default([]),
@@ -96,6 +111,7 @@ export const STEP = z.discriminatedUnion("action", [
   z.strictObject({ thought, action: z.literal("read"), arguments: SCHEMAS.read }),
   z.strictObject({ thought, action: z.literal("references"), arguments: SCHEMAS.references }),
   z.strictObject({ thought, action: z.literal("history"), arguments: SCHEMAS.history }),
+  z.strictObject({ thought, action: z.literal("audit"), arguments: SCHEMAS.audit }),
   z.strictObject({ thought, action: z.literal("answer"), arguments: SCHEMAS.answer }),
 ]);
 
@@ -141,6 +157,8 @@ export async function perform(
       return await references(step.arguments, world);
     case "history":
       return await history(step.arguments, world);
+    case "audit":
+      return await askTrail(step.arguments, world.trail, world.cycle);
   }
 }
 

@@ -3,12 +3,13 @@
  *
  * Owns the form `path:start-end` (or `path:line`) and the rule for each status. What must hold: in a checked text every citation
  * that is left names a file that exists and lines that it has; what did not resolve is gone from the text and listed as removed;
- * only files of the index are opened, so a citation cannot make the program read anything else.
+ * only files of the index and of the audit trail are opened, so a citation cannot make the program read anything else.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { splitLines } from "./actions.ts";
+import { TRAIL_PATH, type TrailPort } from "./past.ts";
 import type { MemoryPort } from "./memory_port.ts";
 
 /**
@@ -123,8 +124,9 @@ export async function checkCitations(
   further: readonly { path: string; start_line: number; end_line: number }[],
   memory: MemoryPort,
   root: string,
+  trail?: TrailPort,
 ): Promise<CheckedText> {
-  const marks = findCitations(text, new Set(memory.paths()));
+  const marks = findCitations(text, new Set([...memory.paths(), TRAIL_PATH]));
   const files = new Map<string, Promise<FileState | undefined>>();
   const stateOf = (path: string) => {
     let state = files.get(path);
@@ -137,7 +139,11 @@ export async function checkCitations(
     const known = citations.get(key);
     if (known) return known;
     const place = { path, start_line: startLine, end_line: endLine };
-    const citation = { ...place, ...statusOf(await stateOf(path), startLine, endLine) };
+    // Lines of the trail are numbered over all its files: whoever keeps it says whether they hold.
+    const state = path === TRAIL_PATH
+      ? { status: await trail?.check(startLine, endLine) ?? "removed" }
+      : statusOf(await stateOf(path), startLine, endLine);
+    const citation = { ...place, ...state };
     citations.set(key, citation);
     return citation;
   };

@@ -4,6 +4,7 @@
  * Owns the order: exact lines that were read on purpose, then chunks by score, then names and commits. Pure. What must hold: a part's
  * label names the place as `path:start-end`; a chunk whose lines were all read is not put in twice.
  */
+import { TRAIL_PATH } from "./past.ts";
 import type { Hit } from "../rag/mod.ts";
 import type { ContextItem } from "./driver.ts";
 import type { Part } from "./governor.ts";
@@ -84,6 +85,10 @@ export function contextParts(items: readonly ContextItem[]): { summaries: Part[]
         item.within && ` in ${item.within}`
       }: ${item.text}`;
       names.set(label, [...names.get(label) ?? [], row]);
+    } else if (item.type === "cycle") {
+      const { firstLine, lastLine, summary } = item.fractal;
+      const label = placeLabel(TRAIL_PATH, firstLine, lastLine);
+      chunks.set(label, { label, text: summary });
     } else if (item.type === "commit") {
       const label = `Commits of ${item.path}`;
       names.set(label, [...names.get(label) ?? [], `${item.id} ${item.date} ${item.subject}`]);

@@ -4,7 +4,7 @@
  * Owns the values that pass between them; no behaviour. What must hold: what a driver proposes is data that nobody
  * trusts (`parseStep` validates it), and a driver reaches memory only through the actions that it proposes.
  */
-import type { Hit, OutlineEntry, Summary } from "../rag/mod.ts";
+import type { Fractal, Hit, OutlineEntry, Summary } from "../rag/mod.ts";
 import type { Budget, Prompt, TokenCounter } from "./governor.ts";
 
 /** Thinks for a QueryMorph. Siblings: `ExtractiveDriver`, which needs no model, and `ModelDriver`, which asks one. */
@@ -61,6 +61,8 @@ export type ContextItem =
   | { readonly type: "outline"; readonly path: string; readonly entries: readonly OutlineEntry[] }
   | ({ readonly type: "lines"; readonly language: string } & Excerpt)
   | Reference
+  /** A cycle of the audit trail. */
+  | { readonly type: "cycle"; readonly fractal: Fractal }
   | {
     readonly type: "commit";
     readonly path: string;

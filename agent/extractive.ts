@@ -5,6 +5,8 @@
  * be made again, so the same state gives the same step and the same text; it proposes only actions of the table; its last step is an answer.
  */
 import type { Driver, MorphState } from "./driver.ts";
+import { composePast } from "./past.ts";
+import type { Past } from "./past_question.ts";
 import { actionKey, LONGEST_QUERY } from "./actions.ts";
 import { composeExtractive } from "./answer_text.ts";
 import { CLASS_LIKE, Evidence, lastName } from "./evidence.ts";
@@ -26,6 +28,9 @@ const LONGEST_READ = 160;
 const CLASS_LINES = 30;
 /** Places whose exact lines are read before answering. */
 const MOST_READS = 3;
+
+/** Earlier questions that an answer lists. */
+const MOST_CYCLES = 12;
 
 interface Proposal {
   readonly thought: string;
@@ -60,6 +65,7 @@ export class ExtractiveDriver implements Driver {
 
   async compose(state: MorphState): Promise<string> {
     const question = parseQuestion(state.initial_prompt, state.workspace);
+    if (question.past) return composePast(state, question.past);
     return composeExtractive(state, question, this.#evidence(state, question));
   }
 
@@ -76,6 +82,10 @@ export class ExtractiveDriver implements Driver {
 
   /** Steps in order of need; the first that was not done yet is next. Lazy: later ones look at what earlier ones found. */
   *#plan(state: MorphState, question: Question): Generator<Proposal> {
+    if (question.past) {
+      yield* askPast(state, question.past);
+      return;
+    }
     const query = withoutName(question.text, state.workspace).slice(0, LONGEST_QUERY);
     yield {
       thought: "Look at the summaries first: which files are about this?",
@@ -186,6 +196,26 @@ function withoutName(text: string, workspace: string): string {
   const shorter = text.replace(new RegExp(`\\b${workspace}\\b`, "gi"), "").replace(/\s+/g, " ")
     .trim();
   return termsOf(shorter).length ? shorter : text;
+}
+
+/** The time that the question names; where nothing is found there, any other. */
+function* askPast(
+  state: MorphState,
+  { query, since, until, only, last }: Past,
+): Generator<Proposal> {
+  const k = last ? 1 : MOST_CYCLES;
+  yield {
+    thought: "This is about earlier questions, so look into the audit trail.",
+    action: "audit",
+    arguments: { query, ...since && { since }, ...until && { until }, only, k },
+  };
+  if (since && !state.retrieved_context.some((item) => item.type === "cycle")) {
+    yield {
+      thought: "Nothing then; look at other times.",
+      action: "audit",
+      arguments: { query, only, k },
+    };
+  }
 }
 
 function followName(name: string, resolve: boolean): Proposal {

@@ -11,6 +11,7 @@
  * @module
  */
 import { basename } from "node:path";
+import type { Recorder } from "../kernel/mod.ts";
 import { loadTokenCounter } from "../rag/mod.ts";
 import type { Embed } from "./actions.ts";
 import { checkCitations, type Citation } from "./citations.ts";
@@ -27,7 +28,9 @@ import { MODEL_MS, ModelDriver, type ModelDriverOptions, type ModelUse } from ".
 import { type LanguageModel, type ModelCall, recordCalls } from "./models/language_model.ts";
 import type { MemoryPort } from "./memory_port.ts";
 import type { GraphPort } from "./references.ts";
+import type { TrailPort } from "./past.ts";
 import { QueryMorph, type StepEvent } from "./query_morph.ts";
+import { CycleRecord } from "./recording.ts";
 
 export { type ActionName, type Embed, parseStep, STEP, type Step } from "./actions.ts";
 export { checkCitations, type Citation, type CitationStatus } from "./citations.ts";
@@ -41,6 +44,7 @@ export {
   type TokenCounter,
 } from "./governor.ts";
 export type { MemoryPort } from "./memory_port.ts";
+export { TRAIL_PATH, type TrailPort } from "./past.ts";
 export type { GraphPort } from "./references.ts";
 export { MODEL_MS, ModelDriver, type ModelDriverOptions, type ModelUse } from "./model_driver.ts";
 export { DEFAULT_ROLE } from "./prompt.ts";
@@ -97,6 +101,12 @@ export interface AskOptions {
   readonly graph?: GraphPort;
   /** Vectors of questions, by the embedder of the index. Without it search goes by words, paths and names. */
   readonly vector?: Embed;
+  /** The audit trail, for questions about earlier ones and for citations of its lines. */
+  readonly trail?: TrailPort;
+  /** Notes the cycle: its start, each step, the answer, or why there is none. */
+  readonly recorder?: Recorder | undefined;
+  /** UUID of this run; a new one by default. */
+  readonly cycle?: string;
   readonly budget?: Partial<Budget>;
   /** Thinks and writes; without one the answer is extractive. Whoever opened it closes it. */
   readonly model?: LanguageModel;
@@ -156,10 +166,38 @@ export async function answerQuestion(
       `cannot answer "${question}": the question is empty; give at least one word`,
     );
   }
+  const cycle = options.cycle ?? crypto.randomUUID();
+  const record = new CycleRecord(options.recorder, cycle);
+  const begin = performance.now();
+  await record.started(asked);
+  try {
+    const answer = await runCycle(asked, memory, { ...options, cycle }, record);
+    await record.answered(answer, performance.now() - begin);
+    return answer;
+  } catch (error) {
+    await record.failed(error, options.signal?.aborted ?? false);
+    throw error;
+  }
+}
+
+async function runCycle(
+  asked: string,
+  memory: MemoryPort,
+  options: AskOptions & { readonly cycle: string },
+  record: CycleRecord,
+): Promise<Answer> {
   const policy = new ExtractiveDriver();
   const { model } = options;
   const modelDriver = model &&
-    new ModelDriver(options.onCall ? recordCalls(model, options.onCall) : model, options.driving);
+    new ModelDriver(
+      options.onCall || options.recorder
+        ? recordCalls(model, (call) => {
+          options.onCall?.(call);
+          void record.called(call);
+        })
+        : model,
+      options.driving,
+    );
   const driver = modelDriver ?? options.driver ?? policy;
   const governor = model && modelDriver
     ? new Governor(
@@ -180,7 +218,12 @@ export async function answerQuestion(
     root: options.root,
     governor,
     signal: options.signal,
-    onStep: options.onStep,
+    trail: options.trail,
+    cycle: options.cycle,
+    onStep: (step) => {
+      options.onStep?.(step);
+      void record.step(step);
+    },
   });
   const text = governor.fitAnswer(await morph.run());
   const claimed = morph.reasoning_log.at(-1)?.arguments.citations;
@@ -189,6 +232,7 @@ export async function answerQuestion(
     Array.isArray(claimed) ? claimed : [],
     memory,
     options.root,
+    options.trail,
   );
   const removed = checked.citations.filter((citation) => citation.status === "removed").length;
   const flagged = removed
@@ -206,7 +250,7 @@ export async function answerQuestion(
     driver: driver.name,
     steps: morph.reasoning_log,
     tokens: prompt.tokens + governor.count(answer),
-    cycle_id: crypto.randomUUID(),
+    cycle_id: options.cycle,
     found: checked.citations.some((citation) => citation.status !== "removed"),
     ...(morph.ended && { ended: morph.ended }),
     ...(modelDriver && { model: modelDriver.use }),

@@ -21,7 +21,8 @@ import type { ContextItem, Driver, MorphState, RefinedQuery, StepRecord } from "
 import type { MemoryPort } from "./memory_port.ts";
 import type { GraphPort } from "./references.ts";
 import { basename } from "node:path";
-import { contextParts } from "./context.ts";
+import { contextParts, placeLabel } from "./context.ts";
+import { TRAIL_PATH, type TrailPort } from "./past.ts";
 
 /** How often a driver may correct an invalid proposal; models that fail twice with the reason in view fail again. */
 const RETRIES = 2;
@@ -30,6 +31,12 @@ const RETRIES = 2;
 export interface StepEvent extends StepRecord {
   /** 1-based. */
   readonly step: number;
+  /** What memory returned: OIDs of chunks, places, and how many items in all. */
+  readonly retrieved: {
+    readonly chunkIds: readonly number[];
+    readonly places: readonly string[];
+    readonly items: number;
+  };
 }
 
 /** The driver has answered. */
@@ -49,6 +56,9 @@ export interface MorphParts {
   readonly memory: MemoryPort;
   readonly graph?: GraphPort | undefined;
   readonly vector?: Embed | undefined;
+  readonly trail?: TrailPort | undefined;
+  /** UUID of the run. */
+  readonly cycle?: string | undefined;
   readonly root: string;
   readonly governor: Governor;
   readonly signal?: AbortSignal | undefined;
@@ -130,7 +140,7 @@ export class QueryMorph implements MorphState {
   }
 
   async act(step: Step) {
-    const { memory, graph, vector, root, signal } = this.#parts;
+    const { memory, graph, vector, trail, cycle, root, signal } = this.#parts;
     signal?.throwIfAborted();
     const key = actionKey(step);
     if (this.#done.has(key)) {
@@ -149,6 +159,8 @@ export class QueryMorph implements MorphState {
       root,
       graph,
       vector,
+      trail,
+      cycle,
       query: this.refined_query.text,
       signal,
       ms: this.remaining.ms,
@@ -180,7 +192,15 @@ export class QueryMorph implements MorphState {
     };
     this.reasoning_log.push(record);
     this.#parts.governor.step();
-    this.#parts.onStep?.({ step: this.reasoning_log.length, ...record });
+    this.#parts.onStep?.({
+      step: this.reasoning_log.length,
+      ...record,
+      retrieved: {
+        chunkIds: observation.items.flatMap((item) => item.type === "chunk" ? [item.hit.oid] : []),
+        places: observation.items.flatMap(placesOf),
+        items: observation.items.length,
+      },
+    });
   }
 
   itemsOf(step: number): readonly ContextItem[] {
@@ -232,4 +252,17 @@ export class QueryMorph implements MorphState {
     if (spent === "steps") throw new Ended(`the budget of ${steps} steps is spent`);
     if (spent === "ms") throw new Ended(`the budget of ${ms} ms is spent`);
   }
+}
+
+/** Where an item comes from, as a citation would name it. */
+function placesOf(item: ContextItem): string[] {
+  if (item.type === "chunk") {
+    return [placeLabel(item.hit.path, item.hit.startLine, item.hit.endLine)];
+  }
+  if (item.type === "lines") return [placeLabel(item.path, item.startLine, item.endLine)];
+  if (item.type === "reference") return [`${item.path}:${item.line}`];
+  if (item.type === "cycle") {
+    return [placeLabel(TRAIL_PATH, item.fractal.firstLine, item.fractal.lastLine)];
+  }
+  return item.type === "summary" ? [item.summary.path] : [];
 }

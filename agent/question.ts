@@ -3,6 +3,7 @@
  *
  * Owns the patterns of questions about code. Pure. What must hold: any text gives a question, and the same text the same one.
  */
+import { parsePast, type Past } from "./past_question.ts";
 import { eachWord, splitIdentifier, stemOf, STOP_WORDS } from "../rag/mod.ts";
 
 /**
@@ -13,6 +14,8 @@ export type Shape = "where" | "callers" | "what" | "how" | "why" | "list" | "his
 
 export interface Question {
   readonly text: string;
+  /** What it asks of the audit trail; undefined for a question about the code. */
+  readonly past: Past | undefined;
   readonly shape: Shape;
   /** Names of definitions, as their form or their place in the question says. */
   readonly symbols: readonly string[];
@@ -101,6 +104,7 @@ export function parseQuestion(input: string, workspace = ""): Question {
   const terms = beside.length ? beside : all;
   return {
     text,
+    past: parsePast(text),
     shape,
     symbols: symbolsOf(text, shape, quoted),
     capitals: capitalsOf(text),

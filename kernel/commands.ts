@@ -11,6 +11,7 @@
  * - a name with an underscore is a verb of a group: `model_pull` is `batos model pull` on a command line.
  */
 import { z } from "zod";
+import { auditCommands } from "./table/audit.ts";
 import { codeCommands } from "./table/code.ts";
 import { imageCommands } from "./table/image.ts";
 import { mcpCommands } from "./table/mcp.ts";
@@ -22,6 +23,7 @@ export type { ExitCode } from "./table/entry.ts";
 export const commands = {
   ...codeCommands,
   ...imageCommands,
+  ...auditCommands,
   ...mcpCommands,
   ...modelCommands,
 } as const;

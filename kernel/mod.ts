@@ -10,6 +10,9 @@
  *
  * @module
  */
+export { type LinePosition, type ReadLines, runAudit } from "./audit/audit_command.ts";
+export { recordCommands, RECORDED } from "./audit/record_commands.ts";
+export { openTrail, type OpenTrailOptions } from "./audit/open_trail.ts";
 export { AuditTrail, type AuditTrailOptions } from "./audit/audit_trail.ts";
 export {
   listTrailFiles,
@@ -70,6 +73,7 @@ export {
 } from "./model_reference.ts";
 export type { ModelFiles, ModelStore, ModelStoreOptions, StoredModel } from "./models.ts";
 export { Patience, retryAfter, sleep } from "./patience.ts";
+export { readQueries } from "./query_file.ts";
 export { readSettings, type Settings, writeSettings } from "./settings.ts";
 export { watchFolder } from "./watch.ts";
 export { findWorkspace, sha256, Workspace } from "./workspace.ts";

@@ -23,6 +23,7 @@ import type { DefinitionRow, FileRow } from "./rows.ts";
 import { DamagedIndexError, NotIngestedError, Store } from "./store.ts";
 import { Summaries } from "./summaries.ts";
 import { mismatch, requireSameModel, type VectorsState, VectorStore } from "./vectors.ts";
+import { TrailIndex } from "./trail_index.ts";
 import type {
   AbsorbReport,
   Filters,
@@ -125,6 +126,8 @@ export class Memory implements Disposable {
   readonly store: Store;
   /** The vectors of its chunks, where an embedder has made some. */
   readonly vectors: VectorStore;
+  /** The audit trail: what was asked and done, once `absorb` of it has read the files. */
+  readonly trail: TrailIndex;
   #view: IndexView;
   #summaries: Summaries;
   #holders = 1;
@@ -132,6 +135,7 @@ export class Memory implements Disposable {
   constructor(store: Store) {
     this.store = store;
     this.vectors = new VectorStore(store);
+    this.trail = new TrailIndex(store);
     this.#view = new IndexView(store);
     this.#summaries = new Summaries(store);
   }

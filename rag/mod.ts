@@ -5,7 +5,8 @@
  * index over code-aware words (`terms.ts`, `postings.ts`). A search reads the question (`query.ts`), scores and orders
  * chunks (`rank.ts`, pure, with `lexical.ts` and `evidence.ts`, over `index_view.ts` and `file_features.ts`), and hands out
  * hits whose text is that of the index. Vectors come from an embedder (`embed/`): a fast one works inside the writer, a slow one after it
- * (`embed_pending.ts`); `vectors.ts` keeps them and `embed/scan.ts` searches them. `summarise.ts` makes the ContextualSummaries, `graph.ts` answers who refers to what.
+ * (`embed_pending.ts`); `vectors.ts` keeps them and `embed/scan.ts` searches them. `summarise.ts` makes the ContextualSummaries, `graph.ts` answers who refers to what,
+ * `trail_index.ts` what was asked and done before (`fractal.ts`).
  *
  * @module
  */
@@ -31,6 +32,16 @@ export { DamagedIndexError, NewerFormatError, NotIngestedError } from "./store.t
 export { DEFAULTS as DEFAULT_RANKING, type RankOptions } from "./rank.ts";
 export type * from "./types.ts";
 export { isTestPath } from "./file_features.ts";
+export type { Digest, FractalStep, Outcome, TrailEvent } from "./fractal.ts";
+export type {
+  Fractal,
+  FractalFilter,
+  LinesStatus,
+  ListTrail,
+  TrailIndex,
+  TrailReport,
+} from "./trail_index.ts";
+export { absorbTrail, type TrailPlace, WorkspaceTrail } from "./workspace_trail.ts";
 export type { SymbolGraph } from "./graph.ts";
 export type * from "./graph_values.ts";
 export { VectorModelMismatchError, type VectorsState, VectorStore } from "./vectors.ts";

@@ -1,5 +1,5 @@
 /**
- * The derived index in SQLite: the only SQL of memory besides `graph_store.ts` and `vectors.ts`.
+ * The derived index in SQLite: the only SQL of memory besides `graph_store.ts`, `trail_index.ts` and `vectors.ts`.
  *
  * Owns the tables, their versions, and every statement on them. All of it is derived from the workspace: deleting these
  * tables loses nothing that `ingest` does not make again. Ground state (objects, trail) will live in the same file under
@@ -13,6 +13,7 @@
  * - `chunk`: the metadata of a slice. `definition`: the names a file defines, in order.
  * - `segment(id, chunks)` and `posting(segment, term, data)`: the text index, see `postings.ts`.
  * - `vector_model` and `vector`: vectors of chunks, see `vectors.ts`.
+ * - `fractal` and others: the audit trail, see `trail_index.ts`.
  * - `summary(path, level, text, tokens)` and `summary_text` (FTS5 over code-aware terms): the ContextualSummaries.
  *
  * What must hold: every public method that writes is called inside `transaction()`; a file's row, chunks, definitions and postings
@@ -41,6 +42,7 @@ import {
   unpackNames,
 } from "./rows.ts";
 import { Segments } from "./segments.ts";
+import { dropTrailTables } from "./trail_index.ts";
 import type { KnownFile } from "./types.ts";
 import { dropVectors, VECTOR_SCHEMA } from "./vectors.ts";
 
@@ -203,6 +205,7 @@ export class Store {
   #dropDerived(): void {
     this.#statements.clear();
     dropGraphTables(this.database);
+    dropTrailTables(this);
     for (const table of DERIVED) this.database.exec(`DROP TABLE IF EXISTS ${table}`);
     this.database.exec(SCHEMA);
     createGraphTables(this.database);

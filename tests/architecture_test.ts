@@ -326,6 +326,7 @@ Deno.test("no command for users may reach the network, and none runs with every 
       "ingest",
       "status",
       "mcp",
+      "audit",
       "doctor",
       "image",
       "model",

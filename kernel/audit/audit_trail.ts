@@ -6,8 +6,8 @@
  * - `record` costs microseconds, waits for no disk and throws for nothing but a malformed event;
  * - the queue is bounded, in events and in characters; a caller that does not wait when told to is stopped by losing events, and
  *   the trail says how many;
- * - a trail that cannot be written (full disk, no rights) never stops the work that is recorded: it is reported once, tried again,
- *   and at the end the number of lost events is reported;
+ * - a trail that cannot be written (full disk, no rights) never stops the work that is recorded: it is tried again, reported once
+ *   when that fails too, and at the end the number of lost events is reported;
  * - nothing is written that `redact` did not see.
  *
  * Durability: a batch is handed to the operating system a moment after its events were noted, and survives the end of the process from
@@ -71,6 +71,7 @@ export class AuditTrail implements Recorder, AsyncDisposable {
   #room: PromiseWithResolvers<void> | undefined;
   #failedAt = -Infinity;
   #failure: string | undefined;
+  #told: string | undefined;
   #lost = 0;
   /** Lost events that the trail does not tell of yet. */
   #unreported = 0;
@@ -138,8 +139,9 @@ export class AuditTrail implements Recorder, AsyncDisposable {
     }
     if (this.#lost > 0) {
       const events = this.#lost === 1 ? "1 event" : `${this.#lost} events`;
+      const reason = this.#failure ?? "too many at once";
       this.#options.onProblem?.(
-        `the audit trail lacks ${events}: ${this.#failure ?? "too many at once"}`,
+        `the audit trail in "${this.#files.folder}" lacks ${events}: ${reason}`,
       );
     }
     this.#files.close();
@@ -202,14 +204,15 @@ export class AuditTrail implements Recorder, AsyncDisposable {
 
   #fail(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
-    const isNew = this.#failure !== reason;
+    // A second time: what fails once may be over, and what lasts is told at the end of a short run anyway.
+    const isLasting = this.#failure === reason && this.#told !== reason;
     this.#failure = reason;
     this.#failedAt = performance.now();
-    if (isNew) {
-      this.#options.onProblem?.(
-        `the audit trail in "${this.#files.folder}" cannot be written: ${reason}`,
-      );
-    }
+    if (!isLasting || this.#closed) return;
+    this.#told = reason;
+    this.#options.onProblem?.(
+      `the audit trail in "${this.#files.folder}" cannot be written: ${reason}`,
+    );
   }
 
   async #writeBatch(): Promise<void> {

@@ -7,6 +7,7 @@
  */
 import type { CommandName, Result } from "../commands.ts";
 import type { Look, Renderers } from "./look.ts";
+import { auditRenderers } from "./render_audit.ts";
 import { codeRenderers } from "./render_code.ts";
 import { imageRenderers } from "./render_image.ts";
 import { mcpRenderers } from "./render_mcp.ts";
@@ -18,6 +19,7 @@ export { excerpt, numbered } from "./render_code.ts";
 const renderers: Renderers<CommandName> = {
   ...codeRenderers,
   ...imageRenderers,
+  ...auditRenderers,
   ...mcpRenderers,
   ...modelRenderers,
 };

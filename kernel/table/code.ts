@@ -94,6 +94,10 @@ const outlineEntry = definition.extend({
   doc: z.string(),
 });
 
+const recorded = field(z.boolean().default(true), "Note this in the audit trail", {
+  off: "Leave no record in the audit trail",
+});
+
 /** The entries, in the order of `--help`. */
 export const codeCommands = {
   ask: command({
@@ -112,6 +116,7 @@ export const codeCommands = {
       refresh: field(z.boolean().default(true), "Take in changed files first", {
         off: "Answer from the index as it is",
       }),
+      audit: recorded,
     }),
     result: z.object({
       question: z.string(),
@@ -171,6 +176,7 @@ export const codeCommands = {
         },
       ),
       refresh: field(z.boolean().default(false), "Take in changed files first"),
+      audit: recorded,
     }).refine((input) => (input.query === undefined) !== (input.queries === undefined), {
       error: "give either QUERY or --queries FILE",
     }),

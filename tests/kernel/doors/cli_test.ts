@@ -84,6 +84,7 @@ Deno.test("words of a query need no quotes; flags become fields of the input", a
     path: "src/**",
     files: true,
     refresh: false,
+    audit: true,
   }]);
 });
 

@@ -1,0 +1,80 @@
+/**
+ * Results of the command about the audit trail, as text for people.
+ *
+ * Owns the looks of `table/audit.ts`; see `render.ts` for what must hold.
+ */
+import type { TrailLine } from "../audit/event.ts";
+import type { auditCommands } from "../table/audit.ts";
+import { count, duration, fit, type Look, type Renderers, safe } from "./look.ts";
+import { clip, pad, textWidth } from "./terminal.ts";
+
+/** Digits of a cycle that tell it from the others of a screen; `--cycle` takes them. */
+const SHORT = 8;
+/** Longest text of one field where no width cuts the line. */
+const LONGEST = 400;
+/** Fields that say most of an event, in the order in which they are looked for. */
+const TELLING = [
+  "question",
+  "subject",
+  "action",
+  "from",
+  "to",
+  "model",
+  "reason",
+  "error",
+  "observation",
+  "answer",
+];
+
+/** One function a command. */
+export const auditRenderers: Renderers<keyof typeof auditCommands> = {
+  audit(result, look: Look) {
+    const { cyan, dim, green, red, yellow } = look.colours;
+    if ("whole" in result) {
+      const { whole, verified, files, broken } = result;
+      const proved = `${count(verified, "line")} in ${count(files.length, "file")}`;
+      if (whole) return `${green("whole")}  ${proved}`;
+      return `${red("broken")}  ${broken!.file}, line ${broken!.line}: ${
+        safe(broken!.reason, look)
+      }\n        ${
+        dim(`${count(verified, "line")} before it ${verified === 1 ? "is" : "are"} sound`)
+      }`;
+    }
+    const event = result as TrailLine;
+    const head = `${localTime(event.timestamp)}  ${event.cycle_id.slice(0, SHORT)}  `;
+    const mark = event.status === "FAILURE" ? "!" : event.status === "IN_PROGRESS" ? ">" : " ";
+    const type = pad(event.event_type, 16);
+    const text = fit(safe(describe(event), look), textWidth(head + type) + 3, look);
+    const colour = event.status === "FAILURE" ? yellow : (plain: string) => plain;
+    return `${dim(localTime(event.timestamp))}  ${cyan(event.cycle_id.slice(0, SHORT))} ${
+      colour(mark + type)
+    }  ${text}`.trimEnd();
+  },
+};
+
+function describe({ event_type: type, event_data: data }: TrailLine): string {
+  if (type === "ANSWER" && Array.isArray(data.citations)) {
+    const cited = data.found === false ? "nothing found" : count(data.citations.length, "citation");
+    return `${cited}, ${data.driver}, ${count(Number(data.steps), "step")}, ${
+      duration(Number(data.ms))
+    }`;
+  }
+  const said: string[] = [];
+  if (typeof data.command === "string") said.push(data.command);
+  for (const field of TELLING) {
+    const value = data[field];
+    if (typeof value === "string" && value !== "") said.push(value);
+    if (field === "action" && typeof data.arguments === "object" && data.arguments !== null) {
+      said.push(...Object.values(data.arguments).filter((each) => typeof each === "string"));
+    }
+  }
+  if (said.length === 0) said.push(JSON.stringify(data));
+  return clip(said.join("  ").replace(/\s+/g, " ").trim(), LONGEST);
+}
+
+function localTime(timestamp: string): string {
+  const date = new Date(timestamp);
+  const two = (part: number) => String(part).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
