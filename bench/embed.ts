@@ -37,7 +37,12 @@ const COMPOSITIONS = {
   "text, path and names": WITH_PLACE,
 } as const;
 /** The constants that are best without vectors: names weigh less where nothing else stands beside the words. */
-const WITHOUT_VECTORS: RankOptions = { ...DEFAULT_RANKING, vector: 0, nameCoverage: 0.6 };
+const WITHOUT_VECTORS: RankOptions = {
+  ...DEFAULT_RANKING,
+  vector: 0,
+  vectorOfSentence: 0,
+  nameCoverage: 0.6,
+};
 /** Times that encoding goes over everything, and that the table is opened. */
 const ROUNDS = 5;
 

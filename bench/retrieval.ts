@@ -107,16 +107,14 @@ export function shippedEmbedder(): IndexEmbedder {
   })!;
 }
 
-/**
- * Runs every query of a prepared repository.
- * @param embedder gives the queries their vectors; without one search goes by words, paths and names
- */
+/** Runs every query of a prepared repository; a ranking that gives vectors no weight gets none. */
 export async function evaluate(
   prepared: Prepared,
   ranking: RankOptions = DEFAULT_RANKING,
-  embedder: IndexEmbedder | undefined = shippedEmbedder(),
 ): Promise<Outcome[]> {
   const { annotations, memory } = prepared;
+  const hasVectors = ranking.vector > 0 || ranking.vectorOfSentence > 0;
+  const embedder = hasVectors ? shippedEmbedder() : undefined;
   return await Promise.all(annotations.queries.map(async ({ query, category, relevant }) => {
     const vector = embedder && await memory.embedQuestion(embedder, query);
     const results = memory.search(query, { limit: RESULTS, vector }, ranking);
@@ -148,7 +146,7 @@ export const ABLATIONS: Readonly<Record<string, Partial<RankOptions>>> = {
   "without re-export boost": { reexport: 0 },
   "without coherence": { coherence: 0 },
   "without file saturation": { saturation: 1 },
-  "without vectors": { vector: 0 },
+  "without vectors": { vector: 0, vectorOfSentence: 0 },
   "without penalties": {
     testPenalty: 1,
     examplePenalty: 1,

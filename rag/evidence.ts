@@ -44,6 +44,7 @@ export function gatherEvidence(
 ): Ranked[] {
   const asked = words.concepts.filter((concept) => !concept.derived);
   const pathShares = sharesInPaths(asked, index);
+  const vectorWeight = query.isSentence ? options.vectorOfSentence : options.vector;
   const candidates = admit(index, words, pathShares, options, allowed, similarity);
   const names = new NameEvidence(query, words.concepts, asked.length || 1, options);
   const isDeclared = query.isSymbol &&
@@ -61,7 +62,7 @@ export function gatherEvidence(
       const bonus = options.pathShare * (pathShares.get(file) ?? 0) +
         options.stemShare * names.shareOf(features.stemWords) +
         options.coherence * sums.get(file)! / highestSum +
-        options.vector * (similarity?.ofFile(file) ?? 0) +
+        vectorWeight * (similarity?.ofFile(file) ?? 0) +
         options.fileCoverage * coverage(maskOf(features, words.masks));
       files.set(file, evidence = { features, bonus, penalty: penaltyOf(features, query, options) });
     }
@@ -105,7 +106,7 @@ function sharesInPaths(
   return shares;
 }
 
-/** The chunks worth a close look: the best by words, path and vector, and the openings of files that only the path names. */
+/** The chunks worth a close look: the best by words and path, the nearest by vector, and the openings of files that only the path names. */
 function admit(
   index: IndexReader,
   words: WordScores,
@@ -114,29 +115,23 @@ function admit(
   allowed: Uint8Array | undefined,
   similarity: Similarity | undefined,
 ): Candidate[] {
-  const { scores, highest } = words;
+  const { scores, highest, matched } = words;
   const scale = highest > 0 ? 1 / highest : 1;
   const passes = (chunk: number) =>
     chunk >= 0 && index.lengths[chunk]! > 0 && (!allowed || allowed[chunk] === 1);
-  let pool = words.matched;
-  if (similarity) {
-    pool = pool.concat(
-      similarity.nearest.filter((chunk) => scores[chunk] === 0 && passes(chunk)),
-    );
-  }
-  let chosen = pool;
-  if (pool.length > CLOSE_LOOK) {
-    const priors = new Float32Array(pool.length);
-    for (let at = 0; at < pool.length; at++) {
-      const chunk = pool[at]!;
+  let chosen = matched;
+  if (matched.length > CLOSE_LOOK) {
+    const priors = new Float32Array(matched.length);
+    for (let at = 0; at < matched.length; at++) {
+      const chunk = matched[at]!;
       priors[at] = scores[chunk]! * scale +
-        options.pathShare * (pathShares.get(index.files[chunk]!) ?? 0) +
-        (similarity ? options.vector * similarity.ofFile(index.files[chunk]!) : 0);
+        options.pathShare * (pathShares.get(index.files[chunk]!) ?? 0);
     }
     const threshold = thresholdOf(priors, CLOSE_LOOK);
-    chosen = pool.filter((_chunk, at) => priors[at]! >= threshold);
+    chosen = matched.filter((_chunk, at) => priors[at]! >= threshold);
   }
   const admitted = new Set(chosen);
+  for (const chunk of similarity?.nearest ?? []) if (passes(chunk)) admitted.add(chunk);
   for (const [file, share] of pathShares) {
     const chunk = index.firstChunk(file);
     if (share >= ADMITTING_PATH_SHARE && passes(chunk)) admitted.add(chunk);

@@ -45,10 +45,7 @@ const BATCH_CHARACTERS = 4_000_000;
  */
 const THREAD_FROM = 8_000_000;
 const DEFAULT_LIMIT = 10;
-/**
- * Nearest neighbours that join the ranking without a word in common: for the words that an index lacks. The figures of the benchmark
- * are the same for 10 and for 150; each costs a look at its names.
- */
+/** Nearest neighbours that get a close look whatever their words: with 20 a little is lost, with 150 nothing gained; each costs a read. */
 const NEAREST = 50;
 
 /** How to open a memory. */
@@ -328,7 +325,15 @@ export class Memory implements Disposable {
     if (!isComplete) return undefined;
     const opened = await embedder.open();
     requireSameModel(stored, opened.model);
-    return { model: opened.model, values: await opened.embedQuery(question, { signal }) };
+    const values = await opened.embedQuery(question, {
+      signal,
+      rarity: (word) =>
+        this.store.snapshot(() => {
+          this.#view.refresh();
+          return this.#view.rarity(word);
+        }),
+    });
+    return { model: opened.model, values };
   }
 
   /**

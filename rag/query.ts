@@ -25,6 +25,8 @@ export interface Query {
   readonly identifiers: readonly string[];
   /** The whole query is one name, perhaps qualified: `Mux`, `z.object`, `Foo::bar`. */
   readonly isSymbol: boolean;
+  /** Whether it is asked in a sentence, which describes, rather than in words chosen from the code. */
+  readonly isSentence: boolean;
   /** The question itself asks for tests, examples, documents, types. */
   readonly wants: ReadonlySet<"tests" | "examples" | "documents" | "types">;
 }
@@ -39,6 +41,10 @@ const PAIR_WEIGHT = 0.5;
 const SYMBOL = /^[\p{L}_$][\p{L}\p{N}_$]*(?:(?:\.|::|#|->|\/)[\p{L}_$][\p{L}\p{N}_$]*)*(?:\(\))?$/u;
 /** Humps, snake case, digits inside, or a capitalised word that does not open the sentence: a name, not prose. */
 const IDENTIFIER = /[a-z0-9][A-Z]|[A-Z]{2,}[a-z]|_|\$|[A-Za-z]\d/;
+
+/** How sentences begin that ask something. */
+const ASKING =
+  /^\W*(?:(?:please |can you |could you )*(?:explain|describe|show|tell)\b.*\b)?(?:how|what|where|when|why|which|who|whose|is|are|does|do|did|can|could|should|will)\b|\?\s*$/i;
 
 export function analyseQuery(text: string): Query {
   const source = text.length > LONGEST_QUERY ? text.slice(0, LONGEST_QUERY) : text;
@@ -100,5 +106,12 @@ export function analyseQuery(text: string): Query {
   if (/\b(type definitions?|typings?|declaration files?|\.d\.ts)\b/i.test(source)) {
     wants.add("types");
   }
-  return { text, concepts: [...concepts.values()], identifiers, isSymbol, wants };
+  return {
+    text,
+    concepts: [...concepts.values()],
+    identifiers,
+    isSymbol,
+    isSentence: !isSymbol && ASKING.test(source),
+    wants,
+  };
 }

@@ -109,8 +109,10 @@ export interface RankOptions {
   readonly barrelPenalty: number;
   /** Factor for `v3/` where there is a `v4/` beside it. */
   readonly supersededPenalty: number;
-  /** Weight of a standard deviation by which the vectors of a file are nearer to the question than those of others. */
+  /** Weight of a standard deviation by which the vectors of a file are nearer to the question than those of others: keywords. */
   readonly vector: number;
+  /** The same for a question in a sentence, whose words are the asker's rather than the code's. */
+  readonly vectorOfSentence: number;
 }
 
 /** The constants in use. */
@@ -140,7 +142,8 @@ export const DEFAULTS: RankOptions = {
   dataPenalty: 0.3,
   barrelPenalty: 0.8,
   supersededPenalty: 0.5,
-  vector: 0.1,
+  vector: 0.05,
+  vectorOfSentence: 0.25,
 };
 
 /**

@@ -41,6 +41,16 @@ export interface EmbedOptions {
   readonly onProgress?: (done: number) => void;
 }
 
+/** How to embed a question. */
+export interface QuestionOptions {
+  readonly signal?: AbortSignal;
+  /**
+   * How much a word tells in the index that is searched, from 0 for nothing. Embedders that sum words weigh them with it; to others
+   * a question is one whole.
+   */
+  readonly rarity?: (word: string) => number;
+}
+
 /** See the module text. */
 export interface Embedder extends AsyncDisposable {
   readonly model: VectorModel;
@@ -48,7 +58,7 @@ export interface Embedder extends AsyncDisposable {
    * The vector of a question.
    * @throws {EmbedderError} when the model gives something that is no vector.
    */
-  embedQuery(text: string, options?: EmbedOptions): Promise<Float32Array>;
+  embedQuery(text: string, options?: QuestionOptions): Promise<Float32Array>;
   /**
    * The vectors of passages, in their order. Text beyond the model's window is embedded in windows, never cut.
    * @throws {EmbedderError} when the model gives something that is no vector; {DOMException} AbortError.

@@ -6,7 +6,14 @@
  * `rag/train`; what was trained on and how is in the model card beside the table. What must hold: the vector depends on
  * the text, its place and the table alone, on every machine.
  */
-import type { Embedder, EmbedOptions, Passage, PassagePlace, VectorModel } from "./embedder.ts";
+import type {
+  Embedder,
+  EmbedOptions,
+  Passage,
+  PassagePlace,
+  QuestionOptions,
+  VectorModel,
+} from "./embedder.ts";
 import { EmbedderError, normalise } from "./embedder.ts";
 import { readTable, type StaticTable } from "./static_table.ts";
 import { instantiate, PAGE } from "./wasm.ts";
@@ -181,11 +188,30 @@ export class StaticEmbedder implements Embedder {
     return new StaticEmbedder(memory, readTable(bytes, "static"), weights);
   }
 
-  /** Vector of a question, of length 1; all zero when no word of it is known. */
-  encodeQuery(text: string): Float32Array {
+  /**
+   * Vector of a question, of length 1; all zero when no word of it is known, or none that tells anything.
+   * @param rarity what each word, in lower case, is weighed with; by default all count the same
+   */
+  encodeQuery(text: string, rarity?: (word: string) => number): Float32Array {
     // Pieces of words that nobody uses are near to something too; a question of nothing else means nothing.
     if (!this.#words.knows(text)) return new Float32Array(this.#table.dimensions);
-    return this.#sum(text, 0, text.length);
+    if (rarity === undefined) return this.#sum(text, 0, text.length);
+    const vector = new Float32Array(this.#table.dimensions);
+    const counts = new Map<string, number>();
+    this.#words.eachWord(text, (word) => counts.set(word, (counts.get(word) ?? 0) + 1));
+    for (const [word, count] of counts) {
+      const weight = Math.sqrt(count) * rarity(word);
+      if (weight === 0) continue;
+      this.#sums.fill(0);
+      const number = this.#words.find(word);
+      for (const part of number >= 0 ? [number] : this.#words.pieces(word)) {
+        this.#counts[part] = 1;
+        this.#met[0] = part;
+        this.#add(1);
+      }
+      for (let at = 0; at < vector.length; at++) vector[at]! += weight * this.#sums[at]!;
+    }
+    return normalise(vector, this.model.id);
   }
 
   /** Vector of `text` in `[start, end)`, of length 1: what it says, and where it stands. */
@@ -250,9 +276,12 @@ export class StaticEmbedder implements Embedder {
     return 0;
   }
 
-  async embedQuery(text: string, { signal }: EmbedOptions = {}): Promise<Float32Array> {
+  async embedQuery(
+    text: string,
+    { signal, rarity }: QuestionOptions = {},
+  ): Promise<Float32Array> {
     signal?.throwIfAborted();
-    return this.encodeQuery(text);
+    return this.encodeQuery(text, rarity);
   }
 
   async embedPassages(

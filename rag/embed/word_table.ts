@@ -199,6 +199,14 @@ export class WordTable {
     });
   }
 
+  /** The words of a text in order, in lower case, whether they are in the table or not. */
+  eachWord(text: string, emit: (word: string) => void): void {
+    this.#scan(text, 0, text.length, (length) => {
+      emit(String.fromCharCode(...this.#word.subarray(0, length)));
+      return true;
+    });
+  }
+
   /** Whether a word of a text is there as it stands, not only in pieces; single letters and digits do not count. */
   knows(text: string): boolean {
     let isKnown = false;

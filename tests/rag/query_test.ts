@@ -37,6 +37,31 @@ Deno.test("analyseQuery() counts inflections of one word once", () => {
   assert.equal(terms("validate validated validation").length, 1);
 });
 
+Deno.test("analyseQuery() tells a question in a sentence from keywords", () => {
+  for (
+    const text of [
+      "How does the router match a path?",
+      "where are retries counted",
+      "please explain how a session ends",
+      "Can you tell me why the cache is cold",
+      "is the pool closed on exit",
+      "retries counted where?",
+    ]
+  ) assert.ok(analyseQuery(text).isSentence, text);
+  for (
+    const text of [
+      "router path matching",
+      "howto pages",
+      "isolated storage",
+      "show password field",
+      "optional and nullable wrappers",
+      "safeParse",
+      "canvas.draw",
+      "",
+    ]
+  ) assert.ok(!analyseQuery(text).isSentence, text);
+});
+
 Deno.test("analyseQuery() never throws and bounds its concepts", () => {
   fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 300 }), (text) => {
     assert.ok(analyseQuery(text).concepts.length <= 48);

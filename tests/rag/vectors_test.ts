@@ -5,8 +5,16 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { readTree } from "../../ingest/mod.ts";
-import { type AbsorbOptions, EmbedderError, type Memory, openMemory } from "../../rag/mod.ts";
-import { type VectorModel, VectorModelMismatchError } from "../../rag/mod.ts";
+import {
+  type AbsorbOptions,
+  EmbedderError,
+  type IndexEmbedder,
+  type Memory,
+  openMemory,
+  type VectorModel,
+  VectorModelMismatchError,
+} from "../../rag/mod.ts";
+import type { QuestionOptions } from "../../rag/embed/embedder.ts";
 import { HashedWords, indexEmbedder } from "../support/hashed_words.ts";
 
 const ENCODER = import.meta.resolve("../support/hashed_words.ts");
@@ -98,6 +106,57 @@ Deno.test("search() lifts what is near to the question's vector, and finds it wi
       memory.search("heating liquids", { vector, language: "markdown" }).map((hit) => hit.path),
       memory.chunks("docs/tea.md").map(() => "docs/tea.md"),
     );
+  });
+});
+
+Deno.test("a question is embedded with what its words tell in this index, whatever its history", async () => {
+  const files = {
+    "a.md": "# Tea\n\nTea and milk.\n",
+    "b.md": "# Tea\n\nTea and lemons.\n",
+    "c.md": "# Tea\n\nTea alone.\n",
+  };
+  const rarities = async (memory: Memory) => {
+    const asked = new Map<string, number>();
+    const asking: IndexEmbedder = {
+      id: model.id,
+      open: async () => ({
+        model,
+        embedQuery: async (text: string, { rarity }: QuestionOptions = {}) => {
+          for (const word of text.split(" ")) asked.set(word, rarity!(word));
+          return embedder.vectorOf(text);
+        },
+        embedPassages: (passages) => embedder.embedPassages(passages),
+        [Symbol.asyncDispose]: async () => {},
+      }),
+    };
+    await memory.embedQuestion(asking, "where is the tea with lemon and honey");
+    return Object.fromEntries(asked);
+  };
+  await withMemory(files, { encoder: ENCODER }, async (memory, absorb, folder) => {
+    const { where, the, tea, lemon, honey } = await rarities(memory);
+    assert.deepEqual([where, the], [0, 0]);
+    // All have tea, one has lemons, nobody has honey.
+    assert.ok(0 < tea! && tea! < lemon! && lemon! < honey!, `${tea} ${lemon} ${honey}`);
+    // A file that changed leaves no trace in what words tell.
+    write(folder, { "b.md": "# Tea\n\nTea and honey and lemons, all of it at once.\n" });
+    await absorb();
+    write(folder, { "b.md": files["b.md"] });
+    await absorb();
+    const again = await rarities(memory);
+    assert.deepEqual([again.tea, again.lemon, again.honey], [tea, lemon, honey]);
+  });
+});
+
+Deno.test("what is near joins the ranking though many chunks have a word of the question", async () => {
+  const many = Object.fromEntries(
+    Array.from({ length: 200 }, (_, at) => [`many/tea_${at}.md`, `Tea, number ${at}.\n`]),
+  );
+  await withMemory({ ...many, ...FILES }, { encoder: ENCODER }, (memory) => {
+    const vector = question("kettle ts export function boilWater");
+    const ranked = memory.search("how is tea heated", { vector, limit: 300 });
+    assert.ok(ranked.some(({ path }) => path === "kettle.ts"));
+    const without = memory.search("how is tea heated", { limit: 300 });
+    assert.ok(!without.some(({ path }) => path === "kettle.ts"));
   });
 });
 

@@ -42,6 +42,13 @@ function expectedVector(file: Uint8Array, counts: Iterable<readonly [string, num
   return unit(sums);
 }
 
+/** Length of the row of a word. */
+function lengthOf(word: string): number {
+  const { lines, count, dimensions, rows, scales } = readTable(TABLE, "test");
+  const row = WordTable.fromLines(lines, count).find(word);
+  return scales[row]! * Math.hypot(...rows.subarray(row * dimensions, (row + 1) * dimensions));
+}
+
 function unit(vector: Iterable<number>): Float32Array {
   const values = Float64Array.from(vector);
   const length = Math.hypot(...values);
@@ -97,6 +104,33 @@ Deno.test("a question of nothing but unknown words means nothing, whatever piece
   assert.ok(embedder.encodeQuery("readable").every((value) => value === 0));
   assert.ok(embedder.encode({ path: "" }, "readable").some((value) => value !== 0));
   assert.ok(loadStatic().encodeQuery("zzzqqqxxx").every((value) => value === 0));
+});
+
+Deno.test("the words of a question weigh what they tell", () => {
+  const embedder = StaticEmbedder.of(TABLE);
+  const rarities: Record<string, number> = { login: 2, session: 0.5, how: 0 };
+  const rarity = (word: string) => rarities[word] ?? 1;
+  assertNear(
+    embedder.encodeQuery("how login, Login: sessionUser", rarity),
+    mixed(
+      [2 * Math.SQRT2 * lengthOf("login"), embedder.encodeQuery("login")],
+      [0.5 * lengthOf("session"), embedder.encodeQuery("session")],
+      [lengthOf("user"), embedder.encodeQuery("user")],
+    ),
+  );
+  // The pieces of a word have the weight of the word.
+  const asked: string[] = [];
+  embedder.encodeQuery("login readable", (word) => {
+    asked.push(word);
+    return 1;
+  });
+  assert.deepEqual(asked, ["login", "readable"]);
+  assertNear(
+    embedder.encodeQuery("login readable", () => 1),
+    embedder.encodeQuery("login readable"),
+  );
+  assert.ok(embedder.encodeQuery("how", rarity).every((value) => value === 0));
+  assert.ok(embedder.encodeQuery("zzz qqq", rarity).every((value) => value === 0));
 });
 
 Deno.test("tables of any multiple of 32 dimensions work, others are refused", () => {

@@ -167,6 +167,12 @@ Deno.test("findAll() of a range reads nothing before or behind it", () => {
   );
 });
 
+Deno.test("eachWord() gives the words of a text in lower case, known or not", () => {
+  const words: string[] = [];
+  new WordTable(["known"]).eachWord("knownHTTPRequest2 — Größe_x", (word) => words.push(word));
+  assert.deepEqual(words, ["known", "http", "request", "2", "größe", "x"]);
+});
+
 Deno.test("findAll() stops where it is told to", () => {
   const table = new WordTable(["read", "file", "re", "al"]);
   for (const text of ["read file file", "real file", "READFile file"]) {
