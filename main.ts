@@ -5,19 +5,24 @@
  * starts at once; nothing here opens a connection.
  */
 import { existsSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import config from "./deno.json" with { type: "json" };
 import {
+  anchorModel,
   check,
   type Checkout,
   checkSurroundings,
   CommandError,
+  commands,
+  delegateToKernel,
+  each,
   findWorkspace,
   type HandlerContext,
   type Handlers,
   type ImageDesk,
   listTrailFiles,
+  locateModel,
   type McpParts,
   ModelError,
   openImageDesk,
@@ -30,6 +35,7 @@ import {
   type Result,
   runAudit,
   runCommandLine,
+  serve,
   serveMcp,
   sha256,
   watchFolder,
@@ -46,8 +52,8 @@ import {
   type Hit,
   loadIndexChecks,
   type Memory,
-  type ModelFiles,
   NO_EMBEDDER,
+  OpenEmbedders,
   OpenMemories,
   openMemory,
   type QuestionVector,
@@ -56,8 +62,9 @@ import {
   WorkspaceTrail,
 } from "./rag/mod.ts";
 
-/** Memories that stay open, while this process serves others. */
+/** Memories and embedders that stay open, while this process serves others. */
 let memories: OpenMemories | undefined;
+let embedders: OpenEmbedders | undefined;
 
 const handlers: Handlers = {
   async ask({ question, repo, refresh, audit }, context) {
@@ -127,7 +134,8 @@ const handlers: Handlers = {
   },
 
   async outline({ path: given, repo }, context) {
-    const workspace = locate(repo);
+    const { root, folder } = locate(repo);
+    const workspace = new Workspace(root, folder, context.folder);
     using memory = await indexOf(workspace, "outline", context).open(false);
     const path = workspace.path(given, (inner) => memory.file(inner) !== undefined);
     const file = memory.file(path);
@@ -187,7 +195,7 @@ const handlers: Handlers = {
     const scope = paths.includes("") ? [] : paths;
     if (input.dry_run) return yield* dryRun(workspace, limit, scope, context);
     workspace.requireWritable();
-    const named = input.embedder && anchored(input.embedder, workspace);
+    const named = input.embedder && anchorModel(input.embedder, workspace.root);
     await using embedder = embedderOf(workspace, context, named);
     // A model that cannot be opened is known before anything is thrown away.
     if (named !== undefined || input.rebuild) await embedder?.open();
@@ -253,6 +261,24 @@ const handlers: Handlers = {
     checks.push(await check("index", () => checkIndex(workspace.root, index)));
     checks.push(await check("vectors", () => checkVectors(workspace.root)));
     return { checks };
+  },
+
+  async *serve({ repo, port, watch }, { signal, progress }) {
+    const workspace = locate(repo);
+    workspace.requireWritable();
+    using opened = memories = new OpenMemories();
+    await using _embedders = embedders = new OpenEmbedders();
+    yield* serve({
+      root: workspace.root,
+      folder: workspace.folder,
+      version: config.version,
+      handlers: recorded,
+      port,
+      watch: watch ? (signal, progress) => keepCurrent(workspace, { signal, progress }) : undefined,
+      report: (line) => progress({ phase: "", detail: line, note: true }),
+      signal,
+    });
+    void opened;
   },
 
   // deno-lint-ignore require-yield -- its output is the conversation itself
@@ -321,6 +347,16 @@ function at(root: string): Workspace {
   return new Workspace(root, stateFolder(root));
 }
 
+/** Reads changed files as they change, until nobody waits for it any more. */
+async function keepCurrent({ root }: Workspace, context: HandlerContext): Promise<void> {
+  const input = commands.ingest.input.parse({ repo: root, watch: true });
+  try {
+    for await (const _ of each(handlers.ingest(input, context)));
+  } catch (error) {
+    if (!context.signal.aborted) throw error;
+  }
+}
+
 /** What servers of MCP work with. */
 function mcpParts(): McpParts {
   return {
@@ -368,62 +404,15 @@ function embedderOf(
   context: HandlerContext,
   named = workspace.embedder ?? DEFAULT_EMBEDDER,
 ): ChosenEmbedder | undefined {
-  return chooseEmbedder(named, async (reference, forms) => {
+  const choose = embedders?.choose ?? chooseEmbedder;
+  return choose(named, async (reference, forms) => {
     try {
-      return await locateModel(reference, forms, workspace, context);
+      return await locateModel(reference, { forms, root: workspace.root, context });
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
       throw new EmbedderError(error.message, { cause: error });
     }
   });
-}
-
-/** What stands for a file of one's own in the name of a model. */
-const PATH = /^(?:\.{0,2}[\\/]|[A-Za-z]:[\\/])/;
-
-/** The name of an embedder as it is remembered: a path that was meant from the current folder, from the root of the workspace. */
-function anchored(embedder: string, { root }: Workspace): string {
-  const [, kind, model = ""] = /^(transformers:|llama:)(.*)$/s.exec(embedder) ?? [];
-  if (!PATH.test(model)) return embedder;
-  const path = resolve(model);
-  const inner = relative(root, path).replaceAll("\\", "/");
-  return kind +
-    (PATH.test(inner) || inner === ".." || inner.startsWith("../") ? path : `./${inner}`);
-}
-
-/** Where a model's files are: in the store, or there soon; a path is meant from the root of the workspace. */
-async function locateModel(
-  given: string,
-  forms: readonly ModelFiles[] | undefined,
-  { root }: Workspace,
-  { progress, signal }: HandlerContext,
-): Promise<string> {
-  const store = await openModelStore({ howToPermit: 'run it as "deno task with-models …"' });
-  const reference = PATH.test(given)
-    ? resolve(root, given)
-    : /^(?:hf:|https?:|[.~])/.test(given)
-    ? given
-    : `hf:${given}`;
-  const choices = forms ?? [undefined];
-  for (const form of choices) {
-    const path = store.find(reference, form?.required);
-    if (path !== undefined) return path;
-  }
-  for (const form of choices) {
-    try {
-      return await store.pull(reference, {
-        files: form,
-        signal,
-        onProgress: ({ file, done, total }) =>
-          progress({ phase: "downloading", done, total, detail: file }),
-      });
-    } catch (error) {
-      // A hub may have the weights in another form.
-      const isLast = form === choices.at(-1);
-      if (isLast || !(error instanceof ModelError && error.kind === "missing")) throw error;
-    }
-  }
-  throw new Error(`locate model "${given}": no form of it was asked for`);
 }
 
 /** The vector of a question; a model that cannot be used now costs the vectors, not the answer. */
@@ -581,5 +570,6 @@ function ingestReport(
 }
 
 if (import.meta.main) {
-  Deno.exit(await runCommandLine(Deno.args, recorded, { version: config.version }));
+  const delegated = delegateToKernel(recorded, { locate, version: config.version });
+  Deno.exit(await runCommandLine(Deno.args, delegated, { version: config.version }));
 }

@@ -16,6 +16,7 @@ import { codeCommands } from "./table/code.ts";
 import { imageCommands } from "./table/image.ts";
 import { mcpCommands } from "./table/mcp.ts";
 import { modelCommands } from "./table/models.ts";
+import { serviceCommands } from "./table/service.ts";
 
 export type { ExitCode } from "./table/entry.ts";
 
@@ -24,6 +25,7 @@ export const commands = {
   ...codeCommands,
   ...imageCommands,
   ...auditCommands,
+  ...serviceCommands,
   ...mcpCommands,
   ...modelCommands,
 } as const;
@@ -72,6 +74,8 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
   /** Asks the person who gave the command; absent where nobody can be asked. */
   readonly confirm?: (question: string) => Promise<boolean>;
+  /** Folder from which relative paths are meant; the current folder of the process where there is none. */
+  readonly folder?: string;
 }
 
 /** One function for every command. `main.ts` hands them in. */

@@ -6,6 +6,7 @@
  * worked on: `workspace_lock.ts` keeps a second writer out of it, `settings.ts` keeps what a person decided about it, `watch.ts`
  * tells what changes in it. `models.ts` is the folder of models that all workspaces share. `doctor.ts` checks what surrounds it.
  * `audit/` is the trail of everything that was asked and done: `event.ts` is its schema, `chain.ts` its format.
+ * `doors/service.ts` is the kernel as a service; `doors/contract.ts` says what goes over its wire.
  * `image/` is what the workspace keeps for good: prototype objects, messages, transactions; start with `image/image.ts`.
  *
  * @module
@@ -55,6 +56,10 @@ export type { OpenAiParts } from "./doors/http/openai.ts";
 export type { McpHttp } from "./doors/mcp/http.ts";
 export type { SummarySource, SummaryText } from "./doors/mcp/resources.ts";
 export type { McpParts } from "./doors/mcp/server.ts";
+export { delegateToKernel, type KernelPlace } from "./doors/delegate.ts";
+export { each } from "./doors/results.ts";
+export type { ImagePort } from "./doors/remote_commands.ts";
+export type { OpenDoor, ServiceContext, ServiceInfo, ServiceOptions } from "./doors/service.ts";
 export { type Streams } from "./doors/terminal.ts";
 export {
   BlobError,
@@ -63,6 +68,7 @@ export {
   type BlobSource,
   PendingBlob,
 } from "./image/blobs.ts";
+export { anchorModel, locateModel } from "./model_place.ts";
 export type { DownloadProgress } from "./model_download.ts";
 export {
   formatReference,
@@ -136,6 +142,7 @@ import type { Registration } from "./agents/register.ts";
 import type { HandlerContext, Result } from "./commands.ts";
 import type { OpenAiParts } from "./doors/http/openai.ts";
 import type { McpHttp } from "./doors/mcp/http.ts";
+import type { ServiceInfo, ServiceOptions } from "./doors/service.ts";
 import type { McpParts } from "./doors/mcp/server.ts";
 import type { Image } from "./image/image.ts";
 import type { ImageDesk } from "./image/image_desk.ts";
@@ -210,4 +217,13 @@ export async function openOpenAi(
 ): Promise<(request: Request) => Promise<Response>> {
   const { openAiHandler } = await import("./doors/http/openai.ts");
   return openAiHandler(parts);
+}
+
+/**
+ * Serves a workspace until the signal is aborted: the endpoint, and what else the options open. Yields once, when all doors are open.
+ * @throws {CommandError} when a kernel serves it already, or the port that was named is in use
+ */
+export async function* serve(options: ServiceOptions): AsyncGenerator<ServiceInfo> {
+  const { serveWorkspace } = await import("./doors/service.ts");
+  yield* serveWorkspace(options);
 }

@@ -17,14 +17,18 @@ export class Workspace {
   readonly root: string;
   /** Where batos keeps its state; it may be missing. */
   readonly folder: string;
+  /** What relative paths are meant from, where they are not meant from the root. */
+  readonly #here: string;
 
   /**
    * @param root an existing folder
    * @param folder its state folder
+   * @param here folder of whoever types paths
    */
-  constructor(root: string, folder: string) {
+  constructor(root: string, folder: string, here = Deno.cwd()) {
     this.root = root;
     this.folder = folder;
+    this.#here = here;
   }
 
   /**
@@ -81,7 +85,7 @@ export class Workspace {
    * @throws {CommandError} when it leads outside
    */
   path(given: string, exists: (path: string) => boolean = (path) => this.has(path)): string {
-    const here = relative(this.root, resolve(realFolder(given)));
+    const here = relative(this.root, realFolder(resolve(this.#here, given)));
     const fromRoot = relative(this.root, resolve(this.root, given));
     const dotted = /^\.{1,2}([\\/]|$)/.test(given);
     const candidates = (isAbsolute(given) || dotted ? [here, fromRoot] : [fromRoot, here])

@@ -18,6 +18,7 @@ export {
   openMemory,
   stateFolder,
 } from "./memory.ts";
+export { OpenEmbedders } from "./embed/open_embedders.ts";
 export { OpenMemories } from "./open_memories.ts";
 export { type IndexPlace, type IndexProgress, WorkspaceIndex } from "./workspace_index.ts";
 export {

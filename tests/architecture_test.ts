@@ -345,6 +345,16 @@ Deno.test("no command for users may reach the network, and none runs with every 
   }
 });
 
+Deno.test("what serves programs of this machine reaches this machine alone", () => {
+  for (const name of ["serve"]) {
+    const task = config.tasks[name];
+    const command = typeof task === "object" ? task.command ?? "" : task ?? "";
+    assert.match(command, /^deno run --no-prompt --allow-net=127\.0\.0\.1 --deny-import /, name);
+    assert.equal(command.match(/--allow-net/g)?.length, 1, name);
+    assert.doesNotMatch(command, /--allow-all|\s-[a-zA-Z]*[AN]\b|--allow-import|--allow-ffi/, name);
+  }
+});
+
 Deno.test("ingest never touches the database; rag and the image alone do", () => {
   const users = sources.filter(({ imports }) =>
     imports.some(({ specifier, kind }) => specifier === "node:sqlite" && kind !== "type")
@@ -361,7 +371,7 @@ Deno.test("ingest never touches the database; rag and the image alone do", () =>
   );
 });
 
-Deno.test("no source file opens a connection but those that fetch models and packages, and the one that asks a model's server", () => {
+Deno.test("no source file opens a connection but those that serve this machine, and fetch models and packages, and the one that asks a model's server", () => {
   const reaching = sources.filter(({ path, text }) =>
     roomOf(path) !== "tests" && roomOf(path) !== "bench" &&
     /\bfetch\(|\bDeno\.(connect|connectTls|listen|serve)\b|new WebSocket\(|"node:(https?|net|tls|dgram)"/
@@ -369,6 +379,8 @@ Deno.test("no source file opens a connection but those that fetch models and pac
   );
   assert.deepEqual(reaching.map(({ path }) => path), [
     "agent/models/openai_server.ts",
+    "kernel/doors/zmtp/dealer.ts",
+    "kernel/doors/zmtp/router.ts",
     "kernel/model_hub.ts",
     "rag/train/packages.ts",
   ]);

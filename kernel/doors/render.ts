@@ -11,6 +11,7 @@ import { auditRenderers } from "./render_audit.ts";
 import { codeRenderers } from "./render_code.ts";
 import { imageRenderers } from "./render_image.ts";
 import { mcpRenderers } from "./render_mcp.ts";
+import { serviceRenderers } from "./render_service.ts";
 import { modelRenderers } from "./render_models.ts";
 
 export type { Look } from "./look.ts";
@@ -21,6 +22,7 @@ const renderers: Renderers<CommandName> = {
   ...imageRenderers,
   ...auditRenderers,
   ...mcpRenderers,
+  ...serviceRenderers,
   ...modelRenderers,
 };
 

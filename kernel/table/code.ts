@@ -173,6 +173,7 @@ export const codeCommands = {
         "Read one query a line from a file, `-` for stdin",
         {
           placeholder: "FILE",
+          local: true,
         },
       ),
       refresh: field(z.boolean().default(false), "Take in changed files first"),
@@ -322,7 +323,9 @@ export const codeCommands = {
       ),
       dry_run: field(z.boolean().default(false), "List files with reasons, write nothing"),
       rebuild: field(z.boolean().default(false), "Throw the index away and build it anew"),
-      watch: field(z.boolean().default(false), "Go on as files change, until Ctrl-C"),
+      watch: field(z.boolean().default(false), "Go on as files change, until Ctrl-C", {
+        local: true,
+      }),
       wait: field(z.int().min(0).max(86_400).default(60), "Seconds to wait for another writer", {
         placeholder: "SECONDS",
       }),

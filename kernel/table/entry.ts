@@ -19,6 +19,8 @@ export interface FieldHint extends Record<string, unknown> {
   readonly words?: boolean;
   /** Documentation of the `--no-…` flag of a field that is true by default. */
   readonly off?: string;
+  /** True for what names something of the caller's own process, such as its folders: doors other than the command line do not take it. */
+  readonly local?: boolean;
 }
 
 /** Attaches documentation and the command-line hint to a field. */

@@ -1,0 +1,87 @@
+/**
+ * Hands a command to the kernel that runs in its workspace, or does it alone.
+ *
+ * Owns that decision. What must hold: without a kernel that runs, answers and is of the same version, the command is done alone, with the
+ * same results; a kernel that dies in the middle costs time and no answer; where there is no kernel, looking for one costs a system call or two.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { CommandName, HandlerContext, Handlers } from "../commands.ts";
+import { type ConnectionInfo, kernelHolder, readConnection } from "../connection_file.ts";
+import { KernelGoneError } from "./kernel_gone.ts";
+import { each } from "./results.ts";
+
+/** Commands that a kernel answers sooner, since it has open what they need; the others gain nothing. */
+const DELEGATED: readonly CommandName[] = ["ask", "search", "refs", "impact", "outline"];
+
+/** Where the kernel of a command is looked for. */
+export interface KernelPlace {
+  /** Folder of the workspace's state, for an input that may name a repository. */
+  readonly locate: (repo: string | undefined) => { readonly folder: string };
+  /** Version of this program: a kernel of another one may answer otherwise. */
+  readonly version: string;
+}
+
+/** Handlers that ask a running kernel first and do the work themselves where there is none. */
+export function delegateToKernel(handlers: Handlers, place: KernelPlace): Handlers {
+  const wrapped: Record<string, unknown> = { ...handlers };
+  for (const name of DELEGATED) {
+    const handler = handlers[name] as (
+      input: unknown,
+      context: HandlerContext,
+    ) => Promise<unknown> | AsyncIterable<unknown>;
+    wrapped[name] = async function* (input: Record<string, unknown>, context: HandlerContext) {
+      let given = 0;
+      try {
+        const kernel = findKernel(input, place, context);
+        if (kernel !== undefined) {
+          const { requestByMail } = await import("./mail_request.ts");
+          const { folder, info } = kernel;
+          for await (const result of requestByMail(folder, info.key, name, input, context)) {
+            given++;
+            yield result;
+          }
+          return;
+        }
+      } catch (error) {
+        if (!(error instanceof KernelGoneError) || given > 0) throw error;
+        note(context, `${error.message}; working without it`);
+      }
+      yield* each(handler(input, context));
+    };
+  }
+  return wrapped as unknown as Handlers;
+}
+
+function note({ progress }: HandlerContext, detail: string): void {
+  progress({ phase: "", detail, note: true });
+}
+
+/** A kernel that runs. */
+interface Kernel {
+  readonly folder: string;
+  readonly info: ConnectionInfo;
+}
+
+/** The kernel that may do this command; undefined when there is none. */
+function findKernel(
+  input: Record<string, unknown>,
+  { locate, version }: KernelPlace,
+  context: HandlerContext,
+): Kernel | undefined {
+  // Lines of standard input, or of a file, are read where they are.
+  if (input.queries !== undefined) return undefined;
+  const { folder } = locate(input.repo as string | undefined);
+  try {
+    if (!existsSync(join(folder, "mail")) || kernelHolder(folder) === undefined) return undefined;
+  } catch {
+    return undefined; // Its files are not ours to read.
+  }
+  const info = readConnection(folder);
+  if (info === undefined) return undefined;
+  if (info.version !== version) {
+    note(context, `the kernel here is version ${info.version}, not ${version}; working without it`);
+    return undefined;
+  }
+  return { folder, info };
+}

@@ -1,0 +1,237 @@
+/**
+ * The kernel as a service of one workspace: opens the doors, keeps the index current, ends cleanly.
+ *
+ * Owns the life of the doors and of the connection file. What must hold:
+ * - one kernel a workspace: a second one is refused and told who is first;
+ * - when it ends, what was running has ended before the doors close, and nothing of it is left on disk but what was committed;
+ * - what a door cannot do (a port that is taken) is known before anybody is told that the kernel is there.
+ */
+import { CommandError, type Handlers, type Progress } from "../commands.ts";
+import {
+  type ConnectionInfo,
+  connectionPath,
+  kernelLockPath,
+  removeConnection,
+  writeConnection,
+} from "../connection_file.ts";
+import { WorkspaceLock, WorkspaceLockedError } from "../workspace_lock.ts";
+import { MAX_REQUEST_BYTES, MIN_KEY_BYTES, SIGNATURE_BYTES, Signer } from "./contract.ts";
+import { type Caller, Endpoint } from "./endpoint.ts";
+import { MailDesk } from "./mail_desk.ts";
+import type { ImagePort } from "./remote_commands.ts";
+import type { Connection } from "./zmtp/connection.ts";
+import { Router } from "./zmtp/router.ts";
+
+/** Port that is taken when nobody names one; another one when it is in use. */
+export const DEFAULT_PORT = 5555;
+
+/** Address that it listens on: this machine's own. */
+const LOOPBACK = "127.0.0.1";
+
+/** Time in which another process may look at the lock without being taken for a kernel. */
+const LOCK_PATIENCE_MS = 300;
+
+/** What a further door is told about the service that it belongs to. */
+export interface ServiceContext {
+  readonly root: string;
+  readonly version: string;
+  readonly handlers: Handlers;
+  /** Aborted when the service ends. */
+  readonly signal: AbortSignal;
+  readonly report: (line: string) => void;
+  /** Gives changes of the image's state to a listener; returns what ends that. */
+  readonly listen: (listener: (state: unknown) => void) => () => void;
+}
+
+/** A door beside the endpoint, for example the web page's. */
+export interface OpenDoor {
+  /** Where it is, for people: `http://127.0.0.1:5556/…`. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** What a service needs. */
+export interface ServiceOptions {
+  readonly root: string;
+  /** Folder of the workspace's state. */
+  readonly folder: string;
+  readonly version: string;
+  readonly handlers: Handlers;
+  /** Port of the endpoint; undefined takes the default one, or a free one when that is in use. */
+  readonly port?: number;
+  readonly image?: ImagePort & {
+    /** Calls a listener after every change of the image; returns what ends that. */
+    onChange(listener: (state: unknown) => void): () => void;
+  };
+  /** Opens a further door. */
+  readonly startHttp?: (context: ServiceContext) => Promise<OpenDoor>;
+  /** Keeps the index current until the signal is aborted; absent where it is left as it is. */
+  readonly watch?: (
+    signal: AbortSignal,
+    progress: (progress: Progress) => void,
+  ) => Promise<void>;
+  /** Takes one line for whoever looks after the kernel. */
+  readonly report: (line: string) => void;
+  /** Aborted when the kernel is to end. */
+  readonly signal: AbortSignal;
+}
+
+/** What a kernel tells when all its doors are open. */
+export interface ServiceInfo {
+  readonly root: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly endpoint: string;
+  readonly connection_file: string;
+  readonly page?: string;
+}
+
+/**
+ * Serves a workspace until the signal is aborted. Yields once, when everything is open.
+ * @throws {CommandError} when a kernel serves it already, or the port that was named is in use
+ */
+export async function* serveWorkspace(options: ServiceOptions): AsyncGenerator<ServiceInfo> {
+  const { root, folder, version, handlers, image, report, signal } = options;
+  using _lock = await lockKernel(options);
+  const key = crypto.getRandomValues(new Uint8Array(MIN_KEY_BYTES));
+  const endpoint = new Endpoint({
+    signer: new Signer(key),
+    version,
+    handlers,
+    root,
+    image,
+    report,
+  });
+  const router = listen(options, endpoint);
+  const listeners = new Set<(state: unknown) => void>();
+  listeners.add((state) => endpoint.publish("uvm_state_update", { state }));
+  const unhook = image?.onChange((state) => listeners.forEach((listener) => listener(state)));
+  let door: OpenDoor | undefined;
+  let mail: MailDesk | undefined;
+  try {
+    door = await options.startHttp?.({
+      root,
+      version,
+      handlers,
+      signal,
+      report,
+      listen(listener) {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    });
+    mail = new MailDesk(folder, endpoint, report);
+    const info: ConnectionInfo = {
+      transport: "tcp",
+      ip: LOOPBACK,
+      port: router.address.port,
+      key: key.toHex(),
+      signature_scheme: "hmac-sha256",
+      version,
+      pid: Deno.pid,
+    };
+    writeConnection(folder, info);
+    const watching = keepCurrent(options);
+    yield {
+      root,
+      version,
+      pid: Deno.pid,
+      endpoint: `tcp://${LOOPBACK}:${info.port}`,
+      connection_file: connectionPath(folder),
+      page: door?.address,
+    };
+    if (!signal.aborted) {
+      await new Promise((done) => signal.addEventListener("abort", done, { once: true }));
+    }
+    await watching;
+  } finally {
+    // New requests are refused first, then what runs ends, then those who wait for it are told, then the doors close.
+    removeConnection(folder, Deno.pid);
+    await endpoint.stop();
+    await mail?.close();
+    await door?.close();
+    await router.close();
+    unhook?.();
+  }
+}
+
+async function lockKernel({ root, folder, signal }: ServiceOptions): Promise<WorkspaceLock> {
+  try {
+    return await WorkspaceLock.acquire(kernelLockPath(folder), {
+      command: "batos serve",
+      timeoutMs: LOCK_PATIENCE_MS,
+      signal,
+    });
+  } catch (error) {
+    if (!(error instanceof WorkspaceLockedError)) throw error;
+    const { holder } = error;
+    const who = holder === undefined
+      ? "another process"
+      : `process ${holder.pid}, since ${holder.since}`;
+    throw new CommandError(
+      `"${root}": served already by ${who}; use that one ("batos console"), or end it first`,
+      { cause: error },
+    );
+  }
+}
+
+function listen({ port, report }: ServiceOptions, endpoint: Endpoint): Router {
+  const callers = new WeakMap<Connection, Caller>();
+  const callerOf = (peer: Connection) => {
+    let caller = callers.get(peer);
+    if (caller === undefined) callers.set(peer, caller = callerFor(peer));
+    return caller;
+  };
+  const open = (port: number) =>
+    Router.listen({
+      hostname: LOOPBACK,
+      port,
+      frames: [SIGNATURE_BYTES, MAX_REQUEST_BYTES],
+      onMessage: (peer, parts) => endpoint.receive(callerOf(peer), parts),
+      farewell: (problem) => endpoint.farewell(problem),
+      onEnd(peer, { problem, unsent }) {
+        const { label } = callerOf(peer);
+        if (problem !== undefined) report(`${label}: closed: ${problem}`);
+        if (unsent > 0) report(`${label}: gone; ${unsent} messages to it could not be delivered`);
+      },
+    });
+  try {
+    return open(port ?? DEFAULT_PORT);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    if (port === undefined) return open(0);
+    throw new CommandError(
+      `--port ${port}: in use; name another one, or leave it out for one that is free`,
+      { cause: error },
+    );
+  }
+}
+
+/** A peer of the socket as a caller. */
+function callerFor(peer: Connection): Caller {
+  const text = new TextDecoder().decode(peer.identity);
+  const label = /^[\x21-\x7e]{1,80}$/.test(text) ? text : peer.identity.toHex() || "a stranger";
+  return {
+    label: `client ${label}`,
+    signal: peer.signal,
+    send: (frames, optional) => peer.send(frames, optional),
+    dismiss: () => void peer.close(),
+  };
+}
+
+/** Watches for changed files; what goes wrong there is told, and ends the watching alone. */
+async function keepCurrent({ watch, signal, report }: ServiceOptions): Promise<void> {
+  try {
+    await watch?.(signal, (progress) => {
+      if (progress.note) report(progress.detail ?? progress.phase);
+    });
+  } catch (error) {
+    if (!signal.aborted) {
+      report(
+        `watching has ended: ${
+          error instanceof Error ? error.message : error
+        }; "ask" still reads changed files first`,
+      );
+    }
+  }
+}

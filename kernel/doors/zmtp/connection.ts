@@ -1,0 +1,343 @@
+/**
+ * One ZMTP 3.1 connection, seen from either end: handshake, messages in, messages out, heartbeats, its end.
+ *
+ * Owns the socket that it is given. What must hold:
+ * - a peer that sends rubbish, nothing, or reads nothing costs a bounded amount of memory and time, and nobody else notices;
+ * - a peer is read from only while what was sent to it is being read: who floods without listening waits for itself;
+ * - a message that was accepted for sending and could not be written is counted and told, never dropped in silence.
+ *
+ * Security is the NULL mechanism: who may speak is decided by the signatures of the contract (`../contract.ts`), above this.
+ */
+import {
+  decodeProperties,
+  decodeReason,
+  encodeCommand,
+  encodeGreeting,
+  encodeMessage,
+  encodeProperties,
+  encodeReason,
+  type Item,
+  Reader,
+  type ReaderLimits,
+  ZmtpError,
+} from "./wire.ts";
+
+/** Time for the handshake: on loopback it takes a millisecond; a paused debugger is not a reason to wait longer. */
+export const HANDSHAKE_MS = 5_000;
+
+/** Silence after which a peer is asked whether it is there. */
+export const HEARTBEAT_MS = 15_000;
+
+/** Silence after which a peer is given up: it did not answer two heartbeats. */
+export const SILENCE_MS = 45_000;
+
+/** Time in which a write has to make progress: a stopped program (Ctrl-Z) may come back within it. */
+export const STALL_MS = 60_000;
+
+/** Bytes waiting to be written above which nothing more is read from a peer, and what may be left out is. */
+export const HIGH_WATER = 1_048_576;
+
+/** Most bytes that are put together for one write. */
+const MAX_WRITE = 262_144;
+
+/** What `Connection` needs of a socket: `Deno.TcpConn` has it. */
+export interface Socket {
+  read(buffer: Uint8Array): Promise<number | null>;
+  write(bytes: Uint8Array): Promise<number>;
+  close(): void;
+}
+
+/** Options of a connection. */
+export interface ConnectionOptions {
+  /** What this end is, and what the other end has to be. */
+  readonly socketType: "ROUTER" | "DEALER";
+  readonly peerType: "ROUTER" | "DEALER";
+  /** What this end calls itself; a DEALER has one, a ROUTER has none. */
+  readonly identity?: Uint8Array;
+  readonly limits: ReaderLimits;
+  /** Called once, when the peer has said who it is; a text refuses it and is sent as the reason. */
+  readonly onReady: (connection: Connection) => string | undefined;
+  /** Called for every message, in order. */
+  readonly onMessage: (connection: Connection, parts: readonly Uint8Array<ArrayBuffer>[]) => void;
+  /** Something to say to a peer whose bytes are refused, before the connection closes. */
+  readonly farewell?: (problem: string) => readonly Uint8Array[];
+}
+
+/** How a connection ended. */
+export interface Ending {
+  /** What was wrong; undefined for a peer that simply left and for a close from this side. */
+  readonly problem: string | undefined;
+  /** Messages that had been accepted for sending and were not written. */
+  readonly unsent: number;
+}
+
+/** See the module text. */
+export class Connection {
+  /** Aborted when the connection is over. */
+  readonly signal: AbortSignal;
+  /** Resolves when the connection is over. Never rejects. */
+  readonly ended: Promise<Ending>;
+  /** What the peer called itself; empty until it is ready, and where it gave no name. */
+  identity: Uint8Array = new Uint8Array();
+
+  readonly #socket: Socket;
+  readonly #options: ConnectionOptions;
+  readonly #reader: Reader;
+  readonly #ending = new AbortController();
+  #state: "greeting" | "handshake" | "ready" | "closed" = "greeting";
+  #minor = 1;
+  #queue: { bytes: Uint8Array; isMessage: boolean }[] = [];
+  #queued = 0;
+  #writing = false;
+  #writtenAt = performance.now();
+  #heardAt = performance.now();
+  #askedAt = 0;
+  readonly #openedAt = performance.now();
+  #wake: (() => void) | undefined;
+
+  constructor(socket: Socket, options: ConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#reader = new Reader(options.limits);
+    this.signal = this.#ending.signal;
+    this.#enqueue(encodeGreeting(), false);
+    this.ended = this.#run();
+  }
+
+  /** Whether the handshake is done and the connection is open. */
+  get isReady(): boolean {
+    return this.#state === "ready";
+  }
+
+  /** Bytes that wait to be written. */
+  get queued(): number {
+    return this.#queued;
+  }
+
+  /**
+   * Sends a message, after those before it.
+   *
+   * @param optional a message that may be left out when the peer does not keep up
+   * @returns false when it was not accepted: the connection is over, or the message is optional and the peer is slow
+   */
+  send(parts: readonly Uint8Array[], optional = false): boolean {
+    if (this.#state !== "ready" || (optional && this.#queued > HIGH_WATER)) return false;
+    this.#enqueue(encodeMessage(parts), true);
+    return true;
+  }
+
+  /** Ends the connection when what is queued has been written; at once when `now`. */
+  async close(now = false): Promise<Ending> {
+    const deadline = performance.now() + HANDSHAKE_MS;
+    while (!now && this.#queued > 0 && this.#state === "ready" && performance.now() < deadline) {
+      await new Promise((done) => setTimeout(done, 5));
+    }
+    this.#end(undefined);
+    return await this.ended;
+  }
+
+  /**
+   * Looks at the clock; whoever holds connections calls this once a second or so.
+   * @param now of `performance.now()`
+   */
+  tick(now: number): void {
+    if (this.#state === "closed") return;
+    if (this.#state !== "ready") {
+      if (now - this.#openedAt > HANDSHAKE_MS) this.#end("no handshake in time");
+    } else if (this.#writing && now - this.#writtenAt > STALL_MS) {
+      this.#end("does not read what it is sent");
+    } else if (this.#minor > 0 && this.#wake === undefined) {
+      // A peer that is held back is not heard, and that is not its fault.
+      const silence = now - this.#heardAt;
+      if (silence > SILENCE_MS) this.#end("no sign of life");
+      else if (silence > HEARTBEAT_MS && now - this.#askedAt > HEARTBEAT_MS) {
+        this.#askedAt = now;
+        // Time to live in tenths of a second, then no context.
+        this.#enqueue(encodeCommand("PING", uint16(SILENCE_MS / 100)), false);
+      }
+    }
+  }
+
+  async #run(): Promise<Ending> {
+    try {
+      while (this.#state !== "closed") {
+        if (this.#queued > HIGH_WATER) await new Promise<void>((done) => this.#wake = done);
+        const bytes = await this.#socket.read(this.#reader.room());
+        if (bytes === null) break;
+        this.#heardAt = performance.now();
+        this.#reader.filled(bytes);
+        for (let item; this.#isOpen && (item = this.#reader.next()) !== undefined;) {
+          this.#take(item);
+        }
+      }
+      this.#end(undefined);
+    } catch (error) {
+      if (error instanceof ZmtpError) this.#refuse(error.message);
+      // Whatever else a socket throws means that it is over.
+      else this.#end(isSocketError(error) ? undefined : String(error));
+    }
+    this.#reader.release();
+    const unsent = this.#queue.reduce((sum, { isMessage }) => sum + Number(isMessage), 0);
+    return { problem: this.#problem, unsent };
+  }
+
+  get #isOpen(): boolean {
+    return this.#state !== "closed";
+  }
+
+  #problem: string | undefined;
+
+  #take(item: Item): void {
+    if (item.kind === "message") {
+      if (this.#state !== "ready") throw new ZmtpError("a message before the handshake");
+      this.#options.onMessage(this, item.parts);
+    } else if (item.kind === "command") this.#command(item.name, item.data);
+    else {
+      const { mechanism, minor } = item.greeting;
+      if (mechanism !== "NULL") {
+        throw new ZmtpError(`security mechanism "${mechanism}", expected NULL`);
+      }
+      this.#minor = minor;
+      this.#state = "handshake";
+      // A DEALER introduces itself; a ROUTER answers when it knows whom it lets in.
+      if (this.#options.socketType === "DEALER") this.#introduce();
+    }
+  }
+
+  #introduce(): void {
+    const { socketType, identity } = this.#options;
+    const properties = {
+      "Socket-Type": new TextEncoder().encode(socketType),
+      ...(identity === undefined ? {} : { Identity: identity }),
+    };
+    this.#enqueue(encodeCommand("READY", encodeProperties(properties)), false);
+  }
+
+  #command(name: string, data: Uint8Array): void {
+    if (name === "READY" && this.#state === "handshake") this.#ready(data);
+    else if (name === "ERROR") {
+      throw new ZmtpError(`the peer refuses: ${decodeReason(data) || "no reason given"}`);
+    } else if (this.#state !== "ready") {
+      throw new ZmtpError("a command before the handshake");
+    } else if (name === "PING") {
+      // What follows the time to live comes back, sixteen octets of it at most.
+      this.#enqueue(encodeCommand("PONG", data.subarray(2, 18)), false);
+    } else if (name !== "PONG") throw new ZmtpError("an unknown command");
+  }
+
+  #ready(data: Uint8Array): void {
+    const properties = decodeProperties(data);
+    const type = new TextDecoder().decode(properties.get("socket-type"));
+    const { peerType } = this.#options;
+    if (type !== peerType) {
+      throw new ZmtpError(`a ${type.slice(0, 16) || "nameless"} socket, expected ${peerType}`);
+    }
+    const identity = properties.get("identity");
+    if (identity !== undefined && identity.length > 255) throw new ZmtpError("identity too long");
+    this.identity = identity ?? this.identity;
+    const refusal = this.#options.onReady(this);
+    if (refusal !== undefined) throw new ZmtpError(refusal);
+    if (this.#options.socketType === "ROUTER") this.#introduce();
+    this.#state = "ready";
+  }
+
+  /** Tells a peer why it is refused and ends the connection; the peer has a moment to read it. */
+  #refuse(problem: string): void {
+    if (!this.#isOpen) return;
+    this.#problem = problem;
+    if (this.#state === "ready") {
+      const farewell = this.#options.farewell?.(problem);
+      if (farewell !== undefined) this.#enqueue(encodeMessage(farewell), false);
+    } else if (this.#state === "handshake") {
+      this.#enqueue(encodeCommand("ERROR", encodeReason(problem)), false);
+    }
+    this.#end(problem);
+  }
+
+  #enqueue(bytes: Uint8Array, isMessage: boolean): void {
+    if (!this.#isOpen) return;
+    this.#queue.push({ bytes, isMessage });
+    this.#queued += bytes.length;
+    if (!this.#writing) void this.#write();
+  }
+
+  /** Writes until the queue is empty, small pieces together. */
+  async #write(): Promise<void> {
+    this.#writing = true;
+    this.#writtenAt = performance.now();
+    try {
+      while (this.#queue.length > 0) {
+        let count = 1;
+        let length = this.#queue[0]!.bytes.length;
+        while (
+          count < this.#queue.length && length + this.#queue[count]!.bytes.length <= MAX_WRITE
+        ) length += this.#queue[count++]!.bytes.length;
+        const bytes = count === 1 ? this.#queue[0]!.bytes : this.#joined(count, length);
+        for (let at = 0; at < bytes.length;) {
+          const written = await this.#socket.write(bytes.subarray(at));
+          this.#writtenAt = performance.now();
+          at += written;
+          this.#queued -= written;
+        }
+        this.#queue.splice(0, count);
+        if (this.#queued <= HIGH_WATER / 2) this.#release();
+      }
+    } catch {
+      this.#end(undefined);
+    } finally {
+      this.#writing = false;
+      if (!this.#isOpen) this.#closeSocket();
+    }
+  }
+
+  #joined(count: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    let at = 0;
+    for (let index = 0; index < count; index++) {
+      bytes.set(this.#queue[index]!.bytes, at);
+      at += this.#queue[index]!.bytes.length;
+    }
+    return bytes;
+  }
+
+  /** Lets the reading go on. */
+  #release(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+
+  #end(problem: string | undefined): void {
+    if (!this.#isOpen) return;
+    this.#state = "closed";
+    this.#problem ??= problem;
+    this.#release();
+    // A write that is under way may hold the farewell; it is short, and the stall of a dead peer ends with the close.
+    if (!this.#writing) this.#closeSocket();
+    else setTimeout(() => this.#closeSocket(), FAREWELL_MS);
+    this.#ending.abort(new DOMException("the connection is over", "AbortError"));
+  }
+
+  #closeSocket(): void {
+    try {
+      this.#socket.close();
+    } catch {
+      // It was closed already.
+    }
+  }
+}
+
+/** Time that the last words to a refused peer get. */
+const FAREWELL_MS = 200;
+
+function isSocketError(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.BadResource ||
+    error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.ConnectionAborted ||
+    error instanceof Deno.errors.TimedOut || error instanceof Deno.errors.NotConnected ||
+    error instanceof Deno.errors.UnexpectedEof;
+}
+
+function uint16(value: number): Uint8Array {
+  return Uint8Array.of(value >> 8, value & 255);
+}

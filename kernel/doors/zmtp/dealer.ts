@@ -1,0 +1,58 @@
+/**
+ * The DEALER end of ZMTP 3.1: one connection to a ROUTER.
+ *
+ * Owns the way to a ready connection. What must hold: it never waits without an end. Whoever uses it decides when to connect again.
+ */
+import { Connection, HANDSHAKE_MS } from "./connection.ts";
+
+/** How often an open connection looks at the clock. */
+const TICK_MS = 5_000;
+
+/** Options of a dealer. */
+export interface DealerOptions {
+  readonly hostname: string;
+  readonly port: number;
+  /** What this end calls itself; no other open connection may have it. */
+  readonly identity: string;
+  /** Most bytes of each frame of a message. */
+  readonly frames: readonly number[];
+  readonly onMessage: (parts: readonly Uint8Array<ArrayBuffer>[]) => void;
+}
+
+/**
+ * Connects and does the handshake.
+ *
+ * @returns the connection, ready for messages
+ * @throws {Deno.errors.ConnectionRefused} when nobody listens
+ * @throws {Error} when the other end refuses, or is no ROUTER
+ */
+export async function connectDealer(options: DealerOptions): Promise<Connection> {
+  const { hostname, port, identity, frames, onMessage } = options;
+  const socket = await Deno.connect({ hostname, port });
+  socket.setNoDelay(true);
+  return await new Promise((resolve, reject) => {
+    const connection = new Connection(socket, {
+      socketType: "DEALER",
+      peerType: "ROUTER",
+      identity: new TextEncoder().encode(identity),
+      limits: { frames },
+      onReady: (ready) => {
+        // It is ready when this has returned.
+        queueMicrotask(() => resolve(ready));
+        return undefined;
+      },
+      onMessage: (_, parts) => onMessage(parts),
+    });
+    const timer = setInterval(() => connection.tick(performance.now()), TICK_MS);
+    const early = setTimeout(() => connection.tick(performance.now()), HANDSHAKE_MS + 1);
+    void connection.ended.then(({ problem }) => {
+      clearInterval(timer);
+      clearTimeout(early);
+      reject(
+        new Error(
+          `connect to "${hostname}:${port}": ${problem ?? "it closed during the handshake"}`,
+        ),
+      );
+    });
+  });
+}

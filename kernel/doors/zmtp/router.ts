@@ -1,0 +1,165 @@
+/**
+ * The ROUTER end of ZMTP 3.1: listens, admits peers, hands their messages over.
+ *
+ * Owns the listening socket and its connections. What must hold:
+ * - the number of connections is bounded, and so is the memory that all of them together take for what was not yet read whole;
+ * - an identity belongs to one connection at a time: who comes second with it is refused, and the first notices nothing;
+ * - it listens on this machine alone (see `listen`).
+ */
+import { Connection, type Ending, type Socket } from "./connection.ts";
+import { ZmtpError } from "./wire.ts";
+
+/** Most connections at a time: consoles, scripts and pages of one developer, with much to spare. */
+const MAX_PEERS = 512;
+
+/** Most memory for messages that have not arrived whole, of all connections together. */
+const MAX_PARTIAL_BYTES = 67_108_864;
+
+/** How often the connections look at the clock. */
+const TICK_MS = 1_000;
+
+/** Addresses that no other machine reaches. */
+const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
+
+/** Options of a router. */
+export interface RouterOptions {
+  /** An address of this machine's loopback. */
+  readonly hostname: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Most bytes of each frame of a message; a message has no more frames than that. */
+  readonly frames: readonly number[];
+  readonly onMessage: (peer: Connection, parts: readonly Uint8Array<ArrayBuffer>[]) => void;
+  /** Called when a connection is over, the refused ones included. */
+  readonly onEnd?: (peer: Connection, ending: Ending) => void;
+  /** Something to say to a peer whose bytes are refused. */
+  readonly farewell?: (problem: string) => readonly Uint8Array[];
+}
+
+/** See the module text. */
+export class Router {
+  readonly #listener: Deno.TcpListener;
+  readonly #options: RouterOptions;
+  readonly #connections = new Set<Connection>();
+  readonly #peers = new Map<string, Connection>();
+  readonly #accepting: Promise<void>;
+  #partial = 0;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #closed = false;
+
+  private constructor(listener: Deno.TcpListener, options: RouterOptions) {
+    this.#listener = listener;
+    this.#options = options;
+    this.#accepting = this.#accept();
+  }
+
+  /**
+   * Starts to listen.
+   * @throws {Deno.errors.AddrInUse} when the port is taken
+   * @throws {RangeError} when the address is not one of loopback: messages are signed, but not encrypted
+   */
+  static listen(options: RouterOptions): Router {
+    if (!LOOPBACK.includes(options.hostname)) {
+      throw new RangeError(
+        `listen on "${options.hostname}": messages are signed but not encrypted, so only an address of this machine will do: 127.0.0.1`,
+      );
+    }
+    const { hostname, port } = options;
+    return new Router(Deno.listen({ transport: "tcp", hostname, port }), options);
+  }
+
+  /** Where it listens. */
+  get address(): Deno.NetAddr {
+    return this.#listener.addr as Deno.NetAddr;
+  }
+
+  /** Connections that are open, those in their handshake included. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** The peers that are ready. */
+  get peers(): Iterable<Connection> {
+    return this.#peers.values();
+  }
+
+  /** Stops listening and ends the connections, after what is queued for them was written. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#listener.close();
+    await Promise.all([...this.#connections].map((connection) => connection.close()));
+    clearInterval(this.#timer);
+    await this.#accepting;
+  }
+
+  async #accept(): Promise<void> {
+    while (!this.#closed) {
+      let socket: Deno.TcpConn;
+      try {
+        socket = await this.#listener.accept();
+      } catch {
+        // Closed, or out of file handles: then the next one may get in a little later.
+        if (!this.#closed) await new Promise((done) => setTimeout(done, 50));
+        continue;
+      }
+      if (this.#closed || this.#connections.size >= MAX_PEERS) socket.close();
+      else {
+        socket.setNoDelay(true);
+        this.#open(socket);
+      }
+    }
+  }
+
+  #open(socket: Socket): void {
+    const { frames, onMessage, onEnd, farewell } = this.#options;
+    const connection = new Connection(socket, {
+      socketType: "ROUTER",
+      peerType: "DEALER",
+      limits: { frames, reserve: (bytes) => this.#reserve(bytes) },
+      onReady: (peer) => this.#admit(peer),
+      onMessage,
+      farewell,
+    });
+    this.#connections.add(connection);
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+    void connection.ended.then((ending) => {
+      this.#connections.delete(connection);
+      const name = nameOf(connection);
+      if (this.#peers.get(name) === connection) this.#peers.delete(name);
+      if (this.#connections.size === 0) {
+        clearInterval(this.#timer);
+        this.#timer = undefined;
+      }
+      onEnd?.(connection, ending);
+    });
+  }
+
+  #admit(peer: Connection): string | undefined {
+    if (peer.identity.length === 0) {
+      // As libzmq names peers that do not: a zero octet, which no peer may choose, and something unique.
+      peer.identity = new Uint8Array(17);
+      crypto.getRandomValues(peer.identity.subarray(1));
+    } else if (peer.identity[0] === 0) return "an identity may not begin with a zero octet";
+    const name = nameOf(peer);
+    if (this.#peers.get(name)?.signal.aborted === false) return "this identity is in use";
+    this.#peers.set(name, peer);
+    return undefined;
+  }
+
+  #reserve(bytes: number): void {
+    if (bytes > 0 && this.#partial + bytes > MAX_PARTIAL_BYTES) {
+      throw new ZmtpError("too much is arriving at once, try again later");
+    }
+    this.#partial += bytes;
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    for (const connection of this.#connections) connection.tick(now);
+  }
+}
+
+function nameOf(peer: Connection): string {
+  return peer.identity.toHex();
+}

@@ -1,0 +1,66 @@
+/**
+ * Where the files of a model are that a person named: on this disk already, or there soon.
+ *
+ * Owns what a path means in such a name. What must hold: a path is remembered and read from the root of the workspace, wherever it was typed;
+ * nothing is fetched while the store has it in one of the forms that will do.
+ */
+import { relative, resolve } from "node:path";
+import type { HandlerContext } from "./commands.ts";
+import { ModelError } from "./model_reference.ts";
+import type { ModelFiles } from "./models.ts";
+
+/** What stands for a file of one's own in the name of a model. */
+const PATH = /^(?:\.{0,2}[\\/]|[A-Za-z]:[\\/])/;
+
+/** The name of an embedder as it is remembered: a path that was meant from the current folder, from the root of the workspace. */
+export function anchorModel(embedder: string, root: string): string {
+  const [, kind, model = ""] = /^(transformers:|llama:)(.*)$/s.exec(embedder) ?? [];
+  if (!PATH.test(model)) return embedder;
+  const path = resolve(model);
+  const inner = relative(root, path).replaceAll("\\", "/");
+  return kind +
+    (PATH.test(inner) || inner === ".." || inner.startsWith("../") ? path : `./${inner}`);
+}
+
+/**
+ * Where a model's files are: in the store, or there soon.
+ *
+ * @param given a reference, or a path meant from `root`
+ * @param place `forms` are the files that will do, best first
+ * @returns path of the folder, or of the file
+ * @throws {ModelError} when no form of it can be had
+ */
+export async function locateModel(given: string, place: {
+  readonly forms: readonly ModelFiles[] | undefined;
+  readonly root: string;
+  readonly context: HandlerContext;
+}): Promise<string> {
+  const { forms, root, context: { progress, signal } } = place;
+  const { ModelStore } = await import("./models.ts");
+  const store = new ModelStore({ howToPermit: 'run it as "deno task with-models …"' });
+  const reference = PATH.test(given)
+    ? resolve(root, given)
+    : /^(?:hf:|https?:|[.~])/.test(given)
+    ? given
+    : `hf:${given}`;
+  const choices = forms ?? [undefined];
+  for (const form of choices) {
+    const path = store.find(reference, form?.required);
+    if (path !== undefined) return path;
+  }
+  for (const form of choices) {
+    try {
+      return await store.pull(reference, {
+        files: form,
+        signal,
+        onProgress: ({ file, done, total }) =>
+          progress({ phase: "downloading", done, total, detail: file }),
+      });
+    } catch (error) {
+      // A hub may have the weights in another form.
+      const isLast = form === choices.at(-1);
+      if (isLast || !(error instanceof ModelError && error.kind === "missing")) throw error;
+    }
+  }
+  throw new Error(`locate model "${given}": no form of it was asked for`);
+}

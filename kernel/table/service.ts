@@ -1,0 +1,44 @@
+/**
+ * The part of the command table that is about the kernel as a service: `serve`, and the console that talks to it.
+ *
+ * Owns their contract; see `commands.ts` for what must hold. Both are a command line's own: one opens the doors, the other takes over a terminal.
+ */
+import { z } from "zod";
+import { command, field, repo } from "./entry.ts";
+
+/** The entries, in the order of `--help`. */
+export const serviceCommands = {
+  serve: command({
+    summary: "Run the kernel of a workspace as a service",
+    doc:
+      "Keeps the index current and what questions need in memory, until Ctrl-C. ask, search, refs, impact and outline in this workspace " +
+      "use it by themselves. Programs reach it over ZeroMQ: address and key are in .batos/connection.json.",
+    examples: [
+      ["serve", "the workspace around the current folder"],
+      ["serve --port 5600", "on a port of your choice"],
+      ["serve --no-watch", "leave the index as it is until something asks"],
+    ],
+    positionals: [],
+    local: true,
+    input: z.object({
+      repo,
+      port: field(
+        z.int().min(1).max(65_535).optional(),
+        "Port on 127.0.0.1 (default: 5555, or a free one when that is in use)",
+        { placeholder: "PORT" },
+      ),
+      watch: field(z.boolean().default(true), "Take changed files in as they change", {
+        off: "Do not watch for changed files",
+      }),
+    }),
+    result: z.object({
+      root: z.string(),
+      version: z.string(),
+      pid: z.int(),
+      endpoint: field(z.string(), "Address of the ZeroMQ endpoint"),
+      connection_file: field(z.string(), "Where its key is"),
+      page: field(z.string().optional(), "Address of the web page"),
+    }),
+    exit: () => 0,
+  }),
+};

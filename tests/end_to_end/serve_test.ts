@@ -1,0 +1,259 @@
+/**
+ * `serve` as users run it: a process with the permissions of its task, clients in Python over libzmq, command lines without any right to the network.
+ */
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Outcome, outcome, PROJECT, Repository, ROOT } from "./harness.ts";
+
+const config = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
+
+/** The words of a task, with the program that runs now in place of `deno`. */
+function task(name: string, ...words: string[]): Deno.Command {
+  const [, ...args] = (config.tasks[name].command as string).split(" ");
+  return new Deno.Command(Deno.execPath(), {
+    args: [...args, ...words],
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** A kernel that serves a repository as a process of its own. */
+class Served implements AsyncDisposable {
+  readonly repository: Repository;
+  readonly #child: Deno.ChildProcess;
+  readonly #out: Promise<void>;
+  readonly #err: Promise<void>;
+  out = "";
+  err = "";
+
+  private constructor(repository: Repository, words: readonly string[]) {
+    this.repository = repository;
+    this.#child = task("serve", "--repo", repository.path, ...words).spawn();
+    this.#out = this.#read(this.#child.stdout, (text) => this.out += text);
+    this.#err = this.#read(this.#child.stderr, (text) => this.err += text);
+  }
+
+  static async start(repository: Repository, ...words: string[]): Promise<Served> {
+    const served = new Served(repository, words);
+    await until(() => served.out.includes("Ctrl-C ends it"), () => served.err);
+    return served;
+  }
+
+  get connection() {
+    return JSON.parse(Deno.readTextFileSync(this.repository.at(".batos/connection.json")));
+  }
+
+  async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
+    this.#child.kill(signal);
+    const { code } = await this.#child.status;
+    await Promise.all([this.#out, this.#err]);
+    return code;
+  }
+
+  async #read(stream: ReadableStream<Uint8Array>, take: (text: string) => void): Promise<void> {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) take(text);
+  }
+
+  async [Symbol.asyncDispose]() {
+    try {
+      await this.stop("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+  }
+}
+
+/** Waits until something is so, for twenty seconds at most. */
+async function until(condition: () => boolean, why: () => string = () => ""): Promise<void> {
+  for (let turn = 0; !condition(); turn++) {
+    assert.ok(turn < 1_000, `waited in vain for ${condition}: ${why()}`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+
+/** Runs a command with the permissions of its task. */
+async function plain(name: string, repository: Repository, ...words: string[]): Promise<Outcome> {
+  return outcome(await task(name, ...words, "--repo", repository.path).output());
+}
+
+/** A Python that has pyzmq and msgpack; undefined where there is none. */
+const python = ["python3", "/usr/bin/python3"].find((program) => {
+  try {
+    const args = ["-c", "import zmq, msgpack"];
+    return new Deno.Command(program, { args, stderr: "null" }).outputSync().success;
+  } catch {
+    return false;
+  }
+});
+
+Deno.test("command lines without a right to the network use a running kernel: same results, same words", async () => {
+  using repository = new Repository(PROJECT);
+  await repository.ingest();
+  const commands: [string, ...string[]][] = [
+    ["search", "retry delay", "--json"],
+    ["search", "retry delay", "-k", "2"],
+    ["search", "nothing_of_that_name_qqq", "--path", "none/**"],
+    ["refs", "retryDelay", "--json"],
+    ["impact", "src/backoff.ts", "--json"],
+    ["outline", "src/tracker.ts"],
+    ["outline", "src/missing.ts"],
+    ["search", "a", "--lang", "klingon"],
+  ];
+  const alone: Outcome[] = [];
+  for (const [name, ...words] of commands) alone.push(await plain(name, repository, ...words));
+  await using served = await Served.start(repository);
+  for (const [index, [name, ...words]] of commands.entries()) {
+    const { code, out, err } = await plain(name, repository, ...words);
+    const expected = alone[index]!;
+    assert.deepEqual({ code, out, err }, {
+      code: expected.code,
+      out: expected.out,
+      err: expected.err,
+    }, name);
+  }
+  const asked = await plain("ask", repository, "how is the retry delay computed?", "--json");
+  assert.equal(asked.code, 0, asked.err);
+  assert.ok(
+    asked.json[0].citations.every(({ status }: { status: string }) => status === "verified"),
+  );
+  assert.deepEqual(Array.from(Deno.readDirSync(repository.at(".batos/mail"))), []);
+  assert.equal(await served.stop(), 143);
+  assert.ok(!served.err.includes("defect"), served.err);
+});
+
+Deno.test("the kernel keeps the index current: a changed file is found without anybody ingesting", async () => {
+  using repository = new Repository(PROJECT);
+  await repository.ingest();
+  await using served = await Served.start(repository);
+  repository.write("src/carrier.ts", "export function zeppelinCarrier(): void {}\n");
+  let found = false;
+  for (let turn = 0; turn < 40 && !found; turn++) {
+    const { out } = await plain(
+      "search",
+      repository,
+      "zeppelinCarrier",
+      "--symbol",
+      "zeppelinCarrier",
+    );
+    found = out.includes("src/carrier.ts");
+  }
+  assert.ok(found, served.err);
+});
+
+Deno.test("kill -9 of the kernel: command lines work alone, the next kernel takes over what it left", async () => {
+  using repository = new Repository(PROJECT);
+  await repository.ingest();
+  await using first = await Served.start(repository);
+  const { key } = first.connection;
+  await first.stop("SIGKILL");
+  assert.equal(first.connection.key, key); // the file is still there
+  const search = await plain("search", repository, "retryDelay");
+  assert.equal(search.code, 0, search.err);
+  assert.equal(search.err, "");
+  await using second = await Served.start(repository);
+  assert.notEqual(second.connection.key, key);
+  const refused = await plain("serve", repository);
+  assert.equal(refused.code, 2);
+  assert.match(
+    refused.err,
+    /^batos: serve: "[^"]+": served already by process \d+, since [^\n]+\n$/,
+  );
+});
+
+Deno.test("a command line that is killed leaves nothing, and its request is cancelled", async () => {
+  using repository = new Repository(PROJECT);
+  await repository.ingest();
+  await using served = await Served.start(repository);
+  // The first references wait for the compiler, long enough to be killed before the reply.
+  const child = task("refs", "retryDelay", "--repo", repository.path).spawn();
+  const mail = repository.at(".batos/mail");
+  const isEmpty = () => Array.from(Deno.readDirSync(mail)).length === 0;
+  await until(() => !isEmpty());
+  child.kill("SIGKILL");
+  await child.output();
+  await until(isEmpty, () => served.err);
+});
+
+Deno.test("a kernel of another version is left alone, with a note", async () => {
+  using repository = new Repository(PROJECT);
+  await repository.ingest();
+  await using served = await Served.start(repository);
+  const path = repository.at(".batos/connection.json");
+  Deno.writeTextFileSync(path, JSON.stringify({ ...served.connection, version: "0.0.1" }));
+  const { code, out, err } = await plain("search", repository, "retryDelay");
+  assert.equal(code, 0);
+  assert.match(out, /src\/backoff\.ts/);
+  assert.match(err, /^the kernel here is version 0\.0\.1, not \S+; working without it\n$/);
+});
+
+Deno.test({
+  name: `the Python client of the README asks and is answered${
+    python ? "" : " (skipped: no python3 with pyzmq and msgpack)"
+  }`,
+  ignore: python === undefined,
+  async fn() {
+    using repository = new Repository(PROJECT);
+    await repository.ingest();
+    await using _served = await Served.start(repository);
+    const client = example("python");
+    const { code, out, err } = outcome(
+      await new Deno.Command(python!, {
+        args: ["-c", client, repository.path, "how is the retry delay computed?"],
+        stdout: "piped",
+        stderr: "piped",
+      }).output(),
+    );
+    assert.equal(code, 0, err);
+    assert.match(out, /src\/backoff\.ts/);
+    assert.match(err, /progress/);
+  },
+});
+
+Deno.test("the TypeScript client of the README asks and is answered", async () => {
+  using repository = new Repository(PROJECT);
+  await repository.ingest();
+  await using _served = await Served.start(repository);
+  const path = join(ROOT, "tests", `readme_client_${crypto.randomUUID()}.ts`);
+  const source = example("ts").replaceAll(
+    '"./kernel/',
+    `"${join(dirname(fileURLToPath(import.meta.url)), "..", "..", "kernel")}/`,
+  );
+  Deno.writeTextFileSync(path, source);
+  try {
+    const { code, out, err } = outcome(
+      await new Deno.Command(Deno.execPath(), {
+        args: [
+          "run",
+          "--no-prompt",
+          "--allow-net=127.0.0.1",
+          "--allow-read",
+          `--lock=${join(ROOT, "deno.lock")}`,
+          path,
+          repository.path,
+          "how is the retry delay computed?",
+        ],
+        cwd: ROOT,
+        env: { NO_COLOR: "1" },
+        stdout: "piped",
+        stderr: "piped",
+      }).output(),
+    );
+    assert.equal(code, 0, err);
+    assert.match(out, /src\/backoff\.ts/);
+  } finally {
+    Deno.removeSync(path);
+  }
+});
+
+/** A client as the README prints it. */
+function example(language: string): string {
+  const readme = Deno.readTextFileSync(join(ROOT, "README.md"));
+  const section = readme.slice(readme.indexOf("## The kernel as a service"));
+  const [, code] = new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, "s").exec(section) ?? [];
+  assert.ok(code, `README.md has no client in ${language}`);
+  return code;
+}
