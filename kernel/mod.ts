@@ -90,6 +90,7 @@ export {
   WorkspaceLockedError,
 } from "./workspace_lock.ts";
 
+export type { CheckOptions, CheckReport, CopyReport } from "./image/check.ts";
 export type { Mount, MountedObject } from "./image/committed_state.ts";
 export {
   AmbiguousSelectorError,
@@ -108,11 +109,12 @@ export type { GenesisDefinition } from "./image/genesis.ts";
 export type { ObjectRevision } from "./image/history.ts";
 export type { Image, TransactOptions } from "./image/image.ts";
 export type { ImageDesk } from "./image/image_desk.ts";
-export type { StoredTransaction, TransactionInfo } from "./image/image_store.ts";
+export type { StoredTransaction, StoreProblem, TransactionInfo } from "./image/image_store.ts";
 export type { Found } from "./image/lookup.ts";
 export type { ConflictResolver } from "./image/merge.ts";
 export type { DataSlot, MethodSlot, PrimitiveSlot, Slot } from "./image/object_record.ts";
 export type { ImageMode, OpenImageOptions } from "./image/open_image.ts";
+export type { PackOptions, PackReport } from "./image/pack.ts";
 export type {
   Author,
   MethodContext,
@@ -124,8 +126,10 @@ export type {
   Target,
 } from "./image/send.ts";
 export { method, primitive, readOnly, type SlotSpec, type SlotSpecs } from "./image/slot_spec.ts";
-export type { ObjectSpec, Savepoint, UnitOfWork, UnitOptions } from "./image/unit_of_work.ts";
-export type { Commit, Participant } from "./image/unit_parts.ts";
+export type { TransferReport } from "./image/transfer.ts";
+export type { Savepoint } from "./image/changes.ts";
+export type { UnitOfWork } from "./image/unit_of_work.ts";
+export type { Commit, ObjectSpec, Participant, UnitOptions } from "./image/unit_parts.ts";
 export {
   BlobRef,
   FIRST_MOUNTED_OID,

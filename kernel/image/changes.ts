@@ -72,13 +72,13 @@ export class Changes {
   /**
    * Writes everything in one transaction of the store, and lets everybody in this process see it.
    *
-   * @param snapshot the transaction that the unit saw
+   * @param seen the transaction that the unit sees, and up to where the image was packed when it began
    * @returns the new transaction
    * @throws {ConflictError} when somebody else committed a change of the same, or of what this depends on
    */
   write(
     { state, resolvers, blobs }: UnitParts,
-    snapshot: number,
+    { snapshot, packed }: { snapshot: number; packed: number },
     { user, description }: { user: string; description: string },
   ): number {
     state.refresh();
@@ -91,7 +91,7 @@ export class Changes {
         if (merged.size > 0) records = new Map([...records, ...merged]);
         this.#requireDependencies(writing, state, snapshot);
       }
-      if (state.store.packedTo() > snapshot) this.#requireReferred(records, state);
+      if (state.store.packedTo() !== packed) this.#requireReferred(records, writing, blobs);
       // A blob too many is collected by a pack; a reference without its blob would be a loss.
       if (this.pending.length > 0) requireBlobs(blobs, "commit").keep(this.pending);
       for (const [oid, record] of records) {
@@ -147,22 +147,26 @@ export class Changes {
     }
   }
 
-  /** A pack may have dropped an object that nothing referred to until now. */
+  /** A pack may have dropped what nothing referred to until now. */
   #requireReferred(
     records: ReadonlyMap<Oid, ObjectRecord | undefined>,
-    state: CommittedState,
+    writing: Writing,
+    blobs: BlobFolder | undefined,
   ): void {
+    const remedy = "a pack dropped it meanwhile; abort and try again";
+    const isPending = (hash: string) => this.pending.some((blob) => blob.hash === hash);
     for (const record of records.values()) {
       if (record === undefined) continue;
       visitRecord(record, (reference) => {
-        if (!(reference instanceof Ref) || reference.oid >= FIRST_MOUNTED_OID) return;
-        const { oid } = reference;
-        if (records.has(oid) || state.record(oid, state.known) !== undefined) return;
-        throw new NoSuchObjectError(
-          oid,
-          `commit object ${record.oid}`,
-          "a pack dropped it meanwhile; abort and try again",
-        );
+        const action = `commit object ${record.oid}`;
+        if (reference instanceof Ref) {
+          const { oid } = reference;
+          if (oid >= FIRST_MOUNTED_OID || records.has(oid) || writing.newest(oid) > 0) return;
+          throw new NoSuchObjectError(oid, action, remedy);
+        }
+        const { hash } = reference;
+        if (isPending(hash) || blobs?.has(hash)) return;
+        throw new ImageError(`${action}: there is no blob "${hash}"; ${remedy}`);
       });
     }
   }
@@ -184,4 +188,20 @@ export interface SavedChanges {
 export function requireBlobs(blobs: BlobFolder | undefined, action: string): BlobFolder {
   if (blobs !== undefined) return blobs;
   throw new ImageError(`${action}: this image has no folder for blobs; open it with one`);
+}
+
+/** A point in a unit of work that can be gone back to, again and again, until an earlier one was. */
+export class Savepoint {
+  readonly #back: (savepoint: Savepoint) => void;
+  /** Made by `UnitOfWork.savepoint`. */
+  constructor(back: (savepoint: Savepoint) => void) {
+    this.#back = back;
+  }
+  /**
+   * Forgets what was changed since.
+   * @throws {ImageError} when it is no longer valid
+   */
+  rollback(): void {
+    this.#back(this);
+  }
 }

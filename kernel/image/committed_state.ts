@@ -5,7 +5,7 @@
  * units look at. What must hold: every record here is the state of its object at `known`; whatever another process committed is
  * noticed before a unit begins and before one commits; nothing here is ever changed, only replaced.
  */
-import { ImageError, PackedError } from "./errors.ts";
+import { DamagedImageError, ImageError, PackedError } from "./errors.ts";
 import type { ImageStore } from "./image_store.ts";
 import { LookupCache } from "./lookup.ts";
 import { dataSlot, decodeRecord, ObjectRecord, type Slot } from "./object_record.ts";
@@ -77,7 +77,7 @@ export class CommittedState {
 
   #read(oid: Oid, tid: number, newer: ObjectRecord | undefined): ObjectRecord | undefined {
     if (newer === undefined) {
-      const current = this.#load(oid, this.#known);
+      const current = this.#loadNewest(oid, tid);
       if (current !== undefined) this.#keep(current);
       if (current !== undefined && current.tid <= tid) return current;
       if (tid >= this.#known) return current;
@@ -85,6 +85,15 @@ export class CommittedState {
     const past = this.#load(oid, tid);
     if (past === undefined && tid < this.store.packedTo()) this.#requireUnpacked(oid, tid);
     return past;
+  }
+
+  /** The record as of `known`; undefined also where it is damaged and an older one is asked for. */
+  #loadNewest(oid: Oid, tid: number): ObjectRecord | undefined {
+    try {
+      return this.#load(oid, this.#known);
+    } catch (error) {
+      if (tid >= this.#known || !(error instanceof DamagedImageError)) throw error;
+    }
   }
 
   #load(oid: Oid, tid: number): ObjectRecord | undefined {

@@ -39,7 +39,7 @@ export function restorePast(unit: UnitOfWork, store: ImageStore, tids: readonly 
   const targets = new Map<Oid, number>();
   for (const tid of tids) {
     const transaction = store.transaction(tid);
-    if (transaction === undefined || tid > unit.snapshot) {
+    if (transaction === undefined || transaction.tid !== tid || tid > unit.snapshot) {
       throw new UndoError(tid, "there is no such transaction; see the log");
     }
     if (transaction.oids.length === 0) throw new UndoError(tid, "it changed no object");

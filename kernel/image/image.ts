@@ -5,11 +5,18 @@
  * mounts). `open_image.ts` opens one in a workspace. What must hold: nothing is written but in a unit of work; a view of the past is
  * read-only; closing ends everything that was begun.
  */
-import { UnitOfWork, type UnitOptions } from "./unit_of_work.ts";
-import type { Commit, UnitParts } from "./unit_parts.ts";
+import { UnitOfWork } from "./unit_of_work.ts";
+import type { Commit, UnitOptions, UnitParts } from "./unit_parts.ts";
 import type { BlobFolder } from "./blobs.ts";
+import {
+  checkImage,
+  type CheckOptions,
+  type CheckReport,
+  copyImage,
+  type CopyReport,
+} from "./check.ts";
 import { CommittedState, type Mount } from "./committed_state.ts";
-import { ConflictError, ImageError, PackedError } from "./errors.ts";
+import { ConflictError, ImageError, PackedError, ReadOnlyError } from "./errors.ts";
 import {
   defineFirstObjects,
   defineObjects,
@@ -19,6 +26,8 @@ import {
 import { objectHistory, type ObjectRevision, restorePast } from "./history.ts";
 import type { ImageStore, StoredTransaction } from "./image_store.ts";
 import { type ConflictResolver, KNOWN_RESOLVERS } from "./merge.ts";
+import { packImage, type PackOptions, type PackReport } from "./pack.ts";
+import { exportLines, importLines, type TransferReport } from "./transfer.ts";
 import { type Author, Messenger, type MethodRunner, type Primitive } from "./send.ts";
 import type { Oid } from "./values.ts";
 
@@ -216,6 +225,78 @@ export class Image implements Disposable {
     return await unit.commit();
   }
 
+  // --- keeping it -----------------------------------------------------------------------------------------------------
+
+  /**
+   * Forgets the past and what nobody can reach; see `pack.ts`. Writing goes on meanwhile.
+   * @throws {DamagedImageError} when something that is to be kept cannot be read; then nothing was dropped
+   */
+  async pack(options: PackOptions = {}): Promise<PackReport> {
+    this.#requireWritable("pack");
+    return await packImage(this.#state, this.#parts.blobs, this.#units.exclusively, options);
+  }
+
+  /** Reads everything and says what is wrong. */
+  async check(options: CheckOptions = {}): Promise<CheckReport> {
+    this.#requireOpen();
+    return await checkImage(this.#state.store, this.#parts.blobs, options);
+  }
+
+  /**
+   * Copies everything into an empty store, transaction by transaction; blobs stay where they are.
+   * @param options `skipDamaged` saves what can be saved and names the rest
+   */
+  async copyTo(
+    store: ImageStore,
+    options: { skipDamaged?: boolean; signal?: AbortSignal } = {},
+  ): Promise<CopyReport> {
+    this.#requireOpen();
+    return await copyImage(this.#state.store, store, options);
+  }
+
+  /**
+   * Writes the objects that can be reached from `root` as lines of JSON; see `transfer.ts`. The stream is closed, or aborted.
+   * @param options `at`: as of this transaction
+   */
+  async export(
+    root: Oid,
+    target: WritableStream<Uint8Array>,
+    { at, signal }: { at?: number; signal?: AbortSignal } = {},
+  ): Promise<TransferReport> {
+    const writer = target.getWriter();
+    try {
+      using unit = this.at(at ?? this.newest);
+      const lines = exportLines(unit, root);
+      const encoder = new TextEncoder();
+      for (;;) {
+        signal?.throwIfAborted();
+        const { done, value } = await lines.next();
+        if (done) {
+          await writer.close();
+          return value;
+        }
+        await writer.write(encoder.encode(value));
+      }
+    } catch (error) {
+      await writer.abort(error).catch(() => {}); // the first error says more
+      throw error;
+    }
+  }
+
+  /**
+   * Makes the objects that `export` wrote, in one transaction, and gives where their root is now. Nothing refers to it yet.
+   * @throws {ImageError} with the line that is wrong; then nothing was made
+   */
+  async import(
+    source: ReadableStream<Uint8Array>,
+    options: UnitOptions = {},
+  ): Promise<TransferReport> {
+    using unit = this.begin({ description: "import", ...options });
+    const report = await importLines(unit, source);
+    await unit.commit();
+    return report;
+  }
+
   // --- what others hand in --------------------------------------------------------------------------------------------
 
   /** Makes sure that named objects are there; see `genesis.ts`. */
@@ -279,6 +360,13 @@ export class Image implements Disposable {
       this.#state.store.close();
     } finally {
       this.#parts.onClose?.();
+    }
+  }
+
+  #requireWritable(action: string): void {
+    this.#requireOpen();
+    if (this.readOnly) {
+      throw new ReadOnlyError(`${action}: the image "${this.name}" was opened for reading`);
     }
   }
 

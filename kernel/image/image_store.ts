@@ -58,6 +58,13 @@ export interface StoreProblem {
   readonly problem: string;
 }
 
+/** What a pack removes. */
+export interface Dropped {
+  readonly revisions: readonly { readonly oid: Oid; readonly tid: number }[];
+  readonly transactions: readonly number[];
+}
+
+/** See the module text. */
 export interface ImageStore {
   /** For messages: a path, or "memory". */
   readonly name: string;
@@ -92,17 +99,10 @@ export interface ImageStore {
   /** Stores a transaction of another image as it is; ids must rise. */
   restore(transaction: TransactionInfo, revisions: readonly Revision[]): void;
   /**
-   * Removes what a pack up to `tid` does not keep, in one durable transaction. `verify` is called inside it, when nobody else can
-   * write any more; its throw ends the pack with nothing removed.
+   * Removes what a pack up to `tid` does not keep, in one durable transaction. What that is, is asked when nobody else can write any
+   * more; where the answer throws, nothing is removed.
    */
-  drop(
-    tid: number,
-    dropped: {
-      revisions: readonly { oid: Oid; tid: number }[];
-      transactions: readonly number[];
-    },
-    verify: () => void,
-  ): void;
+  drop(tid: number, select: () => Dropped): void;
   /** What is wrong with the file as a whole; records are read by `check.ts`. */
   problems(): Iterable<StoreProblem>;
   close(): void;

@@ -4,6 +4,7 @@
  * Owns arrays of revisions and transactions. What must hold: it behaves as the conformance suite says, restart excepted.
  */
 import {
+  type Dropped,
   FIRST_FREE_OID,
   type ImageStore,
   type Revision,
@@ -125,16 +126,9 @@ export class MemoryImageStore implements ImageStore {
     this.#transactions.push({ tid, time, user, description, oids });
   }
 
-  drop(
-    tid: number,
-    { revisions, transactions }: {
-      revisions: readonly { oid: Oid; tid: number }[];
-      transactions: readonly number[];
-    },
-    verify: () => void,
-  ): void {
+  drop(tid: number, select: () => Dropped): void {
     this.#requireOpen();
-    verify();
+    const { revisions, transactions } = select();
     this.#packedTo = Math.max(this.#packedTo, tid);
     for (const dropped of revisions) {
       const kept = this.#revisions.get(dropped.oid)?.filter((one) => one.tid !== dropped.tid) ?? [];

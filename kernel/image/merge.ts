@@ -9,7 +9,7 @@ import { dataSlot, isParentName, slotToJson } from "./object_record.ts";
 import { handOut, takeIn, type Value } from "./values.ts";
 
 /**
- * Merges one data slot that both sides changed. `undefined` stands for a slot that is not there. Returns the value, or nothing where it
+ * Merges one data slot that both sides changed, perhaps to the same value. `undefined` stands for a slot that is not there. Returns the value, or nothing where it
  * knows none: that is a conflict, as is a throw.
  */
 export type ConflictResolver = (
@@ -61,11 +61,12 @@ export function mergeSlots(
     const oursChanged = !isAlike(name, was, our);
     const theirsChanged = !isAlike(name, was, their);
     let slot = oursChanged ? our : their;
-    if (oursChanged && theirsChanged && !isAlike(name, our, their)) {
+    // Both may have come to the same and still both count: two that count from 1 to 2 make 3.
+    const bothData = isOptionalData(was) && isOptionalData(our) && isOptionalData(their);
+    const isSame = isAlike(name, our, their);
+    if (oursChanged && theirsChanged && !(isSame && (!bothData || isParentName(name)))) {
       if (isParentName(name)) return undefined;
-      if ([was, our, their].some((one) => one !== undefined && one.type !== "data")) {
-        return undefined;
-      }
+      if (!bothData) return undefined;
       const value = resolve(valueOf(was), valueOf(our), valueOf(their), name);
       if (value === undefined) return undefined;
       slot = dataSlot(takeIn(value, `slot "${name}" of a merged object`));
@@ -73,6 +74,10 @@ export function mergeSlots(
     if (slot !== undefined) merged.set(name, slot);
   }
   return merged;
+}
+
+function isOptionalData(slot: Slot | undefined): boolean {
+  return slot === undefined || slot.type === "data";
 }
 
 function valueOf(slot: Slot | undefined): Value | undefined {

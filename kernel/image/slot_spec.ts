@@ -5,11 +5,11 @@
  * becomes was checked, and shares nothing with the caller that can change.
  */
 import { dataSlot, isParentName, methodSlot, requireName, type Slot } from "./object_record.ts";
-import { handOut, Ref, takeIn, type Value } from "./values.ts";
+import { handOut, Ref, takeIn, type Value, type Where } from "./values.ts";
 
 /** A slot that is not plain data. Made by `method`, `primitive`, `readOnly`. */
 export class SlotSpec {
-  constructor(readonly make: (where: string) => Slot) {}
+  constructor(readonly make: (where: Where) => Slot) {}
 }
 
 /** Slots by name. A Map, or pairs, where a name such as `__proto__` may be among them. */
@@ -31,19 +31,21 @@ export function method(
   return new SlotSpec((where) => {
     if (typeof source !== "string" || source.length > LONGEST_SOURCE) {
       throw new TypeError(
-        `write ${where}: the source of a method is a text of at most ${LONGEST_SOURCE} characters`,
+        `write ${
+          inWords(where)
+        }: the source of a method is a text of at most ${LONGEST_SOURCE} characters`,
       );
     }
-    requireName(language, `language of ${where}`);
-    for (const name of parameters) requireName(name, `parameter of ${where}`);
+    requireName(language, "language of a method");
+    for (const name of parameters) requireName(name, "parameter of a method");
     return methodSlot(source, parameters, language);
   });
 }
 
 /** A method that is a function of the kernel, by its name. It need not be known here: it is looked for when it is sent. */
 export function primitive(name: string): SlotSpec {
-  return new SlotSpec((where) => {
-    requireName(name, `primitive of ${where}`);
+  return new SlotSpec(() => {
+    requireName(name, "primitive");
     return Object.freeze({ type: "primitive", name });
   });
 }
@@ -62,20 +64,26 @@ export function slotAsIs(slot: Slot): SlotSpec {
  * The slot that a spec or a value means.
  * @throws {TypeError} when it is no data, or names a parent that is none
  */
-export function makeSlot(name: string, spec: unknown, where: string): Slot {
+export function makeSlot(name: string, spec: unknown, where: Where): Slot {
   const slot = spec instanceof SlotSpec ? spec.make(where) : dataSlot(takeIn(spec, where));
   if (isParentName(name)) requireParent(slot, where);
   return slot;
 }
 
-function requireParent(slot: Slot, where: string): void {
+function requireParent(slot: Slot, where: Where): void {
   if (slot.type === "data" && (slot.value === null || slot.value instanceof Ref)) return;
   const found = slot.type === "data"
     ? Array.isArray(slot.value) ? "a list" : `a ${typeof slot.value}`
     : `a ${slot.type}`;
   throw new TypeError(
-    `write ${where}: found ${found}; a name that ends in "*" is that of a parent, so it takes a reference to an object, or null`,
+    `write ${
+      inWords(where)
+    }: found ${found}; a name that ends in "*" is that of a parent, so it takes a reference to an object, or null`,
   );
+}
+
+function inWords(where: Where): string {
+  return typeof where === "string" ? where : where();
 }
 
 /** The pairs of specs, whichever form they have. */

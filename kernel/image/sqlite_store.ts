@@ -20,6 +20,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 import { crc32 } from "node:zlib";
 import { DamagedImageError, ImageError, NewerImageError } from "./errors.ts";
 import {
+  type Dropped,
   FIRST_FREE_OID,
   type ImageStore,
   type Revision,
@@ -57,6 +58,8 @@ export class SqliteImageStore implements ImageStore {
   readonly #statements = new Map<string, StatementSync>();
   #dataVersion = -1;
   #newest = 0;
+  #packed = 0;
+  #inWal = false;
   #closed = false;
 
   /**
@@ -75,12 +78,8 @@ export class SqliteImageStore implements ImageStore {
       throw this.#explain(error, "open");
     }
     try {
-      if (!readOnly) {
-        // The page size is that of the index, whoever of the two makes the file.
-        this.#database.exec(
-          "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
-        );
-      }
+      // The page size is that of the index, whoever of the two makes the file.
+      if (!readOnly) this.#database.exec("PRAGMA page_size = 8192; PRAGMA synchronous = FULL");
       const format = this.#format();
       if (format > FORMAT) {
         throw new NewerImageError(
@@ -116,6 +115,7 @@ export class SqliteImageStore implements ImageStore {
       const version = Number(this.#get("PRAGMA data_version")!.data_version);
       if (version !== this.#dataVersion) {
         this.#newest = this.#newestStored();
+        this.#packed = this.#meta("packed");
         this.#dataVersion = version;
       }
       return this.#newest;
@@ -128,7 +128,8 @@ export class SqliteImageStore implements ImageStore {
 
   packedTo(): number {
     this.#requireOpen("read");
-    return this.#explained("read", () => this.#meta("packed"));
+    this.newestTransaction();
+    return this.#packed;
   }
 
   load(oid: Oid, tid: number): Revision | undefined {
@@ -197,11 +198,18 @@ export class SqliteImageStore implements ImageStore {
   reserve(count: number): Oid {
     this.#requireOpen("write to");
     return this.#explained("write to", () => {
-      const row = this.#get(
-        "UPDATE image_meta SET value = value + ? WHERE key = 'next_oid' RETURNING value",
-        count,
-      );
-      return Number(row!.value) - count;
+      this.#enterWal();
+      // Not flushed: the log is flushed in order, so whoever commits an object of this run flushes this with it.
+      this.#database.exec("PRAGMA synchronous = NORMAL");
+      try {
+        const row = this.#get(
+          "UPDATE image_meta SET value = value + ? WHERE key = 'next_oid' RETURNING value",
+          count,
+        );
+        return Number(row!.value) - count;
+      } finally {
+        this.#database.exec("PRAGMA synchronous = FULL");
+      }
     });
   }
 
@@ -274,25 +282,19 @@ export class SqliteImageStore implements ImageStore {
       }));
   }
 
-  drop(
-    tid: number,
-    dropped: {
-      revisions: readonly { oid: Oid; tid: number }[];
-      transactions: readonly number[];
-    },
-    verify: () => void,
-  ): void {
+  drop(tid: number, select: () => Dropped): void {
     this.#requireOpen("write to");
     this.#explained("write to", () =>
       this.#transaction(() => {
-        verify();
+        const { revisions, transactions } = select();
         this.#run("UPDATE image_meta SET value = max(value, ?) WHERE key = 'packed'", tid);
-        for (const { oid, tid } of dropped.revisions) {
+        for (const { oid, tid } of revisions) {
           this.#run("DELETE FROM image_revision WHERE oid = ? AND tid = ?", oid, tid);
         }
-        for (const tid of dropped.transactions) {
+        for (const tid of transactions) {
           this.#run("DELETE FROM image_transaction WHERE tid = ?", tid);
         }
+        this.#dataVersion = -1;
       }));
   }
 
@@ -313,7 +315,7 @@ export class SqliteImageStore implements ImageStore {
     if (this.#closed) return;
     this.#closed = true;
     this.#statements.clear();
-    if (!this.readOnly) {
+    if (this.#inWal) {
       try {
         // A reader of a read-only folder cannot open a file in WAL mode.
         this.#database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE");
@@ -373,7 +375,15 @@ export class SqliteImageStore implements ImageStore {
     this.#statement(sql).run(...values);
   }
 
+  /** Before the first write: whoever only reads need not wait for the switch. */
+  #enterWal(): void {
+    if (this.#inWal) return;
+    this.#database.exec("PRAGMA journal_mode = WAL");
+    this.#inWal = true;
+  }
+
   #transaction<T>(work: () => T): T {
+    this.#enterWal();
     this.#statement("BEGIN IMMEDIATE").run();
     try {
       const result = work();
@@ -432,7 +442,7 @@ export class SqliteImageStore implements ImageStore {
 }
 
 function revisionCrc(oid: Oid, tid: number, data: string | null): number {
-  return crc32(data ?? "", crc32(`${oid} ${tid} ${data === null ? "gone" : "text"} `));
+  return crc32(data === null ? `${oid} ${tid} gone` : `${oid} ${tid} text ${data}`);
 }
 
 function transactionCrc(

@@ -8,7 +8,7 @@
  * - nothing that it hands out can change what it holds.
  */
 import type { BlobSource } from "./blobs.ts";
-import { Changes, requireBlobs, type SavedChanges } from "./changes.ts";
+import { Changes, requireBlobs, type SavedChanges, Savepoint } from "./changes.ts";
 import { ImageError, NoSuchObjectError, ReadOnlyError } from "./errors.ts";
 import { LONGEST_DESCRIPTION, LONGEST_USER } from "./image_store.ts";
 import { type Found, lookUpAbove, LookupCache, type RecordSource } from "./lookup.ts";
@@ -22,36 +22,18 @@ import {
 } from "./object_record.ts";
 import { TRAITS_OID } from "./primitives.ts";
 import type { SendOptions, Target } from "./send.ts";
-import { makeSlot, slotCopy, type SlotSpecs, slotValue, specPairs } from "./slot_spec.ts";
-import type { Participant, UnitParts } from "./unit_parts.ts";
+import { makeSlot, slotCopy, slotValue, specPairs } from "./slot_spec.ts";
+import type { ObjectSpec, Participant, UnitOptions, UnitParts } from "./unit_parts.ts";
 import {
   BlobRef,
   FIRST_MOUNTED_OID,
   type Oid,
+  oidOf,
   Ref,
   takeIn,
   type Value,
   visitReferences,
 } from "./values.ts";
-
-/** What is kept with the transaction, and how careful it is. */
-export interface UnitOptions {
-  /** Who; kept with the transaction. */
-  readonly user?: string;
-  /** What for; kept with the transaction. */
-  readonly description?: string;
-  /** Every object that is read is a declared dependency: a commit that rests on a stale read is refused. */
-  readonly dependOnReads?: boolean;
-}
-
-/** What an object is made of. */
-export interface ObjectSpec {
-  /** Its prototype; the traits by default, null for none. A slot `parent*` among the slots comes instead of it. */
-  readonly parent?: Oid | Ref | null;
-  readonly slots?: SlotSpecs;
-  /** Chooses how conflicts are resolved: `counter`, `set`, or a kind that was handed in. */
-  readonly kind?: string;
-}
 
 type UnitStatus = "active" | "committing" | "failed" | "ended";
 
@@ -61,8 +43,11 @@ export class UnitOfWork implements RecordSource, Disposable {
   readonly #options: UnitOptions;
   readonly #lookups = new LookupCache();
   #snapshot = 0;
+  /** Up to where the image was packed when this began. */
+  #packed = 0;
   #status: UnitStatus = "ended";
   #failure = "";
+  #endsAfterCommit = false;
   #changes = new Changes();
   #savepoints: Savepoint[] = [];
   /** Grows with each savepoint and rollback: copies of an earlier stretch belong to a savepoint and are copied before they change. */
@@ -71,8 +56,8 @@ export class UnitOfWork implements RecordSource, Disposable {
   /** Made by `Image.begin` and `Image.at`. */
   constructor(parts: UnitParts, options: UnitOptions = {}) {
     const { user = "", description = "" } = options;
-    requireLength(user, LONGEST_USER, "user");
-    requireLength(description, LONGEST_DESCRIPTION, "description");
+    requireText(user, LONGEST_USER, "user");
+    requireText(description, LONGEST_DESCRIPTION, "description");
     this.#parts = parts;
     this.#options = options;
     this.#start();
@@ -219,15 +204,19 @@ export class UnitOfWork implements RecordSource, Disposable {
   create(spec: ObjectSpec = {}): Oid {
     this.#requireWritable("create an object");
     const oid = this.#parts.state.allocate();
-    this.place(oid, spec);
+    this.#make(oid, spec);
     return oid;
   }
 
   /** Makes an object under an OID that is known to be free: for genesis and imports. */
-  place(oid: Oid, { parent, slots, kind = "" }: ObjectSpec): void {
+  place(oid: Oid, spec: ObjectSpec): void {
     const action = `create object ${oid}`;
     this.#requireWritable(action);
     if (this.record(oid) !== undefined) throw new ImageError(`${action}: there is one already`);
+    this.#make(oid, spec);
+  }
+
+  #make(oid: Oid, { parent, slots, kind = "" }: ObjectSpec): void {
     if (kind !== "") requireName(kind, `kind of object ${oid}`);
     const made = new Map<string, Slot>();
     const pairs = [...specPairs(slots)];
@@ -236,8 +225,9 @@ export class UnitOfWork implements RecordSource, Disposable {
       if (prototype !== undefined) pairs.unshift(["parent*", new Ref(oidOf(prototype))]);
     }
     for (const [name, spec] of pairs) {
-      requireName(name, action);
-      made.set(name, this.#checked(makeSlot(name, spec, slotOf(name, oid)), name, oid));
+      requireName(name, "create an object");
+      const slot = makeSlot(name, spec, () => slotOf(name, oid));
+      made.set(name, this.#checked(slot, name, oid));
     }
     this.#change(oid, new ObjectRecord(oid, 0, kind, made, this.#stretch), 0);
   }
@@ -270,8 +260,8 @@ export class UnitOfWork implements RecordSource, Disposable {
       throw new ImageError(`${action}: it is a method; define it anew, or remove it first`);
     }
     const made = isParentName(name)
-      ? makeSlot(name, value, slotOf(name, oid))
-      : dataSlot(takeIn(value, slotOf(name, oid)));
+      ? makeSlot(name, value, () => slotOf(name, oid))
+      : dataSlot(takeIn(value, () => slotOf(name, oid)));
     this.#put(oid, name, this.#checked(made, name, oid), action);
   }
 
@@ -280,7 +270,12 @@ export class UnitOfWork implements RecordSource, Disposable {
     const oid = oidOf(target);
     const action = `define slot ${JSON.stringify(name)} of object ${oid}`;
     requireName(name, action);
-    this.#put(oid, name, this.#checked(makeSlot(name, spec, slotOf(name, oid)), name, oid), action);
+    this.#put(
+      oid,
+      name,
+      this.#checked(makeSlot(name, spec, () => slotOf(name, oid)), name, oid),
+      action,
+    );
   }
 
   /** Removes an object's own slot; gives whether there was one. */
@@ -393,8 +388,9 @@ export class UnitOfWork implements RecordSource, Disposable {
   async commit(options: Pick<UnitOptions, "user" | "description"> = {}): Promise<number> {
     this.#requireWritable("commit");
     const { user = "", description = "" } = { ...this.#options, ...options };
-    requireLength(user, LONGEST_USER, "user");
-    requireLength(description, LONGEST_DESCRIPTION, "description");
+    requireText(user, LONGEST_USER, "user");
+    requireText(description, LONGEST_DESCRIPTION, "description");
+    const about = { user, description };
     if (!this.hasChanges) {
       this.#end();
       this.#start();
@@ -403,20 +399,27 @@ export class UnitOfWork implements RecordSource, Disposable {
     this.#status = "committing";
     let tid: number;
     try {
+      const seen = { snapshot: this.#snapshot, packed: this.#packed };
       tid = await this.#parts.exclusively(
         "commit",
-        () => this.#changes.write(this.#parts, this.#snapshot, { user, description }),
+        () => this.#changes.write(this.#parts, seen, about),
       );
     } catch (error) {
-      throw this.#fail(error, "a commit failed");
+      this.#fail(error, "a commit failed");
+      if (this.#endsAfterCommit) this[Symbol.dispose]();
+      throw error;
     }
     const { records, participants } = this.#changes;
     // They are kept, and no longer to be discarded with the rest.
     this.#changes.pending = [];
     this.#end();
-    this.#start();
+    try {
+      if (!this.#endsAfterCommit) this.#start();
+    } catch {
+      // The image was closed meanwhile: the commit is no less durable, and the next use of this unit says so.
+    }
     for (const participant of participants) participant.committed?.(tid);
-    this.#parts.onCommit({ tid, oids: [...records.keys()], user, description });
+    this.#parts.onCommit({ tid, oids: [...records.keys()], ...about });
     return tid;
   }
 
@@ -432,9 +435,13 @@ export class UnitOfWork implements RecordSource, Disposable {
     for (const participant of participants) participant.aborted?.();
   }
 
-  /** Ends the unit; what was not committed is gone. */
+  /** Ends the unit; what was not committed is gone. A commit that is on its way comes to its end first. */
   [Symbol.dispose](): void {
     if (this.#status === "ended") return;
+    if (this.#status === "committing") {
+      this.#endsAfterCommit = true;
+      return;
+    }
     const participants = this.#changes.participants;
     this.#end();
     for (const participant of participants) participant.aborted?.();
@@ -443,6 +450,7 @@ export class UnitOfWork implements RecordSource, Disposable {
   #start(): void {
     const { state, at } = this.#parts;
     this.#snapshot = at ?? state.refresh();
+    this.#packed = state.store.packedTo();
     state.enter(this.#snapshot);
     this.#status = "active";
     this.#failure = "";
@@ -561,35 +569,20 @@ export class UnitOfWork implements RecordSource, Disposable {
   }
 }
 
-/** A point in a unit of work that can be gone back to, again and again, until an earlier one was. */
-export class Savepoint {
-  readonly #back: (savepoint: Savepoint) => void;
-  /** Made by `UnitOfWork.savepoint`. */
-  constructor(back: (savepoint: Savepoint) => void) {
-    this.#back = back;
-  }
-  /**
-   * Forgets what was changed since.
-   * @throws {ImageError} when it is no longer valid
-   */
-  rollback(): void {
-    this.#back(this);
-  }
-}
-
-/** The OID of what may be given as an OID or as a reference. */
-export function oidOf(target: Oid | Ref): Oid {
-  return target instanceof Ref ? target.oid : new Ref(target).oid;
-}
-
 function slotOf(name: string, oid: Oid): string {
   return `slot ${JSON.stringify(name)} of object ${oid}`;
 }
 
-function requireLength(text: string, longest: number, what: string): void {
+/** Kept whole or refused; half a character, or one that ends texts in SQLite, could not be. */
+function requireText(text: string, longest: number, what: string): void {
   if (text.length > longest) {
     throw new ImageError(
       `commit: the ${what} has ${text.length} characters; at most ${longest} are kept`,
+    );
+  }
+  if (!text.isWellFormed() || text.includes("\0")) {
+    throw new ImageError(
+      `commit: the ${what} holds half of a surrogate pair or a NUL; give whole characters`,
     );
   }
 }

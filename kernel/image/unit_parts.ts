@@ -8,7 +8,8 @@ import type { BlobFolder } from "./blobs.ts";
 import type { CommittedState } from "./committed_state.ts";
 import type { ConflictResolver } from "./merge.ts";
 import type { Messenger } from "./send.ts";
-import type { Oid } from "./values.ts";
+import type { SlotSpecs } from "./slot_spec.ts";
+import type { Oid, Ref } from "./values.ts";
 
 /** Somebody whose writes belong to the same transaction, such as memory whose chunks live in the same file. */
 export interface Participant {
@@ -47,4 +48,23 @@ export interface Commit {
   readonly oids: readonly Oid[];
   readonly user: string;
   readonly description: string;
+}
+
+/** What is kept with the transaction, and how careful it is. */
+export interface UnitOptions {
+  /** Who; kept with the transaction. */
+  readonly user?: string;
+  /** What for; kept with the transaction. */
+  readonly description?: string;
+  /** Every object that is read is a declared dependency: a commit that rests on a stale read is refused. */
+  readonly dependOnReads?: boolean;
+}
+
+/** What an object is made of. */
+export interface ObjectSpec {
+  /** Its prototype; the traits by default, null for none. A slot `parent*` among the slots comes instead of it. */
+  readonly parent?: Oid | Ref | null;
+  readonly slots?: SlotSpecs;
+  /** Chooses how conflicts are resolved: `counter`, `set`, or a kind that was handed in. */
+  readonly kind?: string;
 }

@@ -106,16 +106,25 @@ export function parseOid(text: string): Oid {
   return oid;
 }
 
+/** What is being written, for messages: `slot "x" of object 7`; a function where it is put together for an error only. */
+export type Where = string | (() => string);
+
+/** The OID of what may be given as an OID or as a reference. */
+export function oidOf(target: Oid | Ref): Oid {
+  if (isOid(target)) return target;
+  return target instanceof Ref ? target.oid : new Ref(target).oid;
+}
+
 /** Containers that hold, at any depth, something that stays changeable. */
 const changeable = new WeakSet<object>();
 
 /**
  * A copy of a value that came from outside, frozen.
  *
- * @param where what is being written, for messages: `slot "x" of object 7`
+ * @param where what is being written
  * @throws {TypeError} with the path inside the value when something in it is no data
  */
-export function takeIn(value: unknown, where: string): Value {
+export function takeIn(value: unknown, where: Where): Value {
   if (isScalar(value)) return value;
   return new Intake(where).take(value, "", 0);
 }
@@ -184,11 +193,11 @@ function copyTyped(array: TypedArray): TypedArray {
 
 /** One value on its way in. */
 class Intake {
-  readonly #where: string;
+  readonly #where: Where;
   readonly #open = new Set<object>();
   #parts = 0;
 
-  constructor(where: string) {
+  constructor(where: Where) {
     this.#where = where;
   }
 
@@ -276,6 +285,7 @@ class Intake {
 
   #refuse(path: string, found: string, remedy: string): never {
     const at = path === "" ? "" : ` at ${path}`;
-    throw new TypeError(`write ${this.#where}${at}: found ${found}; ${remedy}`);
+    const where = typeof this.#where === "string" ? this.#where : this.#where();
+    throw new TypeError(`write ${where}${at}: found ${found}; ${remedy}`);
   }
 }
