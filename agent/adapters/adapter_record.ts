@@ -5,11 +5,10 @@
  * adapter that was trained again is another one, whatever it is called; nothing of an import is left when it fails.
  */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import type { BlobFolder, PendingBlob } from "../../kernel/mod.ts";
-import { AdapterError } from "./adapter_error.ts";
+import type { BlobFolder, BlobSource, PendingBlob } from "../../kernel/mod.ts";
+import { AdapterError, reasonOf } from "./adapter_error.ts";
 import { readAdapterFile, readHeader } from "./adapter_file.ts";
 import { type ConvertOptions, PEFT_CONFIG, PEFT_WEIGHTS, PeftAdapter } from "./peft_adapter.ts";
 
@@ -97,18 +96,19 @@ export async function importAdapter(
     );
   }
   const pending: PendingBlob[] = [];
-  const store = async (source: AsyncIterable<Uint8Array>) => {
+  const store = async (source: BlobSource) => {
     const blob = await blobs.write(source, { signal });
     pending.push(blob);
     return blob.hash;
   };
+  const storeFile = async (file: string) => await store(await open(file));
   const common = { name: options.name, scale: options.scale ?? 1 };
   try {
     const stat = await Deno.stat(path).catch(() => undefined);
     if (stat?.isFile) {
       const header = model === undefined ? undefined : await readHeader(model, "model");
       const { base } = await readAdapterFile(path, header);
-      const gguf = await store(createReadStream(path));
+      const gguf = await storeFile(path);
       return { record: ADAPTER_RECORD.parse({ ...common, base, gguf }), blobs: pending };
     }
     let made: { base?: string; gguf?: string } = {};
@@ -117,12 +117,25 @@ export async function importAdapter(
       made = { base: adapter.base, gguf: await store(adapter.gguf()) };
     } else made = { base: await PeftAdapter.check(path) };
     const peft = {
-      config: await store(createReadStream(join(path, PEFT_CONFIG))),
-      weights: await store(createReadStream(join(path, PEFT_WEIGHTS))),
+      config: await storeFile(join(path, PEFT_CONFIG)),
+      weights: await storeFile(join(path, PEFT_WEIGHTS)),
     };
     return { record: ADAPTER_RECORD.parse({ ...common, ...made, peft }), blobs: pending };
   } catch (error) {
     for (const blob of pending) blob.discard();
     throw error;
+  }
+}
+
+/** The bytes of a file; its end, or cancelling, closes it. */
+async function open(file: string): Promise<BlobSource> {
+  try {
+    return (await Deno.open(file)).readable;
+  } catch (cause) {
+    throw new AdapterError(
+      `import "${file}": ${reasonOf(cause)}; expected a file of an adapter`,
+      "failed",
+      { cause },
+    );
   }
 }

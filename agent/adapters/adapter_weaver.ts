@@ -9,6 +9,7 @@
  * - whoever waits for room is served in order, and for a bounded time;
  * - a load that fails leaves the budget as it was; memory that could not be given back stays counted.
  */
+import { unlessAborted } from "../unless_aborted.ts";
 import { AdapterError } from "./adapter_error.ts";
 import type { AdapterHost, HotAdapter } from "./adapter_host.ts";
 import { type AdapterRecord, contentId, filesOf } from "./adapter_record.ts";
@@ -429,19 +430,5 @@ export class AdapterWeaver implements AsyncDisposable {
   #requireOpen(name: string): void {
     if (!this.#isClosed) return;
     throw new AdapterError(`activate the adapter "${name}": the model was closed`, "failed");
-  }
-}
-
-/** The promise's outcome, or the signal's reason as soon as it is aborted. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await promise;
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-    aborted.catch(() => {});
   }
 }

@@ -7,6 +7,7 @@
  * - an aborted call rejects with the signal's reason, and the next call works;
  * - text under a schema is still data that nobody trusts: a schema is a help for the model, not a proof.
  */
+import type { AdapterHost } from "../adapters/adapter_host.ts";
 
 /** One turn of a conversation. The first may be of the system; then user and assistant take turns, the user last. */
 export interface Message {
@@ -63,6 +64,8 @@ export interface LanguageModel extends AsyncDisposable {
   readonly contextTokens: number;
   /** Whether counts are of the model's own tokenizer, or an estimate that the window has a margin for. */
   readonly counting: "exact" | "estimate";
+  /** Where a weaver makes adapters hot; calls then name them. */
+  readonly adapters?: AdapterHost;
   /** Tokens of a text that stands in a message. */
   count(text: string): number;
   /** Tokens of a whole prompt as it is sent. */
@@ -112,6 +115,7 @@ export function recordCalls(
     name: model.name,
     contextTokens: model.contextTokens,
     counting: model.counting,
+    adapters: model.adapters,
     count: (text) => model.count(text),
     countPrompt: (messages) => model.countPrompt(messages),
     [Symbol.asyncDispose]: () => model[Symbol.asyncDispose](),

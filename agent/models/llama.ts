@@ -16,10 +16,11 @@ import {
   type LlamaGrammar,
   type LlamaModelHandle,
   type LlamaSequence,
-  type LlamaWritingContext,
   loadLlamaAccess,
   readGgufHeader,
 } from "../../rag/mod.ts";
+import type { AdapterHost } from "../adapters/adapter_host.ts";
+import { LlamaHost } from "../adapters/llama_host.ts";
 import { grammarOf } from "./grammar.ts";
 import {
   type GenerateRequest,
@@ -28,9 +29,9 @@ import {
   type LanguageModel,
   LanguageModelError,
   type Message,
-  type ModelAdapter,
   requireRoom,
 } from "./language_model.ts";
+import { LlamaWindows } from "./llama_windows.ts";
 import { bytesOfAToken, type FreeMemory, freeRam, windowThatFits } from "./memory_needs.ts";
 
 /** How to open a GGUF model. */
@@ -50,7 +51,10 @@ export interface LlamaModelOptions {
   readonly gpuLayers?: number;
   /** Calls that are computed side by side, each with a window of its own. Default 1: others wait. */
   readonly parallel?: number;
-  /** Adapters that are kept ready at once, each with a window of its own; the one not used for longest goes. Default 2. */
+  /**
+   * Adapters that calls name without anybody having made them hot and that are kept ready at once, each with a window of its own;
+   * the one not used for longest goes. Default 2.
+   */
   readonly adapters?: number;
   /** What is free, where the machine is not to be asked. */
   readonly freeMemory?: FreeMemory;
@@ -121,19 +125,28 @@ export async function openLlamaModel(
         ...(onLoad && { onLoadProgress: onLoad }),
       });
       opened.unshift({ [Symbol.asyncDispose]: () => model.dispose() });
-      const parts: Parts = {
-        name: options.name ?? `llama:${basename(file)}`,
+      const name = options.name ?? `llama:${basename(file)}`;
+      const windows = new LlamaWindows(model, header, {
+        name,
+        contextTokens: fitting.tokens,
+        batch: BATCH,
+        threads,
+        parallel,
+        most: (options.adapters ?? ADAPTERS) + 1,
+        isOnGpu: llama.gpu !== false && model.gpuLayers > 0,
+      });
+      await windows.prepare();
+      signal?.throwIfAborted();
+      const made = new LlamaModel({
+        name,
         contextTokens: fitting.tokens,
         access: lease,
         model,
         wrapper: wrapperOf(library, model),
-        threads,
-        parallel,
-        mostContexts: (options.adapters ?? ADAPTERS) + 1,
+        windows,
+        adapters: new LlamaHost(name, header, windows),
         opened,
-      };
-      const made = new LlamaModel(parts);
-      await made.prepare(signal);
+      });
       return made;
     } catch (cause) {
       signal?.throwIfAborted();
@@ -209,29 +222,18 @@ interface Parts {
   readonly access: Awaited<ReturnType<LlamaAccess["acquireLlama"]>>;
   readonly model: LlamaModelHandle;
   readonly wrapper: Wrapper;
-  readonly threads: number;
-  readonly parallel: number;
-  readonly mostContexts: number;
+  readonly windows: LlamaWindows;
+  readonly adapters: AdapterHost;
   /** What to close, in that order. */
   readonly opened: readonly AsyncDisposable[];
-}
-
-/** Sequences with one adapter, or none. */
-interface Window {
-  readonly context: LlamaWritingContext;
-  readonly free: LlamaSequence[];
-  readonly waiting: (() => void)[];
-  /** Calls that use it or wait for it. */
-  users: number;
 }
 
 class LlamaModel implements LanguageModel {
   readonly name: string;
   readonly contextTokens: number;
   readonly counting = "exact";
+  readonly adapters: AdapterHost;
   readonly #parts: Parts;
-  /** By adapter, the one used last at the end. */
-  readonly #windows = new Map<string, Promise<Window>>();
   readonly #grammars = new Map<JsonSchema, Promise<LlamaGrammar>>();
   #closed = false;
   #calls = 0;
@@ -241,11 +243,7 @@ class LlamaModel implements LanguageModel {
     this.#parts = parts;
     this.name = parts.name;
     this.contextTokens = parts.contextTokens;
-  }
-
-  /** The first window, so that a model that has no room for one is known at once. */
-  async prepare(signal?: AbortSignal): Promise<void> {
-    await this.#window(undefined, signal);
+    this.adapters = parts.adapters;
   }
 
   count(text: string): number {
@@ -268,19 +266,12 @@ class LlamaModel implements LanguageModel {
     requireRoom(this, tokens.length, maxTokens);
     this.#calls++;
     try {
-      const window = await this.#window(request.adapter, signal);
-      window.users++;
-      try {
-        const sequence = await this.#take(window, tokens, signal);
-        try {
-          return await this.#write(sequence, tokens, request);
-        } finally {
-          window.free.push(sequence);
-          window.waiting.shift()?.();
-        }
-      } finally {
-        window.users--;
-      }
+      return await this.#parts.windows.use(
+        request.adapter,
+        tokens,
+        signal,
+        (sequence) => this.#write(sequence, tokens, request),
+      );
     } catch (cause) {
       signal?.throwIfAborted();
       if (cause instanceof LanguageModelError) throw cause;
@@ -374,82 +365,6 @@ class LlamaModel implements LanguageModel {
     const tokens = contextText.tokenize(model.tokenizer);
     const { bos, shouldPrependBosToken } = model.tokens;
     return shouldPrependBosToken && bos !== null && tokens[0] !== bos ? [bos, ...tokens] : tokens;
-  }
-
-  /** The window of an adapter, made where there is none; the longest unused goes where there are too many. */
-  async #window(adapter: ModelAdapter | undefined, signal?: AbortSignal): Promise<Window> {
-    this.#checkOpen();
-    const key = adapter === undefined ? "" : `${adapter.path}\n${adapter.scale ?? 1}`;
-    let window = this.#windows.get(key);
-    if (window === undefined) {
-      await this.#makeRoom();
-      window = this.#windows.get(key) ?? this.#openWindow(adapter, signal);
-      // One that could not be opened is no window.
-      window.catch(() => this.#windows.delete(key));
-    }
-    this.#windows.delete(key);
-    this.#windows.set(key, window);
-    return await window;
-  }
-
-  async #openWindow(adapter: ModelAdapter | undefined, signal?: AbortSignal): Promise<Window> {
-    const { model, threads, parallel, contextTokens } = this.#parts;
-    if (adapter !== undefined && adapter.path === undefined) {
-      throw new LanguageModelError(
-        `ask "${this.name}": the adapter "${adapter.name}" names no file, expected a GGUF adapter`,
-        "failed",
-      );
-    }
-    const context = await model.createContext({
-      contextSize: contextTokens,
-      batchSize: Math.min(BATCH, contextTokens),
-      threads,
-      sequences: parallel,
-      ...(signal && { createSignal: signal }),
-      ...(adapter && {
-        lora: { adapters: [{ filePath: adapter.path!, scale: adapter.scale ?? 1 }] },
-      }),
-    });
-    const free = Array.from({ length: parallel }, () => context.getSequence());
-    return { context, free, waiting: [], users: 0 };
-  }
-
-  async #makeRoom(): Promise<void> {
-    for (const [key, opening] of this.#windows) {
-      if (this.#windows.size < this.#parts.mostContexts) return;
-      const window = await opening.catch(() => undefined);
-      if (window === undefined || window.users > 0) continue;
-      this.#windows.delete(key);
-      await window.context.dispose();
-    }
-  }
-
-  /** A sequence to write in: of those free the one that has read most of the prompt already. */
-  async #take(
-    window: Window,
-    tokens: readonly number[],
-    signal: AbortSignal | undefined,
-  ): Promise<LlamaSequence> {
-    while (window.free.length === 0) {
-      signal?.throwIfAborted();
-      await new Promise<void>((done, reject) => {
-        const wake = () => {
-          signal?.removeEventListener("abort", leave);
-          done();
-        };
-        const leave = () => {
-          window.waiting.splice(window.waiting.indexOf(wake), 1);
-          reject(signal?.reason);
-        };
-        window.waiting.push(wake);
-        signal?.addEventListener("abort", leave, { once: true });
-      });
-    }
-    const known = (sequence: LlamaSequence) =>
-      sequence.compareContextTokens(tokens).firstDifferentIndex;
-    const best = window.free.reduce((one, other) => known(other) > known(one) ? other : one);
-    window.free.splice(window.free.indexOf(best), 1);
-    return best;
   }
 
   async #grammar(schema: JsonSchema): Promise<LlamaGrammar> {

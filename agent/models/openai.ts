@@ -11,6 +11,8 @@
  * The API: https://platform.openai.com/docs/api-reference/chat
  */
 import { Patience, sleep } from "../../kernel/mod.ts";
+import type { AdapterHost } from "../adapters/adapter_host.ts";
+import { VllmHost, type VllmOptions } from "../adapters/vllm_host.ts";
 import {
   type GenerateRequest,
   type Generation,
@@ -49,6 +51,8 @@ export interface OpenAiOptions {
   readonly retries?: number;
   /** Wait before the first repetition; each further one waits twice as long. 0.5 s by default. */
   readonly retryMs?: number;
+  /** How the server sees a folder of this machine, where it runs in a container or elsewhere: adapters are read from it. */
+  readonly mount?: VllmOptions["mount"];
   readonly signal?: AbortSignal;
 }
 
@@ -106,6 +110,7 @@ class OpenAiModel implements LanguageModel {
   readonly name: string;
   readonly contextTokens: number;
   readonly counting = "estimate";
+  readonly adapters: AdapterHost;
   readonly #server: Server;
   readonly #model: string;
   readonly #options: OpenAiOptions;
@@ -120,6 +125,7 @@ class OpenAiModel implements LanguageModel {
 
   constructor(server: Server, model: string, contextTokens: number, options: OpenAiOptions) {
     this.#server = server;
+    this.adapters = new VllmHost(server, options.mount && { mount: options.mount });
     this.#model = model;
     this.#options = options;
     this.contextTokens = contextTokens;

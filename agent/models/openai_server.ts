@@ -10,6 +10,8 @@ import { LanguageModelError } from "./language_model.ts";
 
 /** Whether a server is there at all is known sooner. */
 const PROBE_MS = 5_000;
+/** A server that loads an adapter reads some hundreds of megabytes. */
+const POST_MS = 120_000;
 /** Of a refusal this much is shown. */
 export const SHOWN = 300;
 /** Errors longer than this are not read to their end. */
@@ -118,6 +120,34 @@ export class Server {
     }, patience);
   }
 
+  /**
+   * Sends JSON to a path below the base and reads the answer, whatever its status: for what no other method knows.
+   * @throws {LanguageModelError} when there is no answer
+   * @throws the signal's reason
+   */
+  async post(
+    path: string,
+    body: object,
+    signal?: AbortSignal,
+  ): Promise<{ readonly status: number; readonly text: string }> {
+    const patience = new Patience(POST_MS, signal);
+    try {
+      const response = await this.#fetch(path, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      }, patience);
+      return { status: response.status, text: this.clean(await beginningOf(response, patience)) };
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (patience.isOver) throw this.error(`no answer for ${POST_MS / 1000} s`, "failed");
+      if (error instanceof Passing) throw this.error(error.message, "failed");
+      throw error;
+    } finally {
+      patience.stop();
+    }
+  }
+
   /** What a status that is no success means. */
   async refusal(response: Response, patience: Patience): Promise<LanguageModelError | Passing> {
     const { status, headers } = response;
@@ -147,16 +177,8 @@ export class Server {
   }
 
   async #errorText(response: Response, patience: Patience): Promise<string> {
-    let text = "";
-    const decoder = new TextDecoder();
-    try {
-      for await (const chunk of bytesOf(response, patience)) {
-        text += decoder.decode(chunk, { stream: true });
-        if (text.length > MOST_ERROR) break;
-      }
-    } catch {
-      // The status says enough.
-    }
+    // Where it breaks off, the status says enough.
+    const text = await beginningOf(response, patience).catch(() => "");
     let said = text;
     try {
       const data = JSON.parse(text) as {
@@ -219,6 +241,17 @@ export async function* bytesOf(response: Response, patience: Patience): AsyncGen
     // Whatever is left is not wanted.
     await reader.cancel().catch(() => undefined);
   }
+}
+
+/** The text of an answer, up to where it is too long to be one. @throws {Passing} when the connection breaks. */
+async function beginningOf(response: Response, patience: Patience): Promise<string> {
+  let text = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of bytesOf(response, patience)) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > MOST_ERROR) break;
+  }
+  return text;
 }
 
 /** What an answer is, for a message. */

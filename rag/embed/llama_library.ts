@@ -97,6 +97,8 @@ export interface Model {
 export interface WritingContext {
   /** Tokens that each sequence holds. */
   readonly contextSize: number;
+  /** Bytes that it takes. */
+  readonly memoryUsage: { readonly ram: number; readonly vram: number };
   getSequence(): Sequence;
   dispose(): Promise<void>;
 }
