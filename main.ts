@@ -58,6 +58,7 @@ import {
   openMemory,
   type QuestionVector,
   stateFolder,
+  type Summary,
   WorkspaceIndex,
   WorkspaceTrail,
 } from "./rag/mod.ts";
@@ -84,8 +85,13 @@ const handlers: Handlers = {
       recorder,
       vector: (text) => vectorOf(text, memory, embedder, context),
       signal: context.signal,
-      onStep: ({ step, action }) =>
-        context.progress({ phase: "thinking, step", done: step, detail: action }),
+      onStep: ({ step, thought, action, arguments: given, observation }) =>
+        context.progress({
+          phase: "thinking, step",
+          done: step,
+          detail: action,
+          step: { thought, action, arguments: given, observation },
+        }),
     });
   },
 
@@ -153,6 +159,17 @@ const handlers: Handlers = {
       summary,
       definitions: memory.outline(path).map(definitionResult),
     };
+  },
+
+  async tree({ path: given, repo }, context) {
+    const workspace = locate(repo);
+    using memory = await indexOf(workspace, "tree", context).open(false);
+    const path = workspace.path(given, (inner) => memory.summary(inner) !== undefined);
+    const found = memory.summary(path);
+    if (found === undefined) {
+      throw new CommandError(`"${given}": not in the index; "batos tree" shows what is`);
+    }
+    return { ...summaryResult(found), children: memory.children(path).map(summaryResult) };
   },
 
   async read({ place, repo }) {
@@ -554,6 +571,10 @@ function searchResult(hit: Hit): Result<"search">["results"][number] {
     node_name: nodeName,
     text,
   };
+}
+
+function summaryResult({ path, level, text }: Summary) {
+  return { path, level, text };
 }
 
 /** Lines under the names that the contract has for them. */

@@ -65,6 +65,16 @@ export interface Progress {
   readonly detail?: string;
   /** True for a line that has to stay visible, such as a warning. */
   readonly note?: boolean;
+  /** A step that has just ended, for doors that show more than a line. */
+  readonly step?: StepProgress;
+}
+
+/** One step on the way to an answer: what was thought, done, seen. */
+export interface StepProgress {
+  readonly thought: string;
+  readonly action: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+  readonly observation: string;
 }
 
 /** What a handler gets beside its input. */

@@ -47,6 +47,7 @@ export {
   type Progress,
   type Result,
   resultSchema,
+  type StepProgress,
 } from "./commands.ts";
 export { type Check, check, checkSurroundings, writeProblem } from "./doctor.ts";
 export type { Checkout } from "./agents/launch.ts";
@@ -60,6 +61,9 @@ export { delegateToKernel, type KernelPlace } from "./doors/delegate.ts";
 export { each } from "./doors/results.ts";
 export type { ImagePort } from "./doors/remote_commands.ts";
 export type { OpenDoor, ServiceContext, ServiceInfo, ServiceOptions } from "./doors/service.ts";
+export type { KernelEvent, ListenToKernel } from "./doors/http/events.ts";
+export type { Execute, HttpDoor, HttpMount, HttpOptions } from "./doors/http/server.ts";
+export { RunCancelledError, Runs, type RunView } from "./doors/runs.ts";
 export { type Streams } from "./doors/terminal.ts";
 export {
   BlobError,
@@ -151,6 +155,7 @@ import type { McpParts } from "./doors/mcp/server.ts";
 import type { Image } from "./image/image.ts";
 import type { ImageDesk } from "./image/image_desk.ts";
 import type { OpenImageOptions } from "./image/open_image.ts";
+import type { HttpDoor, HttpOptions } from "./doors/http/server.ts";
 import type { ModelStore, ModelStoreOptions } from "./models.ts";
 
 /**
@@ -230,4 +235,13 @@ export async function openOpenAi(
 export async function* serve(options: ServiceOptions): AsyncGenerator<ServiceInfo> {
   const { serveWorkspace } = await import("./doors/service.ts");
   yield* serveWorkspace(options);
+}
+
+/**
+ * Opens the HTTP door of a workspace: the page, the JSON API, events, and what is mounted.
+ * @throws {CommandError} when the address is not this machine's own, or the port is taken
+ */
+export async function openHttp(options: HttpOptions): Promise<HttpDoor> {
+  const { startHttp } = await import("./doors/http/server.ts");
+  return startHttp(options);
 }

@@ -146,7 +146,7 @@ Deno.test("imports follow the arrows, and enter another room only through its mo
     const room = roomOf(source.path);
     for (const { specifier } of source.imports) {
       const path = target(source, specifier);
-      if (path === undefined || !path.endsWith(".ts")) continue;
+      if (path === undefined || !/\.tsx?$/.test(path)) continue;
       const other = roomOf(path);
       if (!byPath.has(path)) {
         broken.push(`${source.path} imports "${specifier}", which is no source file`);
@@ -240,7 +240,7 @@ Deno.test("everything that a door exports is documented", () => {
 Deno.test("ARCHITECTURE.md names every source file, and none that does not exist", () => {
   const map = Deno.readTextFileSync(join(ROOT, "ARCHITECTURE.md"));
   const named = new Set(
-    [...map.matchAll(/`((?:[\w.-]+\/)+[\w.-]+\.ts|main\.ts)`/g)].map((match) => match[1]!),
+    [...map.matchAll(/`((?:[\w.-]+\/)+[\w.-]+\.tsx?|main\.ts)`/g)].map((match) => match[1]!),
   );
   const mapped = sources.map(({ path }) => path).filter((path) => roomOf(path) !== "tests");
   assert.deepEqual(mapped.filter((path) => !named.has(path)), [], "files that the map lacks");
@@ -283,9 +283,12 @@ Deno.test("of the MCP SDK the lock files hold what is loaded, not its web framew
 });
 
 Deno.test("packages are imported by the names of the import map", () => {
-  const names = Object.keys(config.imports);
   const strangers: string[] = [];
   for (const source of sources) {
+    const scopes = Object.entries(config.scopes).filter(([folder]) =>
+      `./${source.path}`.startsWith(folder)
+    );
+    const names = [config.imports, ...scopes.map(([, map]) => map)].flatMap(Object.keys);
     for (const { specifier } of source.imports) {
       const known = specifier.startsWith(".") || specifier.startsWith("node:") ||
         names.some((name) => specifier === name || specifier.startsWith(`${name}/`));
@@ -374,16 +377,29 @@ Deno.test("ingest never touches the database; rag and the image alone do", () =>
 Deno.test("no source file opens a connection but those that serve this machine, and fetch models and packages, and the one that asks a model's server", () => {
   const reaching = sources.filter(({ path, text }) =>
     roomOf(path) !== "tests" && roomOf(path) !== "bench" &&
+    // The page runs in a browser, whose policy lets it speak with its own server alone.
+    !path.startsWith("kernel/doors/web/") &&
     /\bfetch\(|\bDeno\.(connect|connectTls|listen|serve)\b|new WebSocket\(|"node:(https?|net|tls|dgram)"/
       .test(text)
   );
   assert.deepEqual(reaching.map(({ path }) => path), [
     "agent/models/openai_server.ts",
+    "kernel/doors/http/server.ts",
     "kernel/doors/zmtp/dealer.ts",
     "kernel/doors/zmtp/router.ts",
     "kernel/model_hub.ts",
     "rag/train/packages.ts",
   ]);
+});
+
+Deno.test("no command loads the sources of the page, only what was built from them", () => {
+  const users = sources.filter(({ path, imports }) =>
+    !/^(kernel\/doors\/web|tests|bench)\//.test(path) &&
+    imports.some((each) =>
+      target(byPath.get(path)!, each.specifier)?.startsWith("kernel/doors/web/")
+    )
+  );
+  assert.deepEqual(users.map(({ path }) => path), []);
 });
 
 Deno.test("no command loads the trainer", () => {

@@ -21,6 +21,9 @@ import {
   wrap,
 } from "./look.ts";
 
+/** Names in a list of files are lined up as long as they are no longer than this. */
+const MAX_NAME_WIDTH = 28;
+
 /** One function a command. */
 export const codeRenderers: Renderers<keyof typeof codeCommands> = {
   ask({ answer, citations }, look) {
@@ -43,6 +46,27 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
       const where = cyan(safe(place(source), look));
       lines.push(`  ${linked(where, source.path, source.start_line, look)}${note}`);
     }
+    return lines.join("\n");
+  },
+
+  tree({ path, text, children }, look) {
+    const { bold, cyan, dim } = look.colours;
+    // The lines that list what is below stand in the list of children, at full length.
+    const head = text.split("\n").slice(1).filter((line) => !line.startsWith("- "));
+    const lines = [
+      bold(safe(path === "" ? "workspace" : path, look)),
+      ...head.flatMap((line) => wrap(safe(line, look), look)),
+    ];
+    const names = children.map(({ path, level }) =>
+      safe(path.slice(path.lastIndexOf("/") + 1) + (level === "folder" ? "/" : ""), look)
+    );
+    const width = Math.min(Math.max(0, ...names.map(textWidth)), MAX_NAME_WIDTH);
+    children.forEach((child, index) => {
+      const gist = safe(child.text.split("\n")[1] ?? "", look);
+      lines.push(
+        `  ${cyan(pad(names[index]!, width))}  ${dim(fit(gist, width + 4, look))}`.trimEnd(),
+      );
+    });
     return lines.join("\n");
   },
 

@@ -1,5 +1,5 @@
 /**
- * The part of the command table that reads code: ask, search, refs, impact, outline, read, ingest, status, doctor.
+ * The part of the command table that reads code: ask, search, refs, impact, outline, tree, read, ingest, status, doctor.
  *
  * Owns their contract; see `commands.ts` for what must hold.
  */
@@ -96,6 +96,12 @@ const outlineEntry = definition.extend({
 
 const recorded = field(z.boolean().default(true), "Note this in the audit trail", {
   off: "Leave no record in the audit trail",
+});
+
+const summary = z.object({
+  path: field(z.string(), "Empty for the workspace"),
+  level: z.enum(["workspace", "folder", "file"]),
+  text: field(z.string(), "A few lines: what it is for, what it exports"),
 });
 
 /** The entries, in the order of `--help`. */
@@ -261,6 +267,27 @@ export const codeCommands = {
       lines: z.int().min(0),
       summary: z.string(),
       definitions: z.array(outlineEntry),
+    }),
+    exit: () => 0,
+  }),
+
+  tree: command({
+    summary: "Show the summary of a folder or file, and what is below it",
+    doc:
+      "From the workspace down to single files; made from doc comments, exports and README heads.",
+    examples: [
+      ["tree", "what the workspace is, and its folders"],
+      ["tree src", "one folder"],
+    ],
+    positionals: ["path"],
+    input: z.object({
+      path: field(z.string().default(""), "A folder or file (default: the workspace)", {
+        placeholder: "PATH",
+      }),
+      repo,
+    }),
+    result: summary.extend({
+      children: field(z.array(summary), "One level below, in order of their paths"),
     }),
     exit: () => 0,
   }),

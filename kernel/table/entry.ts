@@ -36,7 +36,7 @@ export function field<S extends z.ZodType>(
 export const repo = field(
   z.string().min(1).optional(),
   "Repository to work on (default: the workspace around the current folder)",
-  { placeholder: "DIR" },
+  { placeholder: "DIR", local: true },
 );
 
 /** Longest query or question, in UTF-16 units: far above what a person types, low enough to stay harmless. */

@@ -1,0 +1,252 @@
+/**
+ * Asking: the first thing one sees, and the conversation that follows.
+ *
+ * What must hold: somebody who has never seen the page can ask at once, or pick a question about this very repository; what happens
+ * while it thinks is shown and can be stopped; the answer is announced to a screen reader.
+ */
+/// <reference lib="dom" />
+import { useEffect, useRef, useState } from "preact/hooks";
+import { namesIn } from "./answer_blocks.ts";
+import { AnswerText, Foundation, Steps } from "./answer.tsx";
+import { Prose } from "./code.tsx";
+import {
+  ask,
+  conversation,
+  forget,
+  isRunning,
+  rememberedByKernel,
+  stopAsking,
+  type Turn,
+} from "./conversation.ts";
+import { exampleQuestions, mainFolder } from "./examples.ts";
+import { useResult } from "./load.ts";
+import { formatRoute } from "./route.ts";
+import { kernel, useStore } from "./store.ts";
+
+/** The view. */
+export function AskView() {
+  const { turns } = useStore(conversation);
+  const end = useRef<HTMLDivElement>(null);
+  const last = turns.at(-1);
+  useEffect(() => {
+    // A new question is brought into view; an answer stays where it began.
+    if (last !== undefined && isRunning(last)) {
+      document.getElementById(`turn-${last.id}`)?.scrollIntoView({ block: "start" });
+    }
+  }, [last?.id]);
+  if (turns.length === 0) return <Welcome />;
+  return (
+    <div class="conversation">
+      <div class="conversation-head">
+        <h1 class="sr-only">Conversation</h1>
+        <button type="button" class="quiet" onClick={forget}>New conversation</button>
+      </div>
+      {turns.map((turn) => <TurnView key={turn.id} turn={turn} isLast={turn === last} />)}
+      <div ref={end} />
+      <div class="dock">
+        <QuestionForm
+          label={rememberedByKernel() ? "Ask a follow-up question" : "Ask another question"}
+          busy={last !== undefined && isRunning(last)}
+        />
+      </div>
+    </div>
+  );
+}
+
+function Welcome() {
+  const { table, index } = useStore(kernel);
+  const isThere = index.kind === "there";
+  const workspace = useResult("tree", isThere ? {} : undefined).result;
+  const main = workspace && mainFolder(workspace);
+  const folder = useResult("tree", main === undefined ? undefined : { path: main }).result;
+  const name = table?.workspace.name ?? "this repository";
+  const isReady = workspace !== undefined && (main === undefined || folder !== undefined);
+  return (
+    <div class="welcome">
+      <h1>Ask about {name}</h1>
+      <p class="lead">
+        Answers quote your own files, and every citation is checked on disk before you see it.
+        Nothing leaves this machine.
+      </p>
+      <QuestionForm label="Your question" focus />
+      <div class="examples">
+        {index.kind === "reading" && (
+          <div class="reading">
+            <p>
+              Reading {name}. You can ask already: the answer comes as soon as everything is read.
+            </p>
+            <progress
+              value={index.share}
+              max={1}
+              aria-label={`Reading ${name}: ${index.detail}`}
+            />
+            <p class="facts">{index.detail}</p>
+          </div>
+        )}
+        {isReady && (
+          <>
+            <h2>Try</h2>
+            <ul>
+              {exampleQuestions(workspace, folder).map((question) => (
+                <li key={question}>
+                  <button type="button" onClick={() => ask(question)}>{question}</button>
+                </li>
+              ))}
+            </ul>
+          </>
+        )}
+      </div>
+      {workspace !== undefined && (
+        <section class="overview">
+          <h2>What is here</h2>
+          <p>
+            <Prose text={gist(workspace.text)} />
+          </p>
+          <ul class="rows">
+            {workspace.children.filter(({ level, path }) =>
+              level === "folder" && !path.startsWith(".")
+            ).map(({ path, text }) => (
+              <li key={path}>
+                <a href={formatRoute({ view: "map", of: path, query: {}, at: undefined })}>
+                  <span class="row-name">{path}/</span>
+                  <span class="row-gist">
+                    <Prose text={gist(text)} />
+                  </span>
+                </a>
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+    </div>
+  );
+}
+
+/** The line of a summary that says what a thing is for. */
+export function gist(summary: string): string {
+  const [, line = ""] = summary.split("\n");
+  return line.startsWith("- ") ? "" : line;
+}
+
+function QuestionForm(
+  { label, focus = false, busy = false }: { label: string; focus?: boolean; busy?: boolean },
+) {
+  const [text, setText] = useState("");
+  const input = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    if (focus) input.current?.focus();
+  }, [focus]);
+  const submit = () => {
+    if (busy || text.trim() === "") return;
+    void ask(text);
+    setText("");
+  };
+  return (
+    <form
+      class="question"
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+    >
+      <label for="question" class={focus ? "sr-only" : undefined}>{label}</label>
+      <div class="question-box">
+        <textarea
+          id="question"
+          ref={input}
+          rows={1}
+          value={text}
+          placeholder="How does … work? Where is …?"
+          onInput={(event) => setText(event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+            event.preventDefault();
+            submit();
+          }}
+        />
+        {busy
+          ? <button type="button" class="stop" onClick={stopAsking}>Stop</button>
+          : <button type="submit" class="primary" disabled={text.trim() === ""}>Ask</button>}
+      </div>
+    </form>
+  );
+}
+
+function TurnView({ turn, isLast }: { turn: Turn; isLast: boolean }) {
+  const { question, steps, doing, notes, answer, problem } = turn;
+  const running = isRunning(turn);
+  return (
+    <article class="turn" id={`turn-${turn.id}`} aria-labelledby={`question-${turn.id}`}>
+      <h2 id={`question-${turn.id}`}>{question}</h2>
+      {notes.map((note, index) => <p class="note" key={index}>{note}</p>)}
+      {running && (
+        <div class="thinking">
+          <p role="status">
+            <span class="pulse" aria-hidden="true" />
+            {doing}
+          </p>
+          {steps.length > 0 && (
+            <Steps steps={steps} open summary={`${steps.length} steps so far`} />
+          )}
+        </div>
+      )}
+      {problem !== undefined && (
+        <p class="problem" role="alert">
+          {problem === "cancelled" ? "Stopped before there was an answer." : problem}
+        </p>
+      )}
+      {problem !== undefined && steps.length > 0 && (
+        <Steps steps={steps} open={false} summary={`${steps.length} steps until then`} />
+      )}
+      {answer !== undefined && (
+        <>
+          <p class="sr-only" role="status">The answer is there.</p>
+          <Foundation answer={answer} />
+          <AnswerText answer={answer} />
+          {answer.ended !== undefined && <p class="note">Ended early: {answer.ended}</p>}
+          <Steps
+            steps={answer.steps}
+            open={false}
+            summary={`How it was found: ${answer.steps.length} steps, ${
+              answer.tokens.toLocaleString("en")
+            } tokens, ${seconds(answer.steps.reduce((sum, { ms }) => sum + ms, 0))}, ${
+              answer.driver === "extractive" ? "no model" : answer.driver
+            }`}
+          />
+          {isLast && <Further names={namesIn(answer.answer)} />}
+        </>
+      )}
+    </article>
+  );
+}
+
+/** Questions that follow from what an answer is about. */
+function Further({ names: [name, other] }: { names: readonly string[] }) {
+  if (name === undefined) return null;
+  const questions = [
+    `Where is ${name} used?`,
+    `Which tests cover ${name}?`,
+    ...(other === undefined ? [] : [`How does ${other} work?`]),
+  ];
+  return (
+    <div class="further">
+      <h3>Ask next</h3>
+      <ul>
+        {questions.map((question) => (
+          <li key={question}>
+            <button type="button" onClick={() => ask(question)}>{question}</button>
+          </li>
+        ))}
+        <li>
+          <a href={formatRoute({ view: "symbol", of: name, query: {}, at: undefined })}>
+            Show what is connected with {name}
+          </a>
+        </li>
+      </ul>
+    </div>
+  );
+}
+
+function seconds(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
