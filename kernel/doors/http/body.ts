@@ -5,8 +5,8 @@
  * that does not say so is given up at the limit; nobody waits for a body forever.
  */
 
-/** Largest body: a question may have a million characters, of up to four bytes each. */
-export const MAX_BODY_BYTES = 5_000_000;
+/** Largest body: a question may have a million characters, of up to four bytes each; a chat sends its whole past each time. */
+export const MAX_BODY_BYTES = 8_000_000;
 
 /** Longest time that a body may take: it comes from this machine. */
 const BODY_TIMEOUT_MS = 30_000;
