@@ -84,6 +84,13 @@ const BENCHES: Readonly<Record<string, Bench>> = {
       return await benchVectors({ ...flags, log });
     },
   },
+  audit: {
+    about: "what recording an event costs, and taking a trail of a million events into memory",
+    run: async (_flags, log) => {
+      const { benchAudit } = await import("./audit.ts");
+      return await benchAudit({ log });
+    },
+  },
   tokens: {
     about: "relevant files within the first tokens read, and how well tokens are estimated",
     run: (flags, log) =>

@@ -72,6 +72,7 @@ interface EmbedResult {
   readonly costs: Readonly<Record<string, number>>;
 }
 
+type AuditResult = Readonly<Record<string, Readonly<Record<string, number>>>>;
 type VectorsResult = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 interface AskResult {
@@ -138,6 +139,7 @@ export function updateReadme(repository: string, results: string): string[] {
   );
   add<EmbedResult>("embed", (saved) => embedSection(saved.result));
   add<VectorsResult>("vectors", (saved) => vectorsSection(saved.result));
+  add<AuditResult>("audit", (saved) => auditSection(saved.result));
   add<TokensResult>("tokens", (saved) => tokensSection(saved.result));
   add<Runs>("graph", (saved) => graphSection(saved.result));
   add<ChunkingResult>(
@@ -361,6 +363,15 @@ function vectorsSection(result: VectorsResult): string {
         [name, "figure"],
         Object.entries(one).map(([key, value]) => [key.replaceAll("_", " "), String(value)]),
       )
+  ).join("\n\n");
+}
+
+function auditSection(result: AuditResult): string {
+  return Object.entries(result).map(([name, one]) =>
+    markdownTable(
+      [name, "figure"],
+      Object.entries(one).map(([key, value]) => [key.replaceAll("_", " "), value]),
+    )
   ).join("\n\n");
 }
 

@@ -73,8 +73,8 @@ const MOST_STEPS = 24;
 const MOST_NAMED = 24;
 /** Characters of a question, an answer, a line of a step. */
 const LONGEST_SUBJECT = 2_000;
-const LONGEST_ANSWER = 4_000;
-const LONGEST_LINE = 300;
+const LONGEST_ANSWER = 1_500;
+const LONGEST_LINE = 200;
 
 /** The digest with one more event. */
 export function fold(digest: Digest, event: TrailEvent): Digest {

@@ -8,8 +8,9 @@
  *
  * Tables
  * - `fractal`: one row a cycle: kind, times (ms since 1970), first and last line, its digest as JSON (`fractal.ts`).
- * - `fractal_part`: the lines of a cycle in pieces, one a batch: their numbers as JSON, their text (zstd), the file (by the number of its
- *   first line) and the offset of the first of them.
+ * - `fractal_part`: the numbers of the lines of a cycle, a row for each batch that brought some.
+ * - `trail_block`: successive lines, some hundred together: their numbers, their text (zstd), the file (by the number of its first line)
+ *   and the offset of the first of them.
  * - `fractal_text`: FTS5 over code-aware words: what was asked, and the rest.
  * - `trail_read`: one row: the files that were read, the position, the last line as a hash.
  */
@@ -88,16 +89,17 @@ const SCHEMA = `
     since INTEGER NOT NULL, until INTEGER NOT NULL, first_line INTEGER NOT NULL, last_line INTEGER NOT NULL, digest TEXT NOT NULL);
   CREATE INDEX IF NOT EXISTS fractal_since ON fractal(since);
   CREATE TABLE IF NOT EXISTS fractal_part(
-    first_line INTEGER PRIMARY KEY, last_line INTEGER NOT NULL, fractal INTEGER NOT NULL, numbers TEXT NOT NULL, file INTEGER NOT NULL,
-    offset INTEGER NOT NULL, lines BLOB NOT NULL);
-  CREATE INDEX IF NOT EXISTS fractal_part_of ON fractal_part(fractal);
+    fractal INTEGER NOT NULL, first_line INTEGER NOT NULL, numbers TEXT NOT NULL, PRIMARY KEY(fractal, first_line)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS trail_block(
+    first_line INTEGER PRIMARY KEY, last_line INTEGER NOT NULL, numbers TEXT NOT NULL, file INTEGER NOT NULL, offset INTEGER NOT NULL,
+    lines BLOB NOT NULL);
   CREATE VIRTUAL TABLE IF NOT EXISTS fractal_text USING fts5(
     subject, rest, content='', contentless_delete=1, tokenize='ascii');
   CREATE TABLE IF NOT EXISTS trail_read(
     id INTEGER PRIMARY KEY CHECK (id = 1), files TEXT NOT NULL, first INTEGER NOT NULL, offset INTEGER NOT NULL, line INTEGER NOT NULL,
     last_offset INTEGER NOT NULL, last_hash TEXT NOT NULL);
 `;
-const TABLES = ["fractal", "fractal_part", "fractal_text", "trail_read"];
+const TABLES = ["fractal", "fractal_part", "fractal_text", "trail_block", "trail_read"];
 
 /** Drops the tables, as far as there are any. */
 export function dropTrailTables(store: Pick<Store, "database">): void {
@@ -106,6 +108,8 @@ export function dropTrailTables(store: Pick<Store, "database">): void {
 
 /** Characters of lines that a transaction takes in: a fraction of a second, and what a kill costs at most. */
 const BATCH_CHARACTERS = 8_000_000;
+/** Characters of a block: compression gains with size, and reading one line reads a block. */
+const BLOCK_CHARACTERS = 200_000;
 /** A word of the question counts more than one of its answer. */
 const SUBJECT_WEIGHT = 4;
 /** A cited range of more lines is no citation: a cycle has some tens. */
@@ -216,12 +220,11 @@ export class TrailIndex {
       else cycles.set(entry.event.cycle_id, [entry]);
     }
     this.#store.transaction(() => {
-      for (const [cycle, lines] of cycles) {
-        // A piece lies in one file, so that it is found there again.
-        for (const piece of byFile(lines)) {
-          this.#put(cycle, piece, firstOf.get(piece[0]!.file) ?? fileOf(files, piece[0]!.line));
-        }
+      for (const lines of blocksOf(entries)) {
+        const { file, line } = lines[0]!;
+        this.#putBlock(lines, firstOf.get(file) ?? fileOf(files, line));
       }
+      for (const [cycle, lines] of cycles) this.#putFractal(cycle, lines);
       const last = entries.at(-1);
       const isLast = last !== undefined && last.line === next.line - 1;
       this.#store.run(
@@ -236,7 +239,20 @@ export class TrailIndex {
     });
   }
 
-  #put(cycle: string, lines: readonly Entry[], file: number): void {
+  #putBlock(lines: readonly Entry[], file: number): void {
+    const first = lines[0]!;
+    this.#store.run(
+      "INSERT INTO trail_block(first_line, last_line, numbers, file, offset, lines) VALUES (?,?,?,?,?,?)",
+      first.line,
+      lines.at(-1)!.line,
+      packNumbers(lines),
+      file,
+      first.offset,
+      zstdCompressSync(Buffer.from(lines.map(({ text }) => text).join("\n"), "utf8"), COMPRESSION),
+    );
+  }
+
+  #putFractal(cycle: string, lines: readonly Entry[]): void {
     const [first] = lines;
     const last = lines.at(-1)!;
     const known = this.#store.get("SELECT * FROM fractal WHERE cycle = ?", cycle);
@@ -264,14 +280,10 @@ export class TrailIndex {
       JSON.stringify(digest),
     );
     this.#store.run(
-      "INSERT INTO fractal_part(first_line, last_line, fractal, numbers, file, offset, lines) VALUES (?,?,?,?,?,?,?)",
-      first!.line,
-      last.line,
+      "INSERT INTO fractal_part(fractal, first_line, numbers) VALUES (?,?,?)",
       id,
-      JSON.stringify(lines.map(({ line }) => line - first!.line)),
-      file,
-      first!.offset,
-      zstdCompressSync(Buffer.from(lines.map(({ text }) => text).join("\n"), "utf8"), COMPRESSION),
+      first!.line,
+      packNumbers(lines),
     );
     const { subject, rest } = textsOf(digest);
     if (known !== undefined) this.#store.run("DELETE FROM fractal_text WHERE rowid = ?", id);
@@ -288,7 +300,7 @@ export class TrailIndex {
    */
   search(query: string, filter: FractalFilter = {}): Fractal[] {
     if (!this.#isMade) return [];
-    const terms = [...new Set(termsOf(query).split(" ").filter((term) => term !== ""))];
+    const terms = termsOf(query).split(" ").filter((term) => term !== "");
     const { since = -8.64e15, until = 8.64e15, only = "all", except = "", limit = DEFAULT_LIMIT } =
       filter;
     const kind = {
@@ -326,8 +338,15 @@ export class TrailIndex {
 
   /** The full content of a cycle: its lines, with their numbers. */
   content(oid: number): { line: number; text: string }[] {
-    return this.#store.all("SELECT * FROM fractal_part WHERE fractal = ? ORDER BY first_line", oid)
-      .flatMap((row) => [...linesOf(row)].map(([line, text]) => ({ line, text })));
+    const parts = this.#store.all(
+      "SELECT first_line, numbers FROM fractal_part WHERE fractal = ? ORDER BY first_line",
+      oid,
+    );
+    return parts.flatMap((row) => {
+      const numbers = unpackNumbers(row);
+      const stored = this.#stored(numbers[0]!, numbers.at(-1)!);
+      return numbers.map((line) => ({ line, text: stored.get(line)! }));
+    });
   }
 
   /** A line of the trail as it was read. */
@@ -344,7 +363,7 @@ export class TrailIndex {
     const stored = this.#stored(first, last);
     if (!stored.has(first) || !stored.has(last)) return "removed";
     const near = this.#store.get(
-      "SELECT first_line, file, offset FROM fractal_part WHERE first_line <= ? ORDER BY first_line DESC LIMIT 1",
+      "SELECT first_line, file, offset FROM trail_block WHERE first_line <= ? ORDER BY first_line DESC LIMIT 1",
       first,
     )!;
     const from = {
@@ -374,16 +393,16 @@ export class TrailIndex {
   #stored(first: number, last: number): Map<number, string> {
     const found = new Map<number, string>();
     if (!this.#isMade) return found;
-    for (
-      const row of this.#store.all(
-        "SELECT * FROM fractal_part WHERE first_line <= ? AND last_line >= ?",
-        last,
-        first,
-      )
-    ) {
-      for (const [line, text] of linesOf(row)) {
-        if (first <= line && line <= last) found.set(line, text);
-      }
+    const blocks = this.#store.all(
+      "SELECT * FROM trail_block WHERE first_line <= ? AND last_line >= ? ORDER BY first_line",
+      last,
+      first,
+    );
+    for (const row of blocks) {
+      const texts = zstdDecompressSync(row.lines as Uint8Array).toString("utf8").split("\n");
+      unpackNumbers(row).forEach((line, at) => {
+        if (first <= line && line <= last) found.set(line, texts[at]!);
+      });
     }
     return found;
   }
@@ -420,20 +439,36 @@ function fractalOf(row: Record<string, unknown>): Fractal {
   };
 }
 
-function linesOf(row: Record<string, unknown>): Map<number, string> {
-  const texts = zstdDecompressSync(row.lines as Uint8Array).toString("utf8").split("\n");
-  const numbers = JSON.parse(row.numbers as string) as number[];
-  return new Map(numbers.map((number, at) => [Number(row.first_line) + number, texts[at]!]));
+/** Numbers of lines behind the first as JSON; only how many where none is left out. */
+function packNumbers(lines: readonly Entry[]): string {
+  const first = lines[0]!.line;
+  const isDense = lines.at(-1)!.line - first === lines.length - 1;
+  return isDense ? String(lines.length) : JSON.stringify(lines.map(({ line }) => line - first));
 }
 
-function byFile(lines: readonly Entry[]): Entry[][] {
-  const pieces: Entry[][] = [];
-  for (const entry of lines) {
-    const piece = pieces.at(-1);
-    if (piece !== undefined && piece[0]!.file === entry.file) piece.push(entry);
-    else pieces.push([entry]);
+function unpackNumbers(row: Record<string, unknown>): number[] {
+  const first = Number(row.first_line);
+  const packed = JSON.parse(row.numbers as string) as number | number[];
+  return typeof packed === "number"
+    ? Array.from({ length: packed }, (_, at) => first + at)
+    : packed.map((number) => first + number);
+}
+
+/** Pieces of some characters, none of which goes over two files. */
+function blocksOf(entries: readonly Entry[]): Entry[][] {
+  const blocks: Entry[][] = [];
+  let characters = Infinity;
+  let file = "";
+  for (const entry of entries) {
+    if (characters > BLOCK_CHARACTERS || entry.file !== file) {
+      blocks.push([]);
+      characters = 0;
+    }
+    file = entry.file;
+    characters += entry.text.length;
+    blocks.at(-1)!.push(entry);
   }
-  return pieces;
+  return blocks;
 }
 
 /** The file of a line that was moved aside after it was read: the last that begins before it. */
@@ -445,12 +480,15 @@ function hashOf(line: string): string {
   return createHash("sha256").update(line).digest("hex");
 }
 
-/** Stems of the code-aware words of a text, as they are indexed and asked for. */
+/** Stems of the code-aware words of a text, each once, as they are indexed and asked for. */
 function termsOf(text: string): string {
-  const terms: string[] = [];
+  const words = new Set<string>();
+  const terms = new Set<string>();
   eachWord(text, 0, text.length, (word) => {
+    if (words.has(word)) return;
+    words.add(word);
     if (STOP_WORDS.has(word.toLowerCase())) return;
-    for (const term of termsOfWord(word)) terms.push(stemOf(term));
+    for (const term of termsOfWord(word)) terms.add(stemOf(term));
   });
-  return terms.join(" ");
+  return [...terms].join(" ");
 }
