@@ -109,7 +109,10 @@ export interface RankOptions {
   readonly barrelPenalty: number;
   /** Factor for `v3/` where there is a `v4/` beside it. */
   readonly supersededPenalty: number;
-  /** Weight of a standard deviation by which the vectors of a file are nearer to the question than those of others: keywords. */
+  /**
+   * Weight of a standard deviation by which the vectors of a file are nearer to the question than those of others, where the question
+   * is keywords: they were chosen from the code, so this only parts what words leave alike.
+   */
   readonly vector: number;
   /** The same for a question in a sentence, whose words are the asker's rather than the code's. */
   readonly vectorOfSentence: number;
@@ -142,7 +145,7 @@ export const DEFAULTS: RankOptions = {
   dataPenalty: 0.3,
   barrelPenalty: 0.8,
   supersededPenalty: 0.5,
-  vector: 0.05,
+  vector: 0.02,
   vectorOfSentence: 0.25,
 };
 
