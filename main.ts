@@ -21,11 +21,12 @@ import {
   type HandlerContext,
   type Handlers,
   type ImageDesk,
+  imageDesk,
   listTrailFiles,
   locateModel,
   type McpParts,
   ModelError,
-  openImageDesk,
+  openImage,
   openModelStore,
   openTrail,
   parseTrailLine,
@@ -56,6 +57,7 @@ import {
   OpenEmbedders,
   OpenMemories,
   openMemory,
+  openMemoryIfMade,
   type QuestionVector,
   stateFolder,
   type Summary,
@@ -411,8 +413,12 @@ async function onImage<R>(
       `"${workspace.root}": it has no image yet; "batos image new NAME" or "batos ask" makes one`,
     );
   }
-  using desk = await openImageDesk(path, { mode, command: "batos image" });
-  return await work(desk);
+  using image = await openImage(path, { mode, command: "batos image" });
+  using memory = openMemoryIfMade(workspace.root);
+  if (memory === undefined) return await work(await imageDesk(image));
+  const { mountMemory } = await import("./agent/mod.ts");
+  using mount = await mountMemory(image, memory);
+  return await work(await imageDesk(image, mount.find));
 }
 
 /** What gives chunks and questions their vectors: what was named now, else for this workspace, else what ships. */

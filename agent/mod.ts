@@ -43,6 +43,7 @@ export {
   type Prompt,
   type TokenCounter,
 } from "./governor.ts";
+export { MEMORY_PROTOTYPES, type MemoryMount, memoryOid, mountMemory } from "./memory_mount.ts";
 export type { MemoryPort } from "./memory_port.ts";
 export { TRAIL_PATH, type TrailPort } from "./past.ts";
 export type { GraphPort } from "./references.ts";

@@ -112,7 +112,7 @@ export {
 export type { GenesisDefinition } from "./image/genesis.ts";
 export type { ObjectRevision } from "./image/history.ts";
 export type { Image, TransactOptions } from "./image/image.ts";
-export type { ImageDesk } from "./image/image_desk.ts";
+export type { FindShown, ImageDesk } from "./image/image_desk.ts";
 export type { StoredTransaction, StoreProblem, TransactionInfo } from "./image/image_store.ts";
 export type { Found } from "./image/lookup.ts";
 export type { ConflictResolver } from "./image/merge.ts";
@@ -153,7 +153,7 @@ import type { McpHttp } from "./doors/mcp/http.ts";
 import type { ServiceInfo, ServiceOptions } from "./doors/service.ts";
 import type { McpParts } from "./doors/mcp/server.ts";
 import type { Image } from "./image/image.ts";
-import type { ImageDesk } from "./image/image_desk.ts";
+import type { FindShown, ImageDesk } from "./image/image_desk.ts";
 import type { OpenImageOptions } from "./image/open_image.ts";
 import type { HttpDoor, HttpOptions } from "./doors/http/server.ts";
 import type { ModelStore, ModelStoreOptions } from "./models.ts";
@@ -211,13 +211,10 @@ export async function* registerAgents(
   yield* register({ ...registration, launch: launchOf(checkout, registration.user) }, context);
 }
 
-/**
- * The image in a file as the commands `image …` see it, loaded when it is first needed. Dispose of it.
- * @throws as `openImage`
- */
-export async function openImageDesk(path: string, options: OpenImageOptions): Promise<ImageDesk> {
+/** What the commands `image …` do with an image, loaded when it is first needed. */
+export async function imageDesk(image: Image, findShown?: FindShown): Promise<ImageDesk> {
   const { ImageDesk } = await import("./image/image_desk.ts");
-  return new ImageDesk(await openImage(path, options));
+  return new ImageDesk(image, findShown);
 }
 
 /** The codebase as a chat model, for a server to mount at `/v1/`: a function that answers requests and never rejects. */

@@ -4,9 +4,7 @@
  * Owns these checks and nothing they look at. What must hold: a check only reads; what is wrong comes with what to do about it.
  */
 import { parse } from "../ingest/mod.ts";
-import { type Memory, openMemory } from "./memory.ts";
-import { NotIngestedError } from "./store.ts";
-import { hasIndex, type WorkspaceIndex } from "./workspace_index.ts";
+import { openMemoryIfMade, type WorkspaceIndex } from "./workspace_index.ts";
 
 /** What a check found. */
 export interface Finding {
@@ -33,7 +31,7 @@ export async function checkParsers(): Promise<Finding> {
  * @param index tells how much of it is stale
  */
 export async function checkIndex(root: string, index: WorkspaceIndex): Promise<Finding> {
-  using memory = openIfMade(root);
+  using memory = openMemoryIfMade(root);
   const remedy = 'run "batos ingest"';
   if (memory === undefined) return { status: "warning", detail: "there is none yet", remedy };
   if (memory.lastIngest() === 0) {
@@ -50,7 +48,7 @@ export async function checkIndex(root: string, index: WorkspaceIndex): Promise<F
 
 /** @param root of the workspace */
 export function checkVectors(root: string): Finding {
-  using memory = openIfMade(root);
+  using memory = openMemoryIfMade(root);
   if (memory === undefined) return { status: "ok", detail: "none: there is no index yet" };
   const { embedder, vectors, chunks, vectorsState } = memory.status();
   if (vectorsState === "partial") {
@@ -61,15 +59,4 @@ export function checkVectors(root: string): Finding {
     };
   }
   return { status: "ok", detail: vectorsState === "none" ? "none" : `${vectors} by "${embedder}"` };
-}
-
-/** The file may hold an image and no index yet. */
-function openIfMade(root: string): Memory | undefined {
-  if (!hasIndex(root)) return undefined;
-  try {
-    return openMemory(root, { readOnly: true });
-  } catch (error) {
-    if (error instanceof NotIngestedError) return undefined;
-    throw error;
-  }
 }

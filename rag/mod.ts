@@ -20,7 +20,12 @@ export {
 } from "./memory.ts";
 export { OpenEmbedders } from "./embed/open_embedders.ts";
 export { OpenMemories } from "./open_memories.ts";
-export { type IndexPlace, type IndexProgress, WorkspaceIndex } from "./workspace_index.ts";
+export {
+  type IndexPlace,
+  type IndexProgress,
+  openMemoryIfMade,
+  WorkspaceIndex,
+} from "./workspace_index.ts";
 export {
   chooseEmbedder,
   type ChosenEmbedder,
@@ -74,6 +79,15 @@ export type LlamaAccess = typeof import("./embed/llama_library.ts");
 export async function loadLlamaAccess(): Promise<LlamaAccess> {
   return await import("./embed/llama_library.ts");
 }
+
+export { JoinedMemory } from "./joined_memory.ts";
+export {
+  MEMORY_KINDS,
+  type MemoryKind,
+  MemoryObjects,
+  MemoryRef,
+  type MemorySlot,
+} from "./memory_objects.ts";
 
 /** The checks of `doctor`, loaded when they are first needed: they parse. */
 export async function loadIndexChecks(): Promise<typeof import("./index_checks.ts")> {

@@ -123,14 +123,20 @@ export class Store {
   #nextChunk = 0;
   #dead = new Set<number>();
 
+  /** Whether the connection and its transaction belong to somebody else. */
+  readonly #isGuest: boolean;
+
   /**
    * Opens or creates the index file at `path`.
+   * @param within a connection with an open transaction of somebody else's: everything here then happens in that, begins and ends
+   * nothing, and the connection stays open
    * @throws {NewerFormatError} when a later program wrote it; {DamagedIndexError} when SQLite cannot read it.
    */
-  constructor(path: string, readOnly = false) {
+  constructor(path: string, readOnly = false, within?: DatabaseSync) {
     this.path = path;
     this.readOnly = readOnly;
-    this.database = new DatabaseSync(path, { readOnly, timeout: BUSY_MS });
+    this.#isGuest = within !== undefined;
+    this.database = within ?? new DatabaseSync(path, { readOnly, timeout: BUSY_MS });
     try {
       const format = this.#pragma("user_version");
       if (format > FORMAT) {
@@ -138,7 +144,7 @@ export class Store {
           `cannot open the index "${path}": it has format ${format}, this version reads up to ${FORMAT}; update batos, or move .batos away and ingest again`,
         );
       }
-      if (!readOnly) this.#prepare();
+      if (!readOnly && !this.#isGuest) this.#prepare();
       // Reads the schema: a file that is no database shows here at the latest.
       const content = this.meta("content");
       if (content !== CONTENT_VERSION) {
@@ -149,7 +155,7 @@ export class Store {
         );
       }
     } catch (error) {
-      this.database.close();
+      this.close();
       throw error instanceof NewerFormatError || error instanceof NotIngestedError
         ? error
         : this.#explain(error);
@@ -213,6 +219,7 @@ export class Store {
 
   close(): void {
     this.#statements.clear();
+    if (this.#isGuest) return;
     if (!this.readOnly) this.#leaveWal();
     this.database.close();
   }
@@ -263,16 +270,16 @@ export class Store {
 
   /** Begins a write transaction that goes over several calls; `commit` or `rollback` ends it. */
   begin(): void {
-    this.database.exec("BEGIN IMMEDIATE");
+    if (!this.#isGuest) this.database.exec("BEGIN IMMEDIATE");
   }
 
   commit(): void {
-    this.database.exec("COMMIT");
+    if (!this.#isGuest) this.database.exec("COMMIT");
   }
 
   /** Leaves nothing of the transaction behind, in memory neither. Inert where there is none. */
   rollback(): void {
-    if (this.database.isTransaction) this.database.exec("ROLLBACK");
+    if (this.database.isTransaction && !this.#isGuest) this.database.exec("ROLLBACK");
     this.#builder = new TextIndexBuilder();
     this.#dead.clear();
   }

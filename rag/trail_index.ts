@@ -336,6 +336,13 @@ export class TrailIndex {
     return row ? fractalOf(row) : undefined;
   }
 
+  /** A cycle by the OID of its fractal. */
+  get(oid: number): Fractal | undefined {
+    const row = this.#isMade &&
+      this.#store.get("SELECT *, 0 AS score FROM fractal WHERE id = ?", oid);
+    return row ? fractalOf(row) : undefined;
+  }
+
   /** The full content of a cycle: its lines, with their numbers. */
   content(oid: number): { line: number; text: string }[] {
     const parts = this.#store.all(

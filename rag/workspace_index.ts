@@ -54,6 +54,20 @@ export function hasIndex(root: string): boolean {
   return existsSync(join(stateFolder(root), "image.db"));
 }
 
+/**
+ * Opens the index of a workspace for reading as it is; undefined when this version has made none yet.
+ * @throws {DamagedIndexError} when the file cannot be read
+ */
+export function openMemoryIfMade(root: string): Memory | undefined {
+  if (!hasIndex(root)) return undefined;
+  try {
+    return openMemory(root, { readOnly: true });
+  } catch (error) {
+    if (error instanceof NotIngestedError) return undefined;
+    throw error;
+  }
+}
+
 /** See the module text. */
 export class WorkspaceIndex {
   readonly #place: IndexPlace;
@@ -68,7 +82,7 @@ export class WorkspaceIndex {
    */
   async open(refresh: boolean): Promise<Memory> {
     const { root, progress } = this.#place;
-    const memory = this.#openIfMade();
+    const memory = openMemoryIfMade(root);
     // 0: the first ingest never came to its end, so most of the workspace may be missing.
     const isComplete = memory !== undefined && memory.lastIngest() > 0;
     if (isComplete && !refresh) return memory;
@@ -110,17 +124,6 @@ export class WorkspaceIndex {
       } else if (event.type === "problem" && known.has(event.problem.path)) seen++;
     }
     return seen !== known.size;
-  }
-
-  /** Opens the index for reading; undefined when this version has made none yet. */
-  #openIfMade(): Memory | undefined {
-    if (!hasIndex(this.#place.root)) return undefined;
-    try {
-      return this.#openForReading();
-    } catch (error) {
-      if (error instanceof NotIngestedError) return undefined;
-      throw error;
-    }
   }
 
   /**

@@ -30,12 +30,18 @@ interface Named {
 type Change = Result<"image_new">["changes"][number];
 type ShownSlot = Result<"image_get">["slots"][number];
 
-/** See the module text. Closes the image. */
-export class ImageDesk implements Disposable {
-  readonly #image: Image;
+/** Finds an object that is only shown in the image by what people call it: a path, for example. */
+export type FindShown = (given: string) => Oid | undefined;
 
-  constructor(image: Image) {
+/** See the module text. */
+export class ImageDesk {
+  readonly #image: Image;
+  readonly #findShown: FindShown;
+
+  /** @param findShown asked for names that the lobby does not have */
+  constructor(image: Image, findShown: FindShown = () => undefined) {
     this.#image = image;
+    this.#findShown = findShown;
   }
 
   /** Objects that match, by OID. */
@@ -43,7 +49,7 @@ export class ImageDesk implements Disposable {
     { pattern, prototype, at, limit, after }: Omit<Input<"image_ls">, "repo">,
   ): Result<"image_ls"> {
     using unit = this.#view(at);
-    const names = new Names(unit);
+    const names = new Names(unit, this.#findShown);
     const parent = prototype === undefined ? undefined : names.find(prototype);
     const matches = matcher(pattern);
     const objects: Result<"image_ls">["objects"][number][] = [];
@@ -74,7 +80,7 @@ export class ImageDesk implements Disposable {
   /** One object. */
   get({ object, at, inherited }: Omit<Input<"image_get">, "repo">): Result<"image_get"> {
     using unit = this.#view(at);
-    const names = new Names(unit);
+    const names = new Names(unit, this.#findShown);
     const oid = names.find(object);
     const slots: ShownSlot[] = [...unit.slots(oid)].map(([name, slot]) => shownSlot(name, slot));
     if (inherited) {
@@ -114,7 +120,7 @@ export class ImageDesk implements Disposable {
     const prototype = isSlot ? "traits" : first;
     const slots = isSlot ? [first, ...rest] : rest;
     using unit = this.#image.begin({ user: USER, description: `new ${name ?? prototype}` });
-    const names = new Names(unit);
+    const names = new Names(unit, this.#findShown);
     const parent = names.find(prototype);
     const pairs = slots.map((one): [string, Value] => {
       const equals = one.indexOf("=");
@@ -139,7 +145,7 @@ export class ImageDesk implements Disposable {
     { object, slot, value, text, force, dry_run }: Omit<Input<"image_set">, "repo">,
   ): Promise<Result<"image_set">> {
     using unit = this.#image.begin(describe(`set ${slot} of ${object}`));
-    const names = new Names(unit);
+    const names = new Names(unit, this.#findShown);
     const oid = names.find(object);
     const meant = names.value(value, text);
     refusing(() => force ? unit.define(oid, slot, meant) : unit.set(oid, slot, meant));
@@ -153,7 +159,7 @@ export class ImageDesk implements Disposable {
     using unit = this.#image.begin(
       describe(slot === undefined ? `rm ${object}` : `rm ${slot} of ${object}`),
     );
-    const names = new Names(unit);
+    const names = new Names(unit, this.#findShown);
     const oid = names.find(object);
     if (slot !== undefined) unit.remove(oid, slot);
     else {
@@ -174,7 +180,7 @@ export class ImageDesk implements Disposable {
     signal?: AbortSignal,
   ): Promise<Result<"image_send">> {
     using unit = this.#image.begin(describe(`send ${selector} to ${object}`));
-    const names = new Names(unit);
+    const names = new Names(unit, this.#findShown);
     const oid = names.find(object);
     const meant = args.map((one) => names.value(one, text));
     const value = await unit.send(oid, selector, meant, { signal }).catch(asRefusal);
@@ -191,7 +197,7 @@ export class ImageDesk implements Disposable {
   /** Transactions, newest first. */
   log({ object, limit, before }: Omit<Input<"image_log">, "repo">): Result<"image_log"> {
     using unit = this.#image.view();
-    const names = new Names(unit);
+    const names = new Names(unit, this.#findShown);
     if (object === undefined) {
       return {
         transactions: this.#image.log({ before: before ?? Infinity, limit }).map((one) => ({
@@ -217,10 +223,6 @@ export class ImageDesk implements Disposable {
     return { undone, tid, changes: this.#changesAt(tid) };
   }
 
-  [Symbol.dispose](): void {
-    this.#image[Symbol.dispose]();
-  }
-
   #view(at: number | undefined): UnitOfWork {
     return at === undefined ? this.#image.view() : refusing(() => this.#image.at(at));
   }
@@ -237,7 +239,7 @@ export class ImageDesk implements Disposable {
   }
 
   #pending(unit: UnitOfWork): Change[] {
-    const names = new Names(unit);
+    const names = new Names(unit, this.#findShown);
     using before = this.#image.at(unit.snapshot);
     return unit.changedOids().flatMap((oid) =>
       changesOf(
@@ -252,7 +254,7 @@ export class ImageDesk implements Disposable {
     const [transaction] = this.#image.log({ before: tid + 1, limit: 1 });
     using before = this.#image.at(tid - 1);
     using after = this.#image.at(tid);
-    const names = new Names(after);
+    const names = new Names(after, this.#findShown);
     return (transaction?.oids ?? []).flatMap((oid) =>
       changesOf(
         names.of(oid),
@@ -266,10 +268,12 @@ export class ImageDesk implements Disposable {
 /** Names of objects in one view: their own, or those that the lobby has for them. */
 class Names {
   readonly #unit: UnitOfWork;
+  readonly #findShown: FindShown;
   readonly #lobby = new Map<Oid, string[]>();
 
-  constructor(unit: UnitOfWork) {
+  constructor(unit: UnitOfWork, findShown: FindShown) {
     this.#unit = unit;
+    this.#findShown = findShown;
     for (const [name, slot] of unit.slots(LOBBY_OID)) {
       if (name.endsWith("*") || slot.type !== "data" || !(slot.value instanceof Ref)) continue;
       const known = this.#lobby.get(slot.value.oid);
@@ -302,6 +306,8 @@ class Names {
       throw new ImageError(`find object "${given}": there is none; "batos image ls" lists them`);
     }
     for (const [oid, names] of this.#lobby) if (names.includes(name)) return oid;
+    const shown = this.#findShown(name);
+    if (shown !== undefined) return shown;
     const all = [...this.#lobby.values()].flat();
     const near = all.filter((one) => isNear(one, name)).slice(0, MOST_NEAR);
     throw new ImageError(

@@ -16,6 +16,21 @@ Deno.test("objects live on from process to process, beside the index, and a rebu
   assert.equal(Deno.readTextFileSync(repository.at(".batos/.gitignore")).trim(), "*");
 });
 
+Deno.test("a place in a file is an object too, once the workspace was ingested", async () => {
+  using repository = new Repository({ "src/a.ts": "export function quokka() {}\n" });
+  await repository.ingest();
+  // Any writer makes the image.
+  assertDone(await repository.run(["image", "new", "list", "--name", "todo"]));
+  const { json: [chunk] } = await repository.run(["image", "get", "src/a.ts:1", "--json"]);
+  assert.equal(chunk.tid, 0);
+  const sent = await repository.run(["image", "send", `@${chunk.oid}`, "printString"]);
+  assert.equal(sent.out, '"src/a.ts:1-1 quokka"\n');
+  assertRefused(
+    await repository.run(["image", "set", "src/a.ts", "language", "klingon"]),
+    /only shown here|read-only/,
+  );
+});
+
 Deno.test("several processes that change one object at once lose nothing", async () => {
   using repository = new Repository();
   assertDone(await repository.run(["image", "new", "list", "--name", "todo"]));

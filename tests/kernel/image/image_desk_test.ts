@@ -19,7 +19,7 @@ async function desk(): Promise<ImageDesk> {
 }
 
 Deno.test("objects are found by OID, by @OID, and by the name that the lobby has", async () => {
-  using image = await desk();
+  const image = await desk();
   const todo = image.get(given("image_get", { object: "todo" }));
   for (const object of [todo.oid, `@${todo.oid}`, "@todo"]) {
     assert.deepEqual(image.get(given("image_get", { object })), todo);
@@ -36,7 +36,7 @@ Deno.test("objects are found by OID, by @OID, and by the name that the lobby has
 });
 
 Deno.test("set takes JSON, text and references, and says what it changed", async () => {
-  using image = await desk();
+  const image = await desk();
   const set = (slot: string, value: string, more = {}) =>
     image.set(given("image_set", { object: "todo", slot, value, ...more }));
   assert.deepEqual((await set("n", "[1, 2]")).changes[0]!.value, [1, 2]);
@@ -52,7 +52,7 @@ Deno.test("set takes JSON, text and references, and says what it changed", async
 });
 
 Deno.test("set refuses a read-only slot, and --force defines it anew", async () => {
-  using image = await desk();
+  const image = await desk();
   const input = { object: "list", slot: "name", value: "lists" };
   await assert.rejects(image.set(given("image_set", input)), /it is read-only/);
   const { changes } = await image.set(given("image_set", { ...input, force: true }));
@@ -60,7 +60,7 @@ Deno.test("set refuses a read-only slot, and --force defines it anew", async () 
 });
 
 Deno.test("a dry run shows the change and leaves nothing", async () => {
-  using image = await desk();
+  const image = await desk();
   const before = image.log(given("image_log")).transactions.length;
   const sent = await image.send(
     given("image_send", { object: "todo", selector: "add:", args: ["a"], dry_run: true }),
@@ -76,7 +76,7 @@ Deno.test("a dry run shows the change and leaves nothing", async () => {
 });
 
 Deno.test("send gives the value, commits what the method changed, and nothing where it changed nothing", async () => {
-  using image = await desk();
+  const image = await desk();
   const send = (selector: string, ...args: string[]) =>
     image.send(given("image_send", { object: "todo", selector, args }));
   assert.equal((await send("add:", "one")).tid, 3);
@@ -87,7 +87,7 @@ Deno.test("send gives the value, commits what the method changed, and nothing wh
 });
 
 Deno.test("ls matches names, prototypes, slots and texts, and goes on where it stopped", async () => {
-  using image = await desk();
+  const image = await desk();
   const ls = (input: Record<string, unknown>) =>
     image.ls(given("image_ls", input)).objects.map(({ name }) => name);
   assert.deepEqual(ls({ pattern: "ada" }), ["todo"]);
@@ -103,7 +103,7 @@ Deno.test("ls matches names, prototypes, slots and texts, and goes on where it s
 });
 
 Deno.test("get shows the past, and what is inherited with its holder", async () => {
-  using image = await desk();
+  const image = await desk();
   await image.set(given("image_set", { object: "todo", slot: "owner", value: "Grace" }));
   const owner = (input: Record<string, unknown>) =>
     image.get(given("image_get", { object: "todo", ...input })).slots.find(({ name }) =>
@@ -120,7 +120,7 @@ Deno.test("get shows the past, and what is inherited with its holder", async () 
 });
 
 Deno.test("log tells what became of the slots of one object, and undo takes it back", async () => {
-  using image = await desk();
+  const image = await desk();
   await image.set(given("image_set", { object: "todo", slot: "owner", value: "Grace" }));
   const { transactions } = image.log(given("image_log", { object: "todo" }));
   assert.deepEqual(transactions.map(({ tid }) => tid), [3, 2]);
@@ -136,7 +136,7 @@ Deno.test("log tells what became of the slots of one object, and undo takes it b
 });
 
 Deno.test("new refuses a name that is taken and a slot without a value; rm forgets a name", async () => {
-  using image = await desk();
+  const image = await desk();
   await assert.rejects(
     image.create(given("image_new", { name: "todo" })),
     /the lobby has that name already/,
@@ -152,7 +152,7 @@ Deno.test("new refuses a name that is taken and a slot without a value; rm forge
 });
 
 Deno.test("every result satisfies the schema of its command", async () => {
-  using image = await desk();
+  const image = await desk();
   commands.image_ls.result.parse(image.ls(given("image_ls")));
   commands.image_get.result.parse(image.get(given("image_get", { object: "traits" })));
   commands.image_log.result.parse(image.log(given("image_log")));
