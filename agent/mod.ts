@@ -5,7 +5,7 @@
  * observation) over the closed table of actions (`actions.ts`). A `Driver` thinks (`driver.ts`): `model_driver.ts` asks a model with the
  * prompts of `prompt.ts` under the schema of `step_schema.ts`; `extractive.ts` is the one without a model, and acts in place of any driver that fails; it parses the question (`question.ts`), scores places (`evidence.ts`) and
  * writes the text (`answer_text.ts`). `citations.ts` checks what the text cites before anyone sees it. Models that write are in
- * `models/`: `openModel()` makes one of a name. Adapters for them are in `adapters/`: `importAdapter()` brings one into the image,
+ * `models/`: `openModel()` makes one of a name. Adapters for them are in `adapters/`: `importIntoImage()` brings one in,
  * an `AdapterWeaver` makes it hot.
  *
  * @module
@@ -75,11 +75,20 @@ export { SharedModel } from "./models/shared.ts";
 export { AdapterError, type AdapterErrorKind } from "./adapters/adapter_error.ts";
 export type { AdapterHost, HotAdapter, WarmAdapter } from "./adapters/adapter_host.ts";
 export {
+  ADAPTER_OBJECTS,
+  adapterRecord,
+  adaptersIn,
+  forgetAdapter,
+  importIntoImage,
+} from "./adapters/adapter_image.ts";
+export {
   ADAPTER_RECORD,
   type AdapterRecord,
+  type BlobSink,
   importAdapter,
   type ImportedAdapter,
   type ImportOptions,
+  type PutBlob,
 } from "./adapters/adapter_record.ts";
 export { AdapterShelf, type ShelfOptions } from "./adapters/adapter_shelf.ts";
 export {

@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
-import type { BlobFolder, BlobSource, PendingBlob } from "../../kernel/mod.ts";
+import type { BlobSource, PendingBlob } from "../../kernel/mod.ts";
 import { AdapterError, reasonOf } from "./adapter_error.ts";
 import { readAdapterFile, readHeader } from "./adapter_file.ts";
 import { type ConvertOptions, PEFT_CONFIG, PEFT_WEIGHTS, PeftAdapter } from "./peft_adapter.ts";
@@ -63,11 +63,23 @@ export interface ImportOptions extends ConvertOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Where blobs are put: a `BlobFolder`, or a unit of work (`adapter_image.ts`). */
+export interface BlobSink<Blob extends PutBlob> {
+  write(source: BlobSource, options: { signal?: AbortSignal }): Promise<Blob>;
+}
+
+/** A blob that was put and that nobody sees yet. */
+export interface PutBlob {
+  readonly hash: string;
+  /** Where there is none, whoever put it takes it away with all else. */
+  discard?(): void;
+}
+
 /** An adapter whose blobs wait for the transaction that keeps them. */
-export interface ImportedAdapter {
+export interface ImportedAdapter<Blob extends PutBlob = PendingBlob> {
   readonly record: AdapterRecord;
   /** Keep them before the record is committed, or discard them. */
-  readonly blobs: readonly PendingBlob[];
+  readonly blobs: readonly Blob[];
 }
 
 /**
@@ -79,12 +91,12 @@ export interface ImportedAdapter {
  * @throws {BlobError} when there is no room
  * @throws the signal's reason
  */
-export async function importAdapter(
+export async function importAdapter<Blob extends PutBlob>(
   path: string,
   model: string | undefined,
-  blobs: Pick<BlobFolder, "write">,
+  blobs: BlobSink<Blob>,
   options: ImportOptions,
-): Promise<ImportedAdapter> {
+): Promise<ImportedAdapter<Blob>> {
   const { signal } = options;
   const isNamed = ADAPTER_RECORD.shape.name.safeParse(options.name).success;
   if (!isNamed || !Number.isFinite(options.scale ?? 1)) {
@@ -95,9 +107,9 @@ export async function importAdapter(
       "failed",
     );
   }
-  const pending: PendingBlob[] = [];
+  const pending: Blob[] = [];
   const store = async (source: BlobSource) => {
-    const blob = await blobs.write(source, { signal });
+    const blob = await blobs.write(source, signal ? { signal } : {});
     pending.push(blob);
     return blob.hash;
   };
@@ -122,7 +134,7 @@ export async function importAdapter(
     };
     return { record: ADAPTER_RECORD.parse({ ...common, ...made, peft }), blobs: pending };
   } catch (error) {
-    for (const blob of pending) blob.discard();
+    for (const blob of pending) blob.discard?.();
     throw error;
   }
 }
