@@ -91,6 +91,13 @@ const BENCHES: Readonly<Record<string, Bench>> = {
       return await benchAudit({ log });
     },
   },
+  kernel: {
+    about: "the image: durable commits beside the disk, objects, lookups, kill -9 a hundred times",
+    run: async (flags, log) => {
+      const { benchKernel } = await import("./kernel.ts");
+      return await benchKernel({ rounds: flags.rounds, log });
+    },
+  },
   tokens: {
     about: "relevant files within the first tokens read, and how well tokens are estimated",
     run: (flags, log) =>
@@ -162,7 +169,7 @@ Flags:
   --corpus DIR       measure ingest (cold), query, vectors, graph or chunking on this folder (a copy of it)
                      instead of the pinned corpora; kept as bench/results/NAME-FOLDER.json
   --part PART        only this part, may be given several times; such a run is not kept
-  --rounds N         repetitions of ingest runs (default: 3 cold, 5 parse and change, 1 million)
+  --rounds N         repetitions of ingest runs (default: 3 cold, 5 parse and change, 1 million) and of kernel (5)
   --ablate           retrieval: what each part of the ranking is worth
   --no-peers         retrieval: leave the peers out
   --verbose          list what went wrong: queries, references

@@ -75,6 +75,12 @@ interface EmbedResult {
 type AuditResult = Readonly<Record<string, Readonly<Record<string, number>>>>;
 type VectorsResult = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
+interface KernelResult {
+  readonly durable_commits: Runs;
+  readonly costs: Runs;
+  readonly kills: Readonly<Record<string, number>>;
+}
+
 interface AskResult {
   readonly all: Runs[string];
   readonly by_repository: Runs;
@@ -141,6 +147,7 @@ export function updateReadme(repository: string, results: string): string[] {
   add<VectorsResult>("vectors", (saved) => vectorsSection(saved.result));
   add<AuditResult>("audit", (saved) => auditSection(saved.result));
   add<TokensResult>("tokens", (saved) => tokensSection(saved.result));
+  add<KernelResult>("kernel", (saved) => kernelSection(saved.result));
   add<Runs>("graph", (saved) => graphSection(saved.result));
   add<ChunkingResult>(
     "chunking",
@@ -399,6 +406,14 @@ function tokensSection({ read, estimate }: TokensResult): string {
         ...[one.estimate_to_exact, one.p5, one.p95, one.worst].map(thousandths),
       ]),
     ),
+  ].join("\n\n");
+}
+
+function kernelSection({ durable_commits, costs, kills }: KernelResult): string {
+  return [
+    runsTable("durable commits of one object", durable_commits),
+    runsTable("", costs),
+    runsTable("kill -9 during commits of several processes", { batos: kills }),
   ].join("\n\n");
 }
 
