@@ -7,16 +7,20 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { OpenModels } from "./agent/mod.ts";
 import config from "./deno.json" with { type: "json" };
 import {
   anchorModel,
   check,
   type Checkout,
   checkSurroundings,
+  chosenModel,
   CommandError,
   commands,
   delegateToKernel,
   each,
+  environment,
+  findModel,
   findWorkspace,
   type HandlerContext,
   type Handlers,
@@ -26,8 +30,8 @@ import {
   locateModel,
   type McpParts,
   ModelError,
+  modelHandlers,
   openImage,
-  openModelStore,
   openTrail,
   parseTrailLine,
   readQueries,
@@ -52,6 +56,7 @@ import {
   EmbedderError,
   type Hit,
   loadIndexChecks,
+  loadTokenCounter,
   type Memory,
   NO_EMBEDDER,
   OpenEmbedders,
@@ -65,36 +70,57 @@ import {
   WorkspaceTrail,
 } from "./rag/mod.ts";
 
-/** Memories and embedders that stay open, while this process serves others. */
+/** Memories, embedders and models that stay open, while this process serves others. */
 let memories: OpenMemories | undefined;
 let embedders: OpenEmbedders | undefined;
+let models: OpenModels | undefined;
 
 const handlers: Handlers = {
-  async ask({ question, repo, refresh, audit }, context) {
+  async ask({ question, repo, refresh, model: named, audit, ...rest }, context) {
+    const { steps, tokens, seconds } = rest;
     const workspace = locate(repo);
     await using embedder = embedderOf(workspace, context);
     using memory = await indexOf(workspace, "ask", context, embedder).open(refresh);
-    const { answerQuestion } = await import("./agent/mod.ts");
+    const { answerByModel, answerQuestion } = await import("./agent/mod.ts");
     // A question does not wait for the compiler; what it found for an earlier `refs` or `impact` is used.
     const graph = await memory.graph();
     await using recorder = audit
       ? await openTrail(workspace.folder, { redactor, progress: context.progress })
       : undefined;
-    return await answerQuestion(question, memory, {
-      root: workspace.root,
-      graph: graph.isCurrent() ? graph : undefined,
-      trail: new WorkspaceTrail(memory, trailPlace(workspace, "ask", context)),
-      recorder,
-      vector: (text) => vectorOf(text, memory, embedder, context),
-      signal: context.signal,
-      onStep: ({ step, thought, action, arguments: given, observation }) =>
-        context.progress({
-          phase: "thinking, step",
-          done: step,
-          detail: action,
-          step: { thought, action, arguments: given, observation },
-        }),
-    });
+    const { root } = workspace;
+    const { progress, signal } = context;
+    let written = 0;
+    return await answerByModel({
+      name: named === undefined ? chosenModel(workspace).name : anchorModel(named, root),
+      isNamed: named !== undefined,
+      models,
+      locate: (reference) => findModel(reference, root),
+      env: environment,
+      count: await loadTokenCounter(),
+      progress,
+      signal,
+    }, (model) =>
+      answerQuestion(question, memory, {
+        root,
+        graph: graph.isCurrent() ? graph : undefined,
+        trail: new WorkspaceTrail(memory, trailPlace(workspace, "ask", context)),
+        recorder,
+        vector: (text) => vectorOf(text, memory, embedder, context),
+        model,
+        budget: { steps, tokens, ms: seconds && seconds * 1000 },
+        driving: {
+          onText: (piece) =>
+            progress({ phase: "writing, characters", done: written += piece.length }),
+        },
+        signal,
+        onStep: ({ step, thought, action, arguments: given, observation }) =>
+          progress({
+            phase: "thinking, step",
+            done: step,
+            detail: action,
+            step: { thought, action, arguments: given, observation },
+          }),
+      }));
   },
 
   async *search(input, context) {
@@ -287,6 +313,8 @@ const handlers: Handlers = {
     workspace.requireWritable();
     using opened = memories = new OpenMemories();
     await using _embedders = embedders = new OpenEmbedders();
+    const { OpenModels } = await import("./agent/mod.ts");
+    await using _models = models = new OpenModels();
     yield* serve({
       root: workspace.root,
       folder: workspace.folder,
@@ -318,17 +346,13 @@ const handlers: Handlers = {
     yield* registerAgents(registration, checkout(), context);
   },
 
-  async model_list() {
-    const store = await openModelStore();
-    const models = store.list().map(({ reference, path, bytes, complete }) => ({
-      reference,
-      path,
-      bytes,
-      complete,
-    }));
-    return { folder: store.path, models };
-  },
-
+  ...modelHandlers({
+    locate,
+    async parse(name) {
+      const choice = (await import("./agent/mod.ts")).parseModelName(name);
+      return choice.kind === "llama" ? choice : { name: choice.name };
+    },
+  }),
   image_ls: (input) => onImage(input, "read", (desk) => desk.ls(input)),
   image_get: (input) => onImage(input, "read", (desk) => desk.get(input)),
   image_log: (input) => onImage(input, "read", (desk) => desk.log(input)),

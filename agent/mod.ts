@@ -32,6 +32,7 @@ import type { TrailPort } from "./past.ts";
 import { QueryMorph, type StepEvent } from "./query_morph.ts";
 import { CycleRecord } from "./recording.ts";
 
+export { answerByModel, type AskedModel } from "./asked_model.ts";
 export { type ActionName, type Embed, parseStep, STEP, type Step } from "./actions.ts";
 export { checkCitations, type Citation, type CitationStatus } from "./citations.ts";
 export type { ContextItem, Driver, MorphState, RefinedQuery, StepRecord } from "./driver.ts";
@@ -70,7 +71,7 @@ export {
   type ModelCall,
   recordCalls,
 } from "./models/language_model.ts";
-export { SharedModel } from "./models/shared.ts";
+export { OpenModels, SharedModel } from "./models/shared.ts";
 
 export { AdapterError, type AdapterErrorKind } from "./adapters/adapter_error.ts";
 export type { AdapterHost, HotAdapter, WarmAdapter } from "./adapters/adapter_host.ts";

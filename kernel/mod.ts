@@ -72,7 +72,13 @@ export {
   type BlobSource,
   PendingBlob,
 } from "./image/blobs.ts";
-export { anchorModel, locateModel } from "./model_place.ts";
+export {
+  chosenModel,
+  environment,
+  type ModelCommandPorts,
+  modelHandlers,
+} from "./model_commands.ts";
+export { anchorModel, findModel, locateModel, modelReference, modelStore } from "./model_place.ts";
 export type { DownloadProgress } from "./model_download.ts";
 export {
   formatReference,
@@ -156,7 +162,6 @@ import type { Image } from "./image/image.ts";
 import type { FindShown, ImageDesk } from "./image/image_desk.ts";
 import type { OpenImageOptions } from "./image/open_image.ts";
 import type { HttpDoor, HttpOptions } from "./doors/http/server.ts";
-import type { ModelStore, ModelStoreOptions } from "./models.ts";
 
 /**
  * Opens the image in a file, usually `.batos/image.db`, loaded when it is first needed; see `image/open_image.ts`. Dispose of it.
@@ -173,12 +178,6 @@ export async function openImage(path: string, options: OpenImageOptions): Promis
 export async function openMemoryImage(): Promise<Image> {
   const { openMemoryImage } = await import("./image/open_image.ts");
   return await openMemoryImage();
-}
-
-/** The folder of models, loaded when it is first needed: few commands have to do with one. */
-export async function openModelStore(options?: ModelStoreOptions): Promise<ModelStore> {
-  const { ModelStore } = await import("./models.ts");
-  return new ModelStore(options);
 }
 
 /**

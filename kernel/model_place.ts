@@ -7,12 +7,24 @@
 import { relative, resolve } from "node:path";
 import type { HandlerContext } from "./commands.ts";
 import { ModelError } from "./model_reference.ts";
-import type { ModelFiles } from "./models.ts";
+import type { ModelFiles, ModelStore } from "./models.ts";
 
 /** What stands for a file of one's own in the name of a model. */
 const PATH = /^(?:\.{0,2}[\\/]|[A-Za-z]:[\\/])/;
 
-/** The name of an embedder as it is remembered: a path that was meant from the current folder, from the root of the workspace. */
+/** The models of this machine. */
+export async function modelStore(): Promise<ModelStore> {
+  const { ModelStore } = await import("./models.ts");
+  return new ModelStore({ howToPermit: 'run it as "deno task with-models …"' });
+}
+
+/** The reference of the store for what a person wrote: `owner/repo` is one at the hub, a path is meant from `root`. */
+export function modelReference(given: string, root: string): string {
+  if (PATH.test(given)) return resolve(root, given);
+  return /^(?:hf:|https?:|[.~])/.test(given) ? given : `hf:${given}`;
+}
+
+/** The name of a model or embedder as it is remembered: a path that was meant from the current folder, from the root of the workspace. */
 export function anchorModel(embedder: string, root: string): string {
   const [, kind, model = ""] = /^(transformers:|llama:)(.*)$/s.exec(embedder) ?? [];
   if (!PATH.test(model)) return embedder;
@@ -36,13 +48,8 @@ export async function locateModel(given: string, place: {
   readonly context: HandlerContext;
 }): Promise<string> {
   const { forms, root, context: { progress, signal } } = place;
-  const { ModelStore } = await import("./models.ts");
-  const store = new ModelStore({ howToPermit: 'run it as "deno task with-models …"' });
-  const reference = PATH.test(given)
-    ? resolve(root, given)
-    : /^(?:hf:|https?:|[.~])/.test(given)
-    ? given
-    : `hf:${given}`;
+  const store = await modelStore();
+  const reference = modelReference(given, root);
   const choices = forms ?? [undefined];
   for (const form of choices) {
     const path = store.find(reference, form?.required);
@@ -63,4 +70,19 @@ export async function locateModel(given: string, place: {
     }
   }
   throw new Error(`locate model "${given}": no form of it was asked for`);
+}
+
+/**
+ * Where a model's file is that is here already.
+ * @throws {ModelError} that says how to bring it
+ */
+export async function findModel(given: string, root: string): Promise<string> {
+  const path = (await modelStore()).find(modelReference(given, root));
+  if (path !== undefined) return path;
+  throw new ModelError(
+    PATH.test(given)
+      ? `use the model "${given}": there is no such file`
+      : `use the model "${given}": it is not on this machine; "deno task with-models model pull ${given}" brings it`,
+    "missing",
+  );
 }

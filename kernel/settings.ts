@@ -12,6 +12,8 @@ const schema = z.strictObject({
   root: z.string().default(""),
   /** Embedder that gives chunks and questions their vectors, as `ingest --embedder` names it; absent: the one that ships. */
   embedder: z.string().min(1).optional(),
+  /** Model that answers, as `model use` names it; absent: none was chosen. */
+  model: z.string().min(1).optional(),
 });
 
 /** Settings of a workspace. */

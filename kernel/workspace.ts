@@ -69,6 +69,15 @@ export class Workspace {
     writeSettings(this.folder, { ...readSettings(this.folder), embedder: name });
   }
 
+  /** Name of the model that was chosen to answer; undefined where nobody chose. */
+  get model(): string | undefined {
+    return readSettings(this.folder).model;
+  }
+
+  set model(name: string | undefined) {
+    writeSettings(this.folder, { ...readSettings(this.folder), model: name });
+  }
+
   /** Whether a path is in what the workspace is limited to. */
   isWithinLimit(path: string, limit = this.limit): boolean {
     return limit === "" || path === limit || path.startsWith(`${limit}/`);

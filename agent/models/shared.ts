@@ -81,3 +81,23 @@ export class SharedModel implements AsyncDisposable {
     await opened?.[Symbol.asyncDispose]();
   }
 }
+
+/** The models that a service keeps, by name. */
+export class OpenModels implements AsyncDisposable {
+  readonly #models = new Map<string, SharedModel>();
+
+  /** A lease of the model of a name, opened by `open` where it is not. */
+  async lease(
+    name: string,
+    open: () => Promise<LanguageModel>,
+  ): Promise<{ readonly model: LanguageModel } & AsyncDisposable> {
+    let shared = this.#models.get(name);
+    if (shared === undefined) this.#models.set(name, shared = new SharedModel(open));
+    return await shared.lease();
+  }
+
+  /** Closes them all. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#models.values()].map((each) => each[Symbol.asyncDispose]()));
+  }
+}

@@ -7,6 +7,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { CommandName, HandlerContext, Handlers } from "../commands.ts";
+import { chosenModel, NO_MODEL } from "../model_commands.ts";
+import { readSettings } from "../settings.ts";
 import { type ConnectionInfo, kernelHolder, readConnection } from "../connection_file.ts";
 import { KernelGoneError } from "./kernel_gone.ts";
 import { each } from "./results.ts";
@@ -72,6 +74,7 @@ function findKernel(
   // Lines of standard input, or of a file, are read where they are.
   if (input.queries !== undefined) return undefined;
   const { folder } = locate(input.repo as string | undefined);
+  if (input.question !== undefined && reasonsHere(input, folder)) return undefined;
   try {
     if (!existsSync(join(folder, "mail")) || kernelHolder(folder) === undefined) return undefined;
   } catch {
@@ -84,4 +87,14 @@ function findKernel(
     return undefined;
   }
   return { folder, info };
+}
+
+/**
+ * Whether a question goes to a model from here: one that was named for it, and one that was chosen where this process was started with
+ * the right to run native code and the kernel may not have been.
+ */
+function reasonsHere({ model }: Record<string, unknown>, folder: string): boolean {
+  if (model !== undefined) return true;
+  return chosenModel(readSettings(folder)).name !== NO_MODEL &&
+    Deno.permissions.querySync({ name: "ffi" }).state === "granted";
 }

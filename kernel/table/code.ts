@@ -110,10 +110,15 @@ export const codeCommands = {
     summary: "Answer a question about the code, with checked citations",
     doc:
       "Reads summaries first, then the chunks below them, then exact lines. Ingests the workspace when it has " +
-      "no index yet, and takes changed files in first. Every citation is checked against the file on disk.",
+      "no index yet, and takes changed files in first. Every citation is checked against the file on disk. A model " +
+      "reasons where one was chosen (`model use`); models run under `deno task with-models ask …`.",
     examples: [
       ['ask "How does the router match a path with parameters?"', "an answer with its sources"],
       ['ask "Where is the retry limit set?" --json', "the answer and every step as JSON"],
+      [
+        'ask "What happens on a timeout?" --model llama:./MODEL.gguf',
+        "by a model",
+      ],
     ],
     positionals: ["question"],
     input: z.object({
@@ -122,6 +127,26 @@ export const codeCommands = {
       refresh: field(z.boolean().default(true), "Take in changed files first", {
         off: "Answer from the index as it is",
       }),
+      model: field(
+        z.string().min(1).max(4096).optional(),
+        "What reasons, this time: llama:REFERENCE, openai:URL#MODEL, extractive",
+        { placeholder: "NAME" },
+      ),
+      steps: field(
+        z.int().min(1).max(1000).optional(),
+        "Most steps before the answer (default: 12)",
+        { placeholder: "N" },
+      ),
+      tokens: field(
+        z.int().min(100).max(1_000_000).optional(),
+        "Most tokens of context for the answer (default: 6000)",
+        { placeholder: "N" },
+      ),
+      seconds: field(
+        z.int().min(1).max(86_400).optional(),
+        "Most time for the answer (default: 30, with a model 300)",
+        { placeholder: "N" },
+      ),
       audit: recorded,
     }),
     result: z.object({
@@ -134,6 +159,16 @@ export const codeCommands = {
       cycle_id: z.string(),
       found: field(z.boolean(), "Whether anything was found to cite"),
       ended: field(z.string().optional(), "Why the run ended before it had an answer of its own"),
+      model: field(
+        z.object({
+          name: z.string(),
+          calls: z.int().min(0),
+          tokens_in: field(z.int().min(0), "Of all prompts"),
+          tokens_reused: field(z.int().min(0), "Of those, what had not to be read again"),
+          tokens_out: z.int().min(0),
+        }).optional(),
+        "What the calls of the model came to",
+      ),
       context: z.object({
         included: field(z.array(manifestEntry), "What the answer was made from"),
         left_out: field(z.array(manifestEntry), "What found no room in the budget, in order"),

@@ -221,7 +221,7 @@ export async function checkPermissions(file: string): Promise<void> {
 
 function notPermitted(file: string, cause?: unknown): LlamaLibraryError {
   return new LlamaLibraryError(
-    `cannot load the model "${file}": native code is not permitted; run with --allow-read --allow-env --allow-ffi --allow-sys=homedir,uid --allow-run=${Deno.execPath()}`,
+    `cannot load the model "${file}": native code is not permitted; run it as "deno task with-models …", or with --allow-read --allow-env --allow-ffi --allow-sys=homedir,uid --allow-run=${Deno.execPath()}`,
     { cause },
   );
 }

@@ -180,7 +180,7 @@ Deno.test("help goes to stdout, has examples and fits 80 columns", async () => {
 Deno.test("a group lists its verbs, and says what is wrong with one that it does not have", async () => {
   const group = await run(["model", "--help"]);
   assert.equal(group.code, 0);
-  assert.match(group.out, /Usage: batos model[^]*Commands:\n {2}list /);
+  assert.match(group.out, /Usage: batos model[^]*Commands:\n {2}pull [^]*\n {2}list /);
   const unknown = await run(["model", "lisst"]);
   assert.equal(unknown.code, 2);
   assert.equal(unknown.err, "batos: model: unknown command 'lisst'; did you mean list?\n");
