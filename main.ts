@@ -54,6 +54,7 @@ import {
   type ChosenEmbedder,
   DEFAULT_EMBEDDER,
   EmbedderError,
+  fileLines,
   type Hit,
   loadIndexChecks,
   loadTokenCounter,
@@ -145,8 +146,10 @@ const handlers: Handlers = {
       resolving(context),
     );
     noteSuggestions(rest.suggestions, context);
+    const textOf = fileLines(opened.memory);
     return {
       ...rest,
+      references: rest.references.map((each) => ({ ...each, text: textOf(each.path, each.line) })),
       definitions: definitions.map(definitionResult),
       callers: callers.map(definitionResult),
       callees: callees.map(definitionResult),

@@ -19,6 +19,7 @@ export {
   stateFolder,
 } from "./memory.ts";
 export { OpenEmbedders } from "./embed/open_embedders.ts";
+export { fileLines } from "./file_lines.ts";
 export { OpenMemories } from "./open_memories.ts";
 export {
   type IndexPlace,

@@ -127,9 +127,9 @@ export class WorkspaceIndex {
   }
 
   /**
-   * Opens the symbol graph, to be disposed of. What it works out is kept for the next time, unless somebody else is writing.
+   * Opens the symbol graph and the memory that it stands on, to be disposed of. What it works out is kept for the next time, unless somebody else is writing.
    */
-  async graph(): Promise<{ readonly graph: SymbolGraph } & Disposable> {
+  async graph(): Promise<{ readonly graph: SymbolGraph; readonly memory: Memory } & Disposable> {
     (await this.open(false)).close();
     const parts = new DisposableStack();
     let readOnly = false;
@@ -140,7 +140,7 @@ export class WorkspaceIndex {
       readOnly = true;
     }
     const memory = parts.use(openMemory(this.#place.root, { readOnly }));
-    return { graph: await memory.graph(), [Symbol.dispose]: () => parts.dispose() };
+    return { graph: await memory.graph(), memory, [Symbol.dispose]: () => parts.dispose() };
   }
 
   /**

@@ -94,13 +94,13 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
     ];
     lines.push(bold(count(references.length, "reference")));
     const kinds = Math.max(0, ...references.map((reference) => reference.kind.length));
-    for (const { path, line, kind, resolution } of references) {
+    for (const { path, line, kind, resolution, text } of references) {
       const where = fitPath(`${safe(path, look)}:${line}`, kinds + 4, look);
       const around = callers.filter((caller) =>
         caller.path === path && caller.start_line <= line && line <= caller.end_line
       ).at(-1);
       const why = (around === undefined ? "" : `  in ${qualified(around)}`) +
-        (resolution === "name" ? "  (by name)" : "");
+        (resolution === "name" ? "  (by name)" : "") + `  ${clip(text, MAX_LINE)}`;
       const rest = fit(safe(why, look), kinds + 4 + textWidth(where), look);
       const shown = linked(cyan(where), path, line, look);
       lines.push(`  ${dim(pad(kind, kinds))}  ${shown}${dim(rest)}`);

@@ -84,6 +84,7 @@ const reference = z.object({
   line,
   kind: z.enum(["import", "reexport", "call", "type", "extends", "implements", "read", "write"]),
   resolution,
+  text: field(z.string(), "The line, without the blanks around it"),
 });
 
 const suggestions = field(z.array(z.string()), "Near names, where there is no such definition");

@@ -82,6 +82,8 @@ Deno.test(
     assert.deepEqual(filtered.data.results.map((hit: { path: string }) => hit.path), [
       "tools/report.py",
     ]);
+    const absolute = await agent.call("search", { query: "parcels", path: `${shared.path}/tools` });
+    assert.deepEqual(absolute.data.results, filtered.data.results);
     const none = await agent.call("search", { query: "parcels", path: "nowhere/**" });
     assert.equal(none.isError, false);
     assert.deepEqual(none.data.results, []);
@@ -160,7 +162,7 @@ Deno.test(
   async () => {
     const uses = await agent.call("references", { target: "retryDelay" });
     assert.match(uses.text, /src\/backoff\.ts:5-7 {2}function retryDelay/);
-    assert.match(uses.text, /call +src\/tracker\.ts:16/);
+    assert.match(uses.text, /call +src\/tracker\.ts:16 .*return retryDelay\(failures\);/);
     assert.equal(uses.data.definitions[0].name, "retryDelay");
     const near = await agent.call("references", { target: "retryDelais" });
     assert.equal(near.isError, false);

@@ -144,7 +144,8 @@ export function createMcpServer(parts: McpParts): Server {
       const repo = await workspace();
       const told = await tool.call(
         args,
-        (input) => runCommand(parts.handlers, tool.command, { ...input, repo }, context),
+        (input) =>
+          runCommand(parts.handlers, tool.command, { ...withinRoot(input, repo), repo }, context),
       );
       const text = [told.text, ...notes.map((note) => `Note: ${note}`)].join("\n\n");
       return { content: [{ type: "text", text }], structuredContent: told.structured };
@@ -222,6 +223,15 @@ function argumentsOf(tool: Tool, given: Record<string, unknown>) {
     args: parsed.data as Record<string, unknown>,
     ignored: Object.keys(given).filter((name) => !names.includes(name)),
   };
+}
+
+/** Agents like absolute paths; a filter by path is relative to the workspace. */
+function withinRoot(input: Record<string, unknown>, root: string): Record<string, unknown> {
+  const { path } = input;
+  const begin = `${root}/`;
+  return typeof path === "string" && path.startsWith(begin)
+    ? { ...input, path: path.slice(begin.length) }
+    : input;
 }
 
 /** Runs a command with input that is validated by the table, like that of any door, and gives its last result. */
