@@ -169,8 +169,8 @@ export class Workspace {
       onWait: (holder) => {
         if (timeoutMs === 0) return;
         context.progress({
-          phase: "",
-          detail: `waiting for ${describeHolder(holder)}`,
+          phase: "waiting for",
+          detail: describeHolder(holder),
           note: true,
         });
       },

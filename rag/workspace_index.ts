@@ -19,6 +19,12 @@ import { mismatch } from "./vectors.ts";
 /** How long a command that can do nothing without an index waits for another writer, in milliseconds. */
 const PATIENCE_MS = 60_000;
 
+/**
+ * How long a process that serves others waits for another writer before it answers from an index that is old, in milliseconds: two
+ * servers of one workspace see the same change at the same time, and taking in some files is done in less.
+ */
+const SHARED_PATIENCE_MS = 5_000;
+
 /** Chunks that a question waits for while a slow model embeds them: some seconds. */
 const MOST_WAITED_FOR = 128;
 
@@ -90,7 +96,8 @@ export class WorkspaceIndex {
     if (isComplete && this.#place.memories && !await this.#hasNews(memory)) return memory;
     memory?.close();
     try {
-      using _lock = await this.#place.lock(isComplete ? 0 : PATIENCE_MS);
+      const patience = this.#place.memories === undefined ? 0 : SHARED_PATIENCE_MS;
+      using _lock = await this.#place.lock(isComplete ? patience : PATIENCE_MS);
       using writable = openMemory(root);
       await this.#absorb(writable, []);
       await this.#embedSome(writable);

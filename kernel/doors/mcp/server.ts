@@ -260,7 +260,8 @@ function progressTo(extra: Extra, progressToken: ProgressToken | undefined, note
   let sent = 0;
   let next = 0;
   return (progress: Progress) => {
-    if (progress.note) {
+    // A note about something that goes on is over when the answer comes.
+    if (progress.note && progress.phase === "") {
       notes.push(progressText(progress));
       return;
     }
