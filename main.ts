@@ -334,6 +334,7 @@ const handlers: Handlers = {
   // deno-lint-ignore require-yield -- its output is the conversation itself
   async *mcp({ repo }, { signal }) {
     using opened = memories = new OpenMemories();
+    await using _embedders = embedders = new OpenEmbedders();
     await serveMcp({ ...mcpParts(), repo, signal });
     void opened;
   },

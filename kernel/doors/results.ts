@@ -10,13 +10,9 @@ export async function* each<R>(outcome: Promise<R> | AsyncIterable<R>): AsyncIte
   else yield await outcome;
 }
 
-/**
- * The last result: the only one of most commands.
- * @throws {Error} when there is none
- */
-export async function lastOf<R>(outcome: Promise<R> | AsyncIterable<R>): Promise<R> {
-  let last: { readonly result: R } | undefined;
-  for await (const result of each(outcome)) last = { result };
-  if (last === undefined) throw new Error("run a command: it gave no result");
-  return last.result;
+/** All results at once: of most commands there is one. */
+export async function allOf<R>(outcome: Promise<R> | AsyncIterable<R>): Promise<R[]> {
+  const results: R[] = [];
+  for await (const result of each(outcome)) results.push(result);
+  return results;
 }

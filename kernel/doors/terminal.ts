@@ -118,7 +118,10 @@ export function fileLinks(
     const file = pathToFileURL(join(root, path));
     const address = template === undefined
       ? `${file.href}#${line}`
-      : printable(template).replaceAll("{path}", file.pathname).replaceAll("{line}", `${line}`);
+      : template.replace(/\p{Cc}/gu, "").replaceAll("{path}", file.pathname).replaceAll(
+        "{line}",
+        `${line}`,
+      );
     return `\x1b]8;;${address}\x1b\\${shown}\x1b]8;;\x1b\\`;
   };
 }

@@ -23,6 +23,7 @@ Deno.test(
     const { tools } = await agent.client.listTools();
     assert.deepEqual(tools.map(({ name }) => name).toSorted(), [
       "ask",
+      "audit",
       "impact",
       "outline",
       "read",
@@ -188,6 +189,23 @@ Deno.test(
   },
 );
 
+Deno.test("audit tells what was asked before, latest first", options, async () => {
+  using repository = new Repository(PROJECT);
+  await using client = await McpClient.start(repository.path);
+  const none = await client.call("audit", { type: "ANSWER" });
+  assert.equal(none.isError, false, none.text);
+  assert.deepEqual(none.data.events, []);
+  await client.call("ask", { question: "What does postage cost?" });
+  await client.call("ask", { question: "How long is a retry delayed?" });
+  const { data, text } = await client.call("audit", { type: "CYCLE_STARTED" });
+  const [latest, earlier] = data.events.map(({ text }: { text: string }) => text);
+  assert.match(latest, /How long is a retry delayed\?/);
+  assert.match(earlier, /What does postage cost\?/);
+  assert.ok(text.indexOf("delayed") < text.indexOf("postage"));
+  const wrong = await client.call("audit", { since: "some day" });
+  assert.match(wrong.text, /^audit: "since" "some day": no time that is known here/);
+});
+
 Deno.test("what finds no room within max_tokens is counted", options, async () => {
   const many = Array.from({ length: 300 }, (_, at) => `export const value${at} = shared(${at});\n`);
   using repository = new Repository({
@@ -226,7 +244,7 @@ Deno.test(
     }
     await assert.rejects(
       agent.client.callTool({ name: "format", arguments: {} }),
-      /no such tool; 6 tools/,
+      /no such tool; 7 tools/,
     );
     const lenient = await agent.call("search", { query: "postage", dir: "src" });
     assert.equal(lenient.isError, false);

@@ -17,7 +17,7 @@ import type { Look } from "../look.ts";
 import { charactersOf, fitLines } from "../fit.ts";
 import { oneLine } from "../one_line.ts";
 import { render } from "../render.ts";
-import { lastOf } from "../results.ts";
+import { allOf } from "../results.ts";
 import { colours, progressText } from "../terminal.ts";
 
 /** What the handler works with. */
@@ -176,8 +176,8 @@ async function complete(
   }
   const signals = ended === undefined ? [gone] : [gone, ended];
   const answer = async (context: HandlerContext) => {
-    const result = await lastOf(handlers.ask(input.data, context)) as Result<"ask">;
-    return answerOf(result, request.max_completion_tokens ?? request.max_tokens ?? undefined);
+    const [result] = await allOf<Result<"ask">>(handlers.ask(input.data, context));
+    return answerOf(result!, request.max_completion_tokens ?? request.max_tokens ?? undefined);
   };
   const head = {
     id: `chatcmpl-${crypto.randomUUID().replaceAll("-", "")}`,

@@ -36,7 +36,7 @@ import {
   type Progress,
 } from "../../commands.ts";
 import { oneLine } from "../one_line.ts";
-import { lastOf } from "../results.ts";
+import { allOf } from "../results.ts";
 import { progressText } from "../terminal.ts";
 import {
   completePath,
@@ -74,6 +74,7 @@ export const INSTRUCTIONS =
 - A question that spans files (how, why, where does X go): ask. It answers with checked citations.
 - About to change or rename a symbol: references for every use, impact for what may break and which tests to run.
 - A long file: outline first, then read only path:start-end.
+- What was asked here before, and what came of it: audit.
 - Every occurrence of an exact string, or files that git ignores: use grep.
 Nothing has to be re-indexed after edits. Results keep to max_tokens and say what they left out; narrow with path, lang, kind or symbol before raising it.`;
 
@@ -234,18 +235,18 @@ function withinRoot(input: Record<string, unknown>, root: string): Record<string
     : input;
 }
 
-/** Runs a command with input that is validated by the table, like that of any door, and gives its last result. */
+/** Runs a command with input that is validated by the table, like that of any door, and gives its results. */
 async function runCommand(
   handlers: Handlers,
   name: CommandName,
   input: Record<string, unknown>,
   context: HandlerContext,
-): Promise<unknown> {
+): Promise<unknown[]> {
   const run = handlers[name] as (
     input: unknown,
     context: HandlerContext,
   ) => Promise<unknown> | AsyncIterable<unknown>;
-  return await lastOf(run(commands[name].input.parse(input), context));
+  return await allOf(run(commands[name].input.parse(input), context));
 }
 
 /** What a handler is given for one request: progress goes to the client, notes into the answer. */

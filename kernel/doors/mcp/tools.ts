@@ -6,6 +6,7 @@
  * to `max_tokens` and says what it left out; text and structured content say the same.
  */
 import { z } from "zod";
+import { TRAIL_LINE } from "../../audit/event.ts";
 import { type CommandName, commands, type Input, type Result } from "../../commands.ts";
 import { count, type Look, place } from "../look.ts";
 import { excerpt, numbered, render } from "../render.ts";
@@ -31,11 +32,11 @@ export interface Tool {
   readonly output: z.ZodObject;
   /**
    * Calls it with arguments that its input schema gave.
-   * @param run runs the command of the tool and gives its last result
+   * @param run runs the command of the tool and gives its results
    */
   call(
     args: Record<string, unknown>,
-    run: (input: Record<string, unknown>) => Promise<unknown>,
+    run: (input: Record<string, unknown>) => Promise<unknown[]>,
   ): Promise<Told>;
 }
 
@@ -71,7 +72,12 @@ function tool<N extends CommandName, A extends Shape>(entry: {
   readonly output: Shape;
   /** What the command gets beside the arguments that it knows. */
   readonly set?: Partial<Input<N>>;
-  readonly tell: (result: Result<N>, args: z.output<z.ZodObject<A>>) => Told;
+  /** Given the first result, which most commands have alone, and all of them. */
+  readonly tell: (
+    result: Result<N>,
+    args: z.output<z.ZodObject<A>>,
+    results: readonly Result<N>[],
+  ) => Told;
 }): Tool {
   const { set, tell, ...rest } = entry;
   const known = Object.keys(commands[entry.command].input.shape);
@@ -84,9 +90,11 @@ function tool<N extends CommandName, A extends Shape>(entry: {
       const own = Object.fromEntries(
         Object.entries(args).filter(([field]) => known.includes(field)),
       );
+      const results = await run({ ...own, ...set }) as Result<N>[];
       const { text, structured } = tell(
-        await run({ ...own, ...set }) as Result<N>,
+        results[0]!,
         args as z.output<z.ZodObject<A>>,
+        results,
       );
       // A client checks it against the schema, and takes no field more.
       return { text, structured: output.parse(structured) };
@@ -94,7 +102,7 @@ function tool<N extends CommandName, A extends Shape>(entry: {
   };
 }
 
-const { ask, search, refs, impact, outline, read } = commands;
+const { ask, audit, search, refs, impact, outline, read } = commands;
 
 /** A hit as it is told: where, what, and the lines that matter. */
 const hit = search.result.shape.results.element.pick({
@@ -104,6 +112,10 @@ const hit = search.result.shape.results.element.pick({
   node_type: true,
   node_name: true,
 }).extend({ text: z.string().describe("The lines that say most, with their numbers") });
+
+/** An event of the audit trail as it is told. */
+const event = TRAIL_LINE.pick({ timestamp: true, cycle_id: true, event_type: true, status: true })
+  .extend({ text: z.string().describe("What happened, in a line") });
 
 /** The tools, in the order in which an agent meets them. */
 export const tools: readonly Tool[] = [
@@ -291,6 +303,38 @@ export const tools: readonly Tool[] = [
         text: render("ask", result, PLAIN).trimEnd() +
           (ended === undefined ? "" : `\n\n(It ended early: ${ended}.)`),
         structured: { answer, citations, driver, found, ...(ended !== undefined && { ended }) },
+      };
+    },
+  }),
+
+  tool({
+    name: "audit",
+    command: "audit",
+    title: "What was asked here before",
+    description:
+      "List what was asked and done in this workspace, latest first: questions, searches, answers with their " +
+      "citations, failures. Use it to see what an earlier session already found out. In words: ask about it.",
+    input: {
+      since: audit.input.shape.since,
+      until: audit.input.shape.until,
+      type: audit.input.shape.type,
+      cycle: audit.input.shape.cycle,
+      limit: audit.input.shape.limit,
+      max_tokens: maxTokens(LIST_TOKENS),
+    },
+    output: { events: z.array(event), left_out: leftOut },
+    tell(_result, { max_tokens }, results) {
+      const events = results.flatMap((each) => {
+        if (!("event_type" in each)) return [];
+        const { timestamp, cycle_id, event_type, status } = each;
+        const text = render("audit", each, PLAIN).trim();
+        return [{ timestamp, cycle_id, event_type, status, text }];
+      }).reverse();
+      const cut = fitLists({ events }, ["events"], charactersOf(max_tokens));
+      const lines = cut.result.events.map(({ text }) => text);
+      return {
+        text: lines.length === 0 ? "Nothing of that is recorded." : lines.join("\n") + missing(cut),
+        structured: account(cut),
       };
     },
   }),
