@@ -12,7 +12,6 @@ import config from "./deno.json" with { type: "json" };
 import {
   anchorModel,
   check,
-  type Checkout,
   checkSurroundings,
   chosenModel,
   CommandError,
@@ -26,6 +25,7 @@ import {
   type Handlers,
   type ImageDesk,
   imageDesk,
+  type Input,
   listTrailFiles,
   locateModel,
   type McpParts,
@@ -339,16 +339,8 @@ const handlers: Handlers = {
     void opened;
   },
 
-  async *mcp_install({ repo, ...input }, context) {
-    const { root } = locate(repo);
-    yield* registerAgents({ ...input, action: "install", root }, checkout(), context);
-  },
-
-  async *mcp_uninstall({ repo, ...input }, context) {
-    const { root } = locate(repo);
-    const registration = { ...input, action: "uninstall", print: false, root } as const;
-    yield* registerAgents(registration, checkout(), context);
-  },
+  mcp_install: (input, context) => tellAgents("install", input, context),
+  mcp_uninstall: (input, context) => tellAgents("uninstall", { ...input, print: false }, context),
 
   ...modelHandlers({
     locate,
@@ -419,14 +411,6 @@ function mcpParts(): McpParts {
   };
 }
 
-/** Where this program is, for those who are to start it. */
-function checkout(): Checkout {
-  return {
-    main: fileURLToPath(import.meta.resolve("./main.ts")),
-    task: config.tasks.mcp.command,
-  };
-}
-
 /** Opens the image of the workspace for one command. */
 async function onImage<R>(
   { repo }: { repo?: string | undefined },
@@ -447,6 +431,18 @@ async function onImage<R>(
   const { mountMemory } = await import("./agent/mod.ts");
   using mount = await mountMemory(image, memory);
   return await work(await imageDesk(image, mount.find));
+}
+
+/** Tells agents of this program, which they are to start as `deno task mcp` does, or takes that back. */
+async function* tellAgents(
+  action: "install" | "uninstall",
+  { repo, ...input }: Input<"mcp_install">,
+  context: HandlerContext,
+): AsyncGenerator<Result<"mcp_install">> {
+  const main = fileURLToPath(import.meta.resolve("./main.ts"));
+  const { root } = locate(repo);
+  const checkout = { main, task: config.tasks.mcp.command };
+  yield* registerAgents({ ...input, action, root }, checkout, context);
 }
 
 /** What gives chunks and questions their vectors: what was named now, else for this workspace, else what ships. */
