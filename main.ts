@@ -43,6 +43,8 @@ import {
   serve,
   serveMcp,
   sha256,
+  TRAIL_PATH,
+  trailFileOf,
   watchFolder,
   Workspace,
   WorkspaceLockedError,
@@ -207,12 +209,19 @@ const handlers: Handlers = {
     const workspace = locate(repo);
     const [, given = "", first, last] = /^(.+?)(?::(\d+)(?:-(\d+))?)?$/s.exec(place) ?? [];
     const path = workspace.path(given);
-    const bytes = workspace.read(path);
+    // Lines of the trail are numbered over all its files; a citation may be of one that was moved aside.
+    const part = path === TRAIL_PATH
+      ? trailFileOf(workspace.folder, Number(first ?? 1))
+      : undefined;
+    const before = part === undefined ? 0 : part.first - 1;
+    const bytes = workspace.read(part === undefined ? path : `.batos/${part.name}`);
     const lines = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes).split(/(?<=\n)/);
+    const total = before + lines.length;
     const start_line = Number(first ?? 1);
-    const end_line = Math.min(Number(last ?? first ?? lines.length), lines.length);
-    if (start_line < 1 || start_line > end_line) {
-      throw new CommandError(`"${place}": no such lines; the file has lines 1 to ${lines.length}`);
+    const end_line = Math.min(Number(last ?? first ?? total), total);
+    if (start_line <= before || start_line > end_line) {
+      const has = `the file has lines ${before + 1} to ${total}`;
+      throw new CommandError(`"${place}": no such lines; ${has}`);
     }
     using memory = workspace.hasIndex ? openMemory(workspace.root, { readOnly: true }) : undefined;
     const known = memory?.file(path)?.hash;
@@ -226,7 +235,7 @@ const handlers: Handlers = {
       start_line,
       end_line,
       status,
-      text: lines.slice(start_line - 1, end_line).join(""),
+      text: lines.slice(start_line - 1 - before, end_line - before).join(""),
     };
   },
 

@@ -9,7 +9,8 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { splitLines } from "./actions.ts";
-import { TRAIL_PATH, type TrailPort } from "./past.ts";
+import { TRAIL_PATH } from "../kernel/mod.ts";
+import type { TrailPort } from "./past.ts";
 import type { MemoryPort } from "./memory_port.ts";
 
 /**

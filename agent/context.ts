@@ -4,7 +4,7 @@
  * Owns the order: exact lines that were read on purpose, then chunks by score, then names and commits. Pure. What must hold: a part's
  * label names the place as `path:start-end`; a chunk whose lines were all read is not put in twice.
  */
-import { TRAIL_PATH } from "./past.ts";
+import { TRAIL_PATH } from "../kernel/mod.ts";
 import type { Hit } from "../rag/mod.ts";
 import type { ContextItem } from "./driver.ts";
 import type { Part } from "./governor.ts";

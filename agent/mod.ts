@@ -46,7 +46,7 @@ export {
 } from "./governor.ts";
 export { MEMORY_PROTOTYPES, type MemoryMount, memoryOid, mountMemory } from "./memory_mount.ts";
 export type { MemoryPort } from "./memory_port.ts";
-export { TRAIL_PATH, type TrailPort } from "./past.ts";
+export type { TrailPort } from "./past.ts";
 export type { GraphPort } from "./references.ts";
 export { MODEL_MS, ModelDriver, type ModelDriverOptions, type ModelUse } from "./model_driver.ts";
 export { DEFAULT_ROLE } from "./prompt.ts";

@@ -4,15 +4,12 @@
  * Owns how cycles of the trail become an observation and a text. What must hold: everything said of a cycle is what its events say; each
  * is cited by its lines in the trail, numbered over the whole of it, so that a citation stays true when files are moved aside.
  */
-import { parseTime, TIME_FORMS, TRAIL_NAME } from "../kernel/mod.ts";
+import { parseTime, TIME_FORMS, TRAIL_PATH } from "../kernel/mod.ts";
 import type { Fractal, FractalFilter, LinesStatus } from "../rag/mod.ts";
 import type { ContextItem, MorphState } from "./driver.ts";
 import { visible } from "./excerpt.ts";
 import { fenceFor } from "./governor.ts";
 import type { Past } from "./past_question.ts";
-
-/** Path of the trail in a workspace, as citations have it. */
-export const TRAIL_PATH = `.batos/${TRAIL_NAME}`;
 
 /** The trail, as far as the agent asks it. */
 export interface TrailPort {

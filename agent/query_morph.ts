@@ -22,7 +22,8 @@ import type { MemoryPort } from "./memory_port.ts";
 import type { GraphPort } from "./references.ts";
 import { basename } from "node:path";
 import { contextParts, placeLabel } from "./context.ts";
-import { TRAIL_PATH, type TrailPort } from "./past.ts";
+import { TRAIL_PATH } from "../kernel/mod.ts";
+import type { TrailPort } from "./past.ts";
 
 /** How often a driver may correct an invalid proposal; models that fail twice with the reason in view fail again. */
 const RETRIES = 2;

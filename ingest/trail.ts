@@ -69,8 +69,8 @@ export type ValidateEvent<E> = (value: unknown) => { event: E } | { problem: str
 
 /** A longer line is passed over: it would fill the memory, and no writer of ours makes one. */
 export const LONGEST_LINE = 32_000_000;
-/** Read at once: some thousand lines. */
-const BLOCK = 1 << 20;
+/** Read at once: some hundred lines; larger blocks are no faster, and a long ingest keeps several of them. */
+const BLOCK = 1 << 18;
 const NEWLINE = 10;
 
 /**

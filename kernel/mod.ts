@@ -19,7 +19,9 @@ export {
   listTrailFiles,
   type RawLine,
   TRAIL_NAME,
+  TRAIL_PATH,
   type TrailFile,
+  trailFileOf,
   type TrailVerdict,
   verifyTrail,
 } from "./audit/chain.ts";

@@ -99,6 +99,10 @@ const SCHEMA = `
     id INTEGER PRIMARY KEY CHECK (id = 1), files TEXT NOT NULL, first INTEGER NOT NULL, offset INTEGER NOT NULL, line INTEGER NOT NULL,
     last_offset INTEGER NOT NULL, last_hash TEXT NOT NULL);
 `;
+/** Rises whenever tables, digests or terms change: what another version made is made again. */
+const VERSION = "2";
+/** Key of the version in `meta`. */
+const META = "trail";
 const TABLES = ["fractal", "fractal_part", "fractal_text", "trail_block", "trail_read"];
 
 /** Drops the tables, as far as there are any. */
@@ -106,8 +110,8 @@ export function dropTrailTables(store: Pick<Store, "database">): void {
   for (const table of TABLES) store.database.exec(`DROP TABLE IF EXISTS ${table}`);
 }
 
-/** Characters of lines that a transaction takes in: a fraction of a second, and what a kill costs at most. */
-const BATCH_CHARACTERS = 8_000_000;
+/** Characters of lines that a transaction takes in: milliseconds; batches of eight million took half as much memory again, and as long. */
+const BATCH_CHARACTERS = 500_000;
 /** Characters of a block: compression gains with size, and reading one line reads a block. */
 const BLOCK_CHARACTERS = 200_000;
 /** A word of the question counts more than one of its answer. */
@@ -176,7 +180,7 @@ export class TrailIndex {
 
   /** Where to go on; from the beginning where the files are not those that were read. */
   async #begin(list: ListTrail): Promise<{ position: TrailPosition | undefined; again: boolean }> {
-    this.#store.database.exec(SCHEMA);
+    if (!this.#isMade) this.#makeAnew();
     const row = this.#store.get("SELECT * FROM trail_read");
     if (row === undefined) return { position: undefined, again: false };
     const position = {
@@ -189,11 +193,16 @@ export class TrailIndex {
     const isThere = known.every((first) => firsts.has(first)) &&
       await this.#standsAt(list, position, Number(row.last_offset), row.last_hash as string);
     if (isThere) return { position, again: false };
+    this.#makeAnew();
+    return { position: undefined, again: true };
+  }
+
+  #makeAnew(): void {
     this.#store.transaction(() => {
       dropTrailTables(this.#store);
       this.#store.database.exec(SCHEMA);
+      this.#store.setMeta(META, VERSION);
     });
-    return { position: undefined, again: true };
   }
 
   /** Whether the last line that was read is still where it was. */
@@ -424,8 +433,7 @@ export class TrailIndex {
   }
 
   get #isMade(): boolean {
-    return this.#store.get("SELECT 1 AS x FROM sqlite_schema WHERE name = 'trail_read'") !==
-      undefined;
+    return this.#store.meta(META) === VERSION;
   }
 }
 

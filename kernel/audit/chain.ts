@@ -24,6 +24,8 @@ import type { Head } from "./trail_files.ts";
 
 /** The file that grows. */
 export const TRAIL_NAME = "metacognition.jsonl";
+/** Its path in a workspace, as citations have it. */
+export const TRAIL_PATH = `.batos/${TRAIL_NAME}`;
 /** The lock and the head. */
 export const LOCK_NAME = "metacognition.lock";
 /** What stands in `previous` of the first line. */
@@ -74,6 +76,11 @@ export function listTrailFiles(folder: string): TrailFile[] {
     files.push({ name: TRAIL_NAME, path: `${folder}/${TRAIL_NAME}`, first, last: undefined });
   }
   return files;
+}
+
+/** The file that holds a line of the trail, by its number in the whole; undefined where there is none. */
+export function trailFileOf(folder: string, line: number): TrailFile | undefined {
+  return listTrailFiles(folder).findLast(({ first }) => first <= line);
 }
 
 /** Ends a line: `body` is the object without its closing brace, `previous` already in it. */

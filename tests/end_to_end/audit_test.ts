@@ -1,5 +1,6 @@
 /** The audit trail as its users meet it: recorded by commands, shown, followed, verified, asked about. */
 import assert from "node:assert/strict";
+import { event } from "../support/trail.ts";
 import { command, Repository } from "./harness.ts";
 
 const FILES = {
@@ -137,7 +138,38 @@ Deno.test("audit --follow shows what others do, and ends with Ctrl-C", async () 
   assert.equal(seen.trim().split("\n").length, 2);
 });
 
-Deno.test("an interrupted question says so in the trail; a killed one is left open, and the next finds it", async () => {
+Deno.test("secrets that are typed into a question or a search do not reach the trail", async () => {
+  using repository = new Repository(FILES);
+  const token = `ghp_${"aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zQW"}`;
+  await repository.run(["ask", `how does the parser handle ${token} in a text?`]);
+  await repository.run(["search", `parser ${token}`]);
+  const trail = Deno.readTextFileSync(repository.at(".batos/metacognition.jsonl"));
+  assert.ok(!trail.includes(token));
+  assert.match(trail, /the parser handle \[redacted: GitHub token\] in a text/);
+  assert.match(trail, /parser \[redacted: GitHub token\]/);
+});
+
+Deno.test("a cited line of the trail is read by its number, whichever file holds it", async () => {
+  using repository = new Repository(FILES);
+  await repository.ingest();
+  const { AuditTrail } = await import("../../kernel/audit/audit_trail.ts");
+  for (let run = 0; run < 6; run++) {
+    await using trail = new AuditTrail(repository.at(".batos"), { rotateBytes: 1_000 });
+    for (let line = 0; line < 3; line++) trail.record(event({ event_data: { run, line } }));
+  }
+  const text = (place: string) => repository.run(["read", `.batos/metacognition.jsonl:${place}`]);
+  for (const line of [2, 9, 19]) {
+    const { out, code } = await text(String(line));
+    assert.equal(code, 0);
+    assert.equal(JSON.parse(out).sequence, line);
+  }
+  assert.equal((await text("3-4")).out.trim().split("\n").length, 2);
+  const beyond = await text("99");
+  assert.equal(beyond.code, 2);
+  assert.match(beyond.err, /no such lines; the file has lines \d+ to 19/);
+});
+
+Deno.test("a question whose run was killed is left open, and the next finds it", async () => {
   using repository = new Repository(FILES);
   await repository.ingest();
   const { AuditTrail } = await import("../../kernel/audit/audit_trail.ts");
