@@ -1,25 +1,20 @@
 /**
  * Vectors of chunks in SQLite, and whose they are.
  *
- * Owns every statement on two tables. `vector_model(model)`: one row, who made the vectors. `vector(first_chunk, file, data)`: the
- * vectors of up to 256 successive chunks of one file, so that a new process reads few rows: a float32 scale for each, then their
- * rows as `embed/scan.ts` wants them. What must hold: all vectors are of one model, another one is refused, never mixed; the
- * chunks of a file that have vectors are its first ones, in full blocks but for the last; a vector goes in the transaction in
- * which its chunk goes. So what is stored does not depend on how often the embedding was interrupted.
+ * Owns every statement on two tables. `vector_model(model)`: one row, who made the vectors. `vector(block, data)`: the vectors of the
+ * chunks with ids from `block` × 256 on, as `vector_block.ts` packs them, whichever files they are of. What must hold: all vectors are
+ * of one model, another one is refused, never mixed; the chunks of a file that have vectors are its first ones; a vector goes in
+ * the transaction in which its chunk goes.
  */
 import { EmbedderError, type VectorModel } from "./embed/embedder.ts";
-import { quantise, rowBytes, VectorScan } from "./embed/scan.ts";
+import { VectorScan } from "./embed/scan.ts";
 import type { Store } from "./store.ts";
-
-/** Chunks whose vectors share a row: few rows to read, and little to write again when some are added. */
-const BLOCK = 256;
-/** Bytes of a scale. */
-const SCALE = 4;
+import { BLOCK, hasPlace, MASK, VectorBlock, vectorBytes } from "./vector_block.ts";
 
 /** Tables of vectors; see the module text. */
 export const VECTOR_SCHEMA = `
   CREATE TABLE IF NOT EXISTS vector_model(model TEXT NOT NULL);
-  CREATE TABLE IF NOT EXISTS vector(first_chunk INTEGER PRIMARY KEY, file INTEGER NOT NULL, data BLOB NOT NULL);
+  CREATE TABLE IF NOT EXISTS vector(block INTEGER PRIMARY KEY, data BLOB NOT NULL);
 `;
 
 /** Vectors of another model stand in the index. */
@@ -50,7 +45,7 @@ export interface LoadedVectors {
 
 /** Forgets the vectors of the chunks `[first, first + count)`. Inside the transaction in which the chunks go. */
 export function dropVectors(store: Store, first: number, count: number): void {
-  store.run("DELETE FROM vector WHERE first_chunk >= ? AND first_chunk < ?", first, first + count);
+  if (count > 0) new VectorStore(store).drop(first, count);
 }
 
 /** Whether vectors of two models may be compared: all that makes them agrees. */
@@ -142,41 +137,82 @@ export class VectorStore {
     check(vectors, model);
     const first = Number(row.first_chunk);
     const count = Number(row.chunk_count);
-    const last = this.#store.get(
-      "SELECT first_chunk, data FROM vector WHERE first_chunk >= ? AND first_chunk < ? ORDER BY first_chunk DESC LIMIT 1",
-      first,
-      first + count,
-    );
-    // Places in the file: of the last block, and of the first chunk that has no vector yet.
-    const lastBlock = last ? Number(last.first_chunk) - first : 0;
-    const lastData = last?.data as Uint8Array | undefined;
-    const begin = lastBlock + (lastData ? lastData.length / bytesOfOne(model) : 0);
+    const begin = this.#done(this.#masks(first, count), first, count);
     if (from > begin) return 0;
     const end = Math.min(count, from + vectors.length);
-    for (let next = begin; next < end;) {
-      const block = next - next % BLOCK;
-      const until = Math.min(end, block + BLOCK);
-      this.#store.run(
-        "INSERT OR REPLACE INTO vector(first_chunk, file, data) VALUES (?,?,?)",
-        first + block,
-        file,
-        extendBlock(
-          block === lastBlock ? lastData : undefined,
-          vectors.slice(next - from, until - from),
-          model.dimensions,
-        ),
-      );
-      next = until;
-    }
+    this.#eachBlock(model, first + begin, first + end, (block, base, low, high) => {
+      block.insert(low, vectors.slice(base + low - first - from, base + high - first - from));
+    });
     return Math.max(0, end - begin);
+  }
+
+  /** Forgets the vectors of the chunks `[first, first + count)`. Inside the transaction in which the chunks go. */
+  drop(first: number, count: number): void {
+    const model = this.model();
+    if (!model) return;
+    this.#eachBlock(model, first, first + count, (block, _base, low, high) => {
+      block.remove(low, high);
+    });
+  }
+
+  /**
+   * Changes the blocks that the chunks `[first, end)` fall into.
+   * @param change gets a block, its first id, and the range of its places that are meant
+   */
+  #eachBlock(
+    { dimensions }: VectorModel,
+    first: number,
+    end: number,
+    change: (block: VectorBlock, base: number, low: number, high: number) => void,
+  ): void {
+    for (let id = first; id < end;) {
+      const number = Math.floor(id / BLOCK);
+      const base = number * BLOCK;
+      const high = Math.min(end - base, BLOCK);
+      const known = this.#store.get("SELECT data FROM vector WHERE block = ?", number)?.data;
+      const block = new VectorBlock(dimensions, known as Uint8Array | undefined);
+      change(block, base, id - base, high);
+      if (block.count > 0) {
+        this.#store.run(
+          "INSERT OR REPLACE INTO vector(block, data) VALUES (?,?)",
+          number,
+          block.bytes(),
+        );
+      } else if (known !== undefined) {
+        this.#store.run("DELETE FROM vector WHERE block = ?", number);
+      }
+      id = base + high;
+    }
+  }
+
+  /** By number of the block, which chunks have vectors: of the blocks that `[first, first + count)` falls into, or of all. */
+  #masks(first = 0, count = Number.MAX_SAFE_INTEGER - BLOCK): Map<number, Uint8Array> {
+    const rows = this.#store.all(
+      `SELECT block, substr(data, 1, ${MASK}) AS mask FROM vector WHERE block >= ? AND block <= ?`,
+      Math.floor(first / BLOCK),
+      Math.floor((first + count) / BLOCK),
+    );
+    return new Map(rows.map((row) => [Number(row.block), row.mask as Uint8Array]));
+  }
+
+  /** How many of the chunks `[first, first + count)` have their vector; those that have are the first. */
+  #done(masks: ReadonlyMap<number, Uint8Array>, first: number, count: number): number {
+    for (let at = 0; at < count; at++) {
+      const id = first + at;
+      const mask = masks.get(Math.floor(id / BLOCK));
+      if (!mask || !hasPlace(mask, id % BLOCK)) return at;
+    }
+    return count;
   }
 
   /** Number of vectors stored. */
   count(): number {
     const model = this.model();
     if (!model) return 0;
-    const bytes = this.#store.get("SELECT coalesce(sum(length(data)), 0) AS n FROM vector")!.n;
-    return Number(bytes) / bytesOfOne(model);
+    const row = this.#store.get(
+      "SELECT count(*) AS blocks, coalesce(sum(length(data)), 0) AS bytes FROM vector",
+    )!;
+    return (Number(row.bytes) - MASK * Number(row.blocks)) / vectorBytes(model.dimensions);
   }
 
   /** Whether every chunk has its vector. */
@@ -192,40 +228,34 @@ export class VectorStore {
 
   /** Files with chunks that lack vectors, in order of their paths. */
   pending(): PendingFile[] {
-    const model = this.model();
+    const masks = this.#masks();
     return this.#store.all(
-      `SELECT * FROM (
-         SELECT path, hash, chunk_count,
-           (SELECT coalesce(sum(length(data)), 0) FROM vector v
-            WHERE v.first_chunk >= f.first_chunk AND v.first_chunk < f.first_chunk + f.chunk_count) / ? AS done
-         FROM file f WHERE chunk_count > 0)
-       WHERE done < chunk_count ORDER BY path`,
-      model ? bytesOfOne(model) : 1,
-    ).map((row) => ({
-      path: row.path as string,
-      hash: row.hash as string,
-      from: Number(row.done),
-      count: Number(row.chunk_count) - Number(row.done),
-    }));
+      "SELECT path, hash, first_chunk, chunk_count FROM file WHERE chunk_count > 0 ORDER BY path",
+    ).map((row) => {
+      const all = Number(row.chunk_count);
+      const from = this.#done(masks, Number(row.first_chunk), all);
+      return { path: row.path as string, hash: row.hash as string, from, count: all - from };
+    }).filter(({ count }) => count > 0);
   }
 
   /** All vectors, ready to be searched; undefined unless every chunk has one. Inside a snapshot. */
   load(): LoadedVectors | undefined {
     const model = this.model();
     if (!model) return undefined;
+    const count = this.#chunks();
+    if (this.count() !== count) return undefined;
     const scan = new VectorScan(model.dimensions);
-    const chunks: number[] = [];
-    const rows = this.#store.statement("SELECT first_chunk, data FROM vector ORDER BY first_chunk");
+    const chunks = new Int32Array(count);
+    const rows = this.#store.statement("SELECT block, data FROM vector ORDER BY block");
     for (const row of rows.iterate()) {
-      const data = row.data as Uint8Array;
-      const count = data.length / bytesOfOne(model);
-      const first = Number(row.first_chunk);
-      for (let at = 0; at < count; at++) chunks.push(first + at);
-      scan.add(data.subarray(0, SCALE * count), data.subarray(SCALE * count));
+      const base = Number(row.block) * BLOCK;
+      const block = new VectorBlock(model.dimensions, row.data as Uint8Array);
+      for (let place = 0, at = scan.count; place < BLOCK; place++) {
+        if (block.has(place)) chunks[at++] = base + place;
+      }
+      scan.add(block.scales, block.rows);
     }
-    return scan.count === this.#chunks()
-      ? { model, scan, chunks: Int32Array.from(chunks) }
-      : undefined;
+    return { model, scan, chunks };
   }
 
   /** Gives `update` what the fingerprint of an index covers of its vectors: whose they are, and themselves where that can be repeated. */
@@ -234,19 +264,31 @@ export class VectorStore {
     if (!model) return;
     update(canonical(model));
     if (!isReproducible(model)) return;
-    const rows = this.#store.statement(
-      "SELECT f.path, v.data FROM file f JOIN vector v ON v.first_chunk >= f.first_chunk AND v.first_chunk < f.first_chunk + f.chunk_count ORDER BY f.path, v.first_chunk",
+    const blocks = new Map(
+      this.#store.all("SELECT block, data FROM vector").map((row) => [
+        Number(row.block),
+        new VectorBlock(model.dimensions, row.data as Uint8Array),
+      ]),
     );
-    for (const row of rows.iterate()) {
+    for (
+      const row of this.#store.all("SELECT path, first_chunk, chunk_count FROM file ORDER BY path")
+    ) {
       update(row.path as string);
-      update(row.data as Uint8Array);
+      const first = Number(row.first_chunk);
+      const end = first + Number(row.chunk_count);
+      const parts: { scales: Uint8Array; rows: Uint8Array }[] = [];
+      for (let id = first; id < end;) {
+        const base = id - id % BLOCK;
+        const next = Math.min(end, base + BLOCK);
+        const block = blocks.get(base / BLOCK);
+        if (block) parts.push(block.range(id - base, next - base));
+        id = next;
+      }
+      // First all scales: where blocks begin depends on the history of the index.
+      for (const { scales } of parts) update(scales);
+      for (const { rows } of parts) update(rows);
     }
   }
-}
-
-/** Bytes that a vector takes in a block. */
-function bytesOfOne({ dimensions }: VectorModel): number {
-  return SCALE + rowBytes(dimensions);
 }
 
 function check(vectors: readonly Float32Array[], { id, dimensions }: VectorModel): void {
@@ -259,28 +301,4 @@ function check(vectors: readonly Float32Array[], { id, dimensions }: VectorModel
       }, expected ${dimensions} finite numbers`,
     );
   }
-}
-
-/** A block with vectors added: scales first, then rows. */
-function extendBlock(
-  block: Uint8Array | undefined,
-  vectors: readonly Float32Array[],
-  dimensions: number,
-): Uint8Array {
-  const bytes = rowBytes(dimensions);
-  const known = block ? block.length / (SCALE + bytes) : 0;
-  const count = known + vectors.length;
-  const extended = new Uint8Array(count * (SCALE + bytes));
-  if (block) {
-    extended.set(block.subarray(0, SCALE * known));
-    extended.set(block.subarray(SCALE * known), SCALE * count);
-  }
-  const scales = new DataView(extended.buffer);
-  const rows = new Int8Array(extended.buffer, SCALE * count);
-  vectors.forEach((vector, at) => {
-    const row = known + at;
-    const scale = quantise(vector, rows.subarray(bytes * row, bytes * (row + 1)));
-    scales.setFloat32(SCALE * row, scale, true);
-  });
-  return extended;
 }

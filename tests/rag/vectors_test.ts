@@ -323,7 +323,7 @@ Deno.test("put() takes what continues the file, in whatever portions, and makes 
   await withMemory({ "pour.md": long(300) }, {}, (memory) => {
     const { id, chunkCount } = memory.store.file("pour.md")!;
     const vectors = Array.from({ length: chunkCount }, (_, at) => embedder.vectorOf(`pour ${at}`));
-    const blocks = () => memory.store.all("SELECT first_chunk, data FROM vector");
+    const blocks = () => memory.store.all("SELECT block, data FROM vector");
     const begin = () =>
       memory.store.transaction(() => {
         memory.vectors.clear();
