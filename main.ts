@@ -32,6 +32,7 @@ import {
   ModelError,
   modelHandlers,
   openImage,
+  openPage,
   openTrail,
   parseTrailLine,
   readQueries,
@@ -320,7 +321,7 @@ const handlers: Handlers = {
     return { checks };
   },
 
-  async *serve({ repo, port, watch }, { signal, progress }) {
+  async *serve({ repo, port, page, page_port, watch }, { signal, progress }) {
     const workspace = locate(repo);
     workspace.requireWritable();
     using opened = memories = new OpenMemories();
@@ -333,6 +334,10 @@ const handlers: Handlers = {
       version: config.version,
       handlers: recorded,
       port,
+      startHttp: page
+        ? (context) =>
+          openPage(context, { folder: workspace.folder, port: page_port, mcp: mcpParts() })
+        : undefined,
       watch: watch ? (signal, progress) => keepCurrent(workspace, { signal, progress }) : undefined,
       report: (line) => progress({ phase: "", detail: line, note: true }),
       signal,

@@ -63,9 +63,7 @@ export { delegateToKernel, type KernelPlace } from "./doors/delegate.ts";
 export { each } from "./doors/results.ts";
 export type { ImagePort } from "./doors/remote_commands.ts";
 export type { OpenDoor, ServiceContext, ServiceInfo, ServiceOptions } from "./doors/service.ts";
-export type { KernelEvent, ListenToKernel } from "./doors/http/events.ts";
-export type { Execute, HttpDoor, HttpMount, HttpOptions } from "./doors/http/server.ts";
-export { RunCancelledError, Runs, type RunView } from "./doors/runs.ts";
+export { RunCancelledError, type Runs, type RunView } from "./doors/runs.ts";
 export { type Streams } from "./doors/terminal.ts";
 export {
   BlobError,
@@ -158,12 +156,11 @@ import type { Registration } from "./agents/register.ts";
 import type { HandlerContext, Result } from "./commands.ts";
 import type { OpenAiParts } from "./doors/http/openai.ts";
 import type { McpHttp } from "./doors/mcp/http.ts";
-import type { ServiceInfo, ServiceOptions } from "./doors/service.ts";
+import type { OpenDoor, ServiceContext, ServiceInfo, ServiceOptions } from "./doors/service.ts";
 import type { McpParts } from "./doors/mcp/server.ts";
 import type { Image } from "./image/image.ts";
 import type { FindShown, ImageDesk } from "./image/image_desk.ts";
 import type { OpenImageOptions } from "./image/open_image.ts";
-import type { HttpDoor, HttpOptions } from "./doors/http/server.ts";
 
 /**
  * Opens the image in a file, usually `.batos/image.db`, loaded when it is first needed; see `image/open_image.ts`. Dispose of it.
@@ -236,10 +233,30 @@ export async function* serve(options: ServiceOptions): AsyncGenerator<ServiceInf
 }
 
 /**
- * Opens the HTTP door of a workspace: the page, the JSON API, events, and what is mounted.
- * @throws {CommandError} when the address is not this machine's own, or the port is taken
+ * Opens the HTTP door of a kernel: the page, the JSON API and events, MCP at `/mcp`, chat completions below `/v1/`.
+ * @throws {CommandError} when the port that was named is taken
  */
-export async function openHttp(options: HttpOptions): Promise<HttpDoor> {
-  const { startHttp } = await import("./doors/http/server.ts");
-  return startHttp(options);
+export async function openPage(
+  context: ServiceContext,
+  options: { readonly folder: string; readonly port?: number | undefined; readonly mcp: McpParts },
+): Promise<OpenDoor> {
+  const { openWorkspaceDoor } = await import("./doors/http/workspace_door.ts");
+  const { root, handlers, signal, runs } = context;
+  const tracked = runs.track(handlers, "chat");
+  const mcp = await openMcpHttp({ ...options.mcp, repo: root });
+  const door = openWorkspaceDoor(context, {
+    ...options,
+    runs,
+    mounts: {
+      mcp: (request) => mcp.handle(request),
+      v1: await openOpenAi({ handlers: tracked, repo: root, signal }),
+    },
+  });
+  return {
+    address: door.address,
+    async close() {
+      await mcp.close();
+      await door.close();
+    },
+  };
 }

@@ -109,6 +109,18 @@ export class Runs {
     }
   }
 
+  /** The same handlers, each run of which stands in this list. */
+  track(handlers: Handlers, door: string): Handlers {
+    const names = Object.keys(handlers) as CommandName[];
+    return Object.fromEntries(
+      names.map((name) => [
+        name,
+        (input: Record<string, unknown>, context: HandlerContext) =>
+          this.execute(handlers, name, input, { ...context, door }),
+      ]),
+    ) as unknown as Handlers;
+  }
+
   #show(id: string, change: Partial<RunView>): void {
     const run = this.#runs.get(id);
     if (run === undefined) return;
@@ -128,7 +140,7 @@ export class Runs {
 }
 
 /** What a run is about: its first text, or the first of its list of texts. */
-function subjectOf(input: Record<string, unknown>): string {
+function subjectOf({ repo: _, ...input }: Record<string, unknown>): string {
   const texts = Object.values(input).flatMap((value) =>
     typeof value === "string" ? [value] : Array.isArray(value) ? [value.join(" ")] : []
   );

@@ -19,6 +19,7 @@ import { MAX_REQUEST_BYTES, MIN_KEY_BYTES, SIGNATURE_BYTES, Signer } from "./con
 import { type Caller, Endpoint } from "./endpoint.ts";
 import { MailDesk } from "./mail_desk.ts";
 import type { ImagePort } from "./remote_commands.ts";
+import { Runs } from "./runs.ts";
 import type { Connection } from "./zmtp/connection.ts";
 import { Router } from "./zmtp/router.ts";
 
@@ -41,6 +42,8 @@ export interface ServiceContext {
   readonly report: (line: string) => void;
   /** Gives changes of the image's state to a listener; returns what ends that. */
   readonly listen: (listener: (state: unknown) => void) => () => void;
+  /** What runs, through whatever door: a door adds its own runs, and may show and cancel those of others. */
+  readonly runs: Runs;
 }
 
 /** A door beside the endpoint, for example the web page's. */
@@ -94,10 +97,11 @@ export async function* serveWorkspace(options: ServiceOptions): AsyncGenerator<S
   const { root, folder, version, handlers, image, report, signal } = options;
   using _lock = await lockKernel(options);
   const key = crypto.getRandomValues(new Uint8Array(MIN_KEY_BYTES));
+  const runs = new Runs();
   const endpoint = new Endpoint({
     signer: new Signer(key),
     version,
-    handlers,
+    handlers: runs.track(handlers, "endpoint"),
     root,
     image,
     report,
@@ -119,6 +123,7 @@ export async function* serveWorkspace(options: ServiceOptions): AsyncGenerator<S
         listeners.add(listener);
         return () => listeners.delete(listener);
       },
+      runs,
     });
     mail = new MailDesk(folder, endpoint, report);
     const info: ConnectionInfo = {

@@ -12,10 +12,12 @@ export const serviceCommands = {
     summary: "Run the kernel of a workspace as a service",
     doc:
       "Keeps the index current and what questions need in memory, until Ctrl-C. ask, search, refs, impact and outline in this workspace " +
-      "use it by themselves. Programs reach it over ZeroMQ: address and key are in .batos/connection.json.",
+      "use it by themselves. Programs reach it over ZeroMQ: address and key are in .batos/connection.json. People reach it with a " +
+      "browser: the address of the page is printed, and holds the key of the page.",
     examples: [
       ["serve", "the workspace around the current folder"],
       ["serve --port 5600", "on a port of your choice"],
+      ["serve --no-page", "no web page, no HTTP"],
       ["serve --no-watch", "leave the index as it is until something asks"],
     ],
     positionals: [],
@@ -25,6 +27,14 @@ export const serviceCommands = {
       port: field(
         z.int().min(1).max(65_535).optional(),
         "Port on 127.0.0.1 (default: 5555, or a free one when that is in use)",
+        { placeholder: "PORT" },
+      ),
+      page: field(z.boolean().default(true), "Serve the web page and the JSON API", {
+        off: "Neither the web page nor HTTP",
+      }),
+      page_port: field(
+        z.int().min(1).max(65_535).optional(),
+        "Port of the page on 127.0.0.1 (default: 5556 or that of the last time, or a free one)",
         { placeholder: "PORT" },
       ),
       watch: field(z.boolean().default(true), "Take changed files in as they change", {
@@ -37,7 +47,7 @@ export const serviceCommands = {
       pid: z.int(),
       endpoint: field(z.string(), "Address of the ZeroMQ endpoint"),
       connection_file: field(z.string(), "Where its key is"),
-      page: field(z.string().optional(), "Address of the web page"),
+      page: field(z.string().optional(), "Address of the web page, with its key"),
     }),
     exit: () => 0,
   }),
