@@ -5,7 +5,7 @@
  * starts at once; nothing here opens a connection.
  */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { OpenModels } from "./agent/mod.ts";
 import config from "./deno.json" with { type: "json" };
@@ -23,6 +23,7 @@ import {
   findWorkspace,
   type HandlerContext,
   type Handlers,
+  type Image,
   type ImageDesk,
   imageDesk,
   type Input,
@@ -363,6 +364,28 @@ const handlers: Handlers = {
       return choice.kind === "llama" ? choice : { name: choice.name };
     },
   }),
+  adapter_import: (input, context) =>
+    onAdapters(input, "shared", async (image, root) => {
+      const { importAndShow } = await import("./agent/mod.ts");
+      const folder = context.folder ?? Deno.cwd();
+      const isFile = input.model !== undefined && existsSync(resolve(folder, input.model));
+      const model = isFile
+        ? resolve(folder, input.model!)
+        : input.model && await locateModel(input.model, { forms: undefined, root, context });
+      const path = resolve(folder, input.path);
+      return await importAndShow(image, { ...input, path }, model, context.signal);
+    }),
+  adapter_list: (input) =>
+    onAdapters(input, "read", async (image) => {
+      const { listAdapters } = await import("./agent/mod.ts");
+      return listAdapters(image);
+    }),
+  adapter_rm: (input) =>
+    onAdapters(input, "shared", async (image) => {
+      const { forgetAdapter } = await import("./agent/mod.ts");
+      return { name: input.name, removed: await forgetAdapter(image, input.name) };
+    }),
+
   image_ls: (input) => onImage(input, "read", (desk) => desk.ls(input)),
   image_get: (input) => onImage(input, "read", (desk) => desk.get(input)),
   image_log: (input) => onImage(input, "read", (desk) => desk.log(input)),
@@ -457,6 +480,24 @@ async function* tellAgents(
   const { root } = locate(repo);
   const checkout = { main, task: config.tasks.mcp.command };
   yield* registerAgents({ ...input, action, root }, checkout, context);
+}
+
+/** Opens the image of the workspace for a command about adapters. */
+async function onAdapters<R>(
+  { repo }: { repo?: string | undefined },
+  mode: "read" | "shared",
+  work: (image: Image, root: string) => R | Promise<R>,
+): Promise<R> {
+  const workspace = locate(repo);
+  if (mode !== "read") workspace.requireWritable();
+  const path = join(workspace.folder, "image.db");
+  if (mode === "read" && !existsSync(path)) {
+    throw new CommandError(
+      `"${workspace.root}": it has no image yet; "batos adapter import PATH" makes one`,
+    );
+  }
+  using image = await openImage(path, { mode, command: "batos adapter" });
+  return await work(image, workspace.root);
 }
 
 /** What gives chunks and questions their vectors: what was named now, else for this workspace, else what ships. */

@@ -73,6 +73,7 @@ export {
 } from "./models/language_model.ts";
 export { OpenModels, SharedModel } from "./models/shared.ts";
 
+export { importAndShow, listAdapters } from "./adapters/adapter_desk.ts";
 export { AdapterError, type AdapterErrorKind } from "./adapters/adapter_error.ts";
 export type { AdapterHost, HotAdapter, WarmAdapter } from "./adapters/adapter_host.ts";
 export {

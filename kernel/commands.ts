@@ -11,6 +11,7 @@
  * - a name with an underscore is a verb of a group: `model_pull` is `batos model pull` on a command line.
  */
 import { z } from "zod";
+import { adapterCommands } from "./table/adapters.ts";
 import { auditCommands } from "./table/audit.ts";
 import { codeCommands } from "./table/code.ts";
 import { imageCommands } from "./table/image.ts";
@@ -28,12 +29,14 @@ export const commands = {
   ...serviceCommands,
   ...mcpCommands,
   ...modelCommands,
+  ...adapterCommands,
 } as const;
 
 /** One line for each group of commands, as the list of commands shows it. */
 export const groups: Readonly<Record<string, string>> = {
   image: "The living image: objects, messages, transactions",
   model: "Models on this machine",
+  adapter: "LoRA adapters for models",
 };
 
 /** The words that name a command on a command line: `["model", "pull"]`. */

@@ -7,6 +7,7 @@
  */
 import type { CommandName, Result } from "../commands.ts";
 import type { Look, Renderers } from "./look.ts";
+import { adapterRenderers } from "./render_adapters.ts";
 import { auditRenderers } from "./render_audit.ts";
 import { codeRenderers } from "./render_code.ts";
 import { imageRenderers } from "./render_image.ts";
@@ -24,6 +25,7 @@ const renderers: Renderers<CommandName> = {
   ...mcpRenderers,
   ...serviceRenderers,
   ...modelRenderers,
+  ...adapterRenderers,
 };
 
 /** Text of one result, line ends included; empty when there is nothing to show. */
