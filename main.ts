@@ -75,6 +75,10 @@ import {
   WorkspaceTrail,
 } from "./rag/mod.ts";
 
+/** For a person who started what agents start. */
+const MCP_AT_TERMINAL =
+  'waiting for an agent on standard input; "batos mcp install" tells agents to come, Ctrl-C ends';
+
 /** Memories, embedders and models that stay open, while this process serves others. */
 let memories: OpenMemories | undefined;
 let embedders: OpenEmbedders | undefined;
@@ -347,7 +351,8 @@ const handlers: Handlers = {
   },
 
   // deno-lint-ignore require-yield -- its output is the conversation itself
-  async *mcp({ repo }, { signal }) {
+  async *mcp({ repo }, { signal, progress }) {
+    if (Deno.stdin.isTerminal()) progress({ phase: "", detail: MCP_AT_TERMINAL, note: true });
     using opened = memories = new OpenMemories();
     await using _embedders = embedders = new OpenEmbedders();
     await serveMcp({ ...mcpParts(), repo, signal });
