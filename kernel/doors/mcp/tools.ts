@@ -246,11 +246,8 @@ export const tools: readonly Tool[] = [
         ["references", "callers", "callees", "importers", "definitions"],
         charactersOf(max_tokens),
       );
-      const near = result.suggestions.length > 0
-        ? `\nNear names: ${result.suggestions.join(", ")}`
-        : "";
       return {
-        text: render("refs", cut.result, PLAIN).trimEnd() + near + missing(cut),
+        text: render("refs", cut.result, PLAIN).trimEnd() + nearNames(result) + missing(cut),
         structured: account(cut),
       };
     },
@@ -271,11 +268,8 @@ export const tools: readonly Tool[] = [
         ["affected", "definitions", "tests"],
         charactersOf(max_tokens),
       );
-      const near = result.suggestions.length > 0
-        ? `\nNear names: ${result.suggestions.join(", ")}`
-        : "";
       return {
-        text: render("impact", cut.result, PLAIN).trimEnd() + near + missing(cut),
+        text: render("impact", cut.result, PLAIN).trimEnd() + nearNames(result) + missing(cut),
         structured: account(cut),
       };
     },
@@ -339,6 +333,11 @@ export const tools: readonly Tool[] = [
     },
   }),
 ];
+
+/** What a name that is not there may have meant. */
+function nearNames({ suggestions }: { readonly suggestions: readonly string[] }): string {
+  return suggestions.length === 0 ? "" : `\nNear names: ${suggestions.join(", ")}`;
+}
 
 /** A cut result with the account of what was left out, where something was. */
 function account<R extends object>(
