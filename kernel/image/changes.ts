@@ -81,17 +81,18 @@ export class Changes {
     { snapshot, packed }: { snapshot: number; packed: number },
     { user, description }: { user: string; description: string },
   ): number {
-    state.refresh();
     const installed = new Map<Oid, ObjectRecord | undefined>();
     const info = { time: Date.now(), user, description, force: this.participants.length > 0 };
     const { tid } = state.store.write(info, (writing) => {
+      // What others committed since this process last looked; nobody can any more.
+      if (writing.previous !== state.known) state.refresh();
       let records: ReadonlyMap<Oid, ObjectRecord | undefined> = this.records;
       if (writing.previous !== snapshot) {
         const merged = this.#merge(writing, state, resolvers);
         if (merged.size > 0) records = new Map([...records, ...merged]);
         this.#requireDependencies(writing, state, snapshot);
       }
-      if (state.store.packedTo() !== packed) this.#requireReferred(records, writing, blobs);
+      if (writing.packed !== packed) this.#requireReferred(records, writing, blobs);
       // A blob too many is collected by a pack; a reference without its blob would be a loss.
       if (this.pending.length > 0) requireBlobs(blobs, "commit").keep(this.pending);
       for (const [oid, record] of records) {

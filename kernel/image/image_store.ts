@@ -37,6 +37,8 @@ export interface Writing {
   readonly tid: number;
   /** The transaction before this one. */
   readonly previous: number;
+  /** As `ImageStore.packedTo`, now that nobody else can write. */
+  readonly packed: number;
   /** Where the image lives in SQLite: the open transaction, for those who write more into it. */
   readonly database: DatabaseSync | undefined;
   /** The revision that an object has now, 0 for none. */
@@ -71,7 +73,7 @@ export interface ImageStore {
   readonly readOnly: boolean;
   /** Id of the newest transaction, those of other processes included; 0 when there is none. */
   newestTransaction(): number;
-  /** Transactions up to this one may have lost revisions to a pack; 0 when there was none. */
+  /** Transactions up to this one may have lost revisions to a pack; 0 when there was none. As of the last look for new ones. */
   packedTo(): number;
   /** The newest revision that is not later than `tid`. */
   load(oid: Oid, tid: number): Revision | undefined;

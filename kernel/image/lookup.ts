@@ -55,8 +55,8 @@ export function lookUp(source: RecordSource, oid: Oid, selector: string): Found 
 }
 
 /**
- * Finds the slot among the parents of an object, as a resend does: its own slots are left out.
- * @param directed the parent slot to go through; all of them by default
+ * Finds the slot among these parents of an object, as a resend does: its own slots are left out, also where a circle leads back.
+ * @throws {AmbiguousSelectorError} when several parents have one
  */
 export function lookUpAbove(
   source: RecordSource,
@@ -100,15 +100,22 @@ function one(found: readonly Found[], oid: Oid, selector: string): Found | undef
 export class LookupCache {
   #receivers = new Map<Oid, Map<string, Found | undefined>>();
 
-  /** As `lookUp`; what is mounted changes unseen, so it is looked up each time. */
+  /** As `lookUp`; what is mounted changes unseen, so whatever it has a part in is looked up each time. */
   lookUp(source: RecordSource, oid: Oid, selector: string): Found | undefined {
     const known = this.#receivers.get(oid);
     if (known !== undefined) {
       const found = known.get(selector);
       if (found !== undefined || known.has(selector)) return found;
     }
-    const found = lookUp(source, oid, selector);
-    if (oid >= FIRST_MOUNTED_OID) return found;
+    let isMounted = false;
+    const watched: RecordSource = {
+      record(one) {
+        isMounted ||= one >= FIRST_MOUNTED_OID;
+        return source.record(one);
+      },
+    };
+    const found = lookUp(watched, oid, selector);
+    if (isMounted) return found;
     if (known !== undefined) known.set(selector, found);
     else {
       if (this.#receivers.size >= MOST_RECEIVERS) this.#receivers.clear();

@@ -95,6 +95,7 @@ export class MemoryImageStore implements ImageStore {
       result = work({
         tid,
         previous,
+        packed: this.#packedTo,
         database: undefined,
         newest: (oid) => this.#revisions.get(oid)?.at(-1)?.tid ?? 0,
         put: (oid, data) => void puts.set(oid, data),

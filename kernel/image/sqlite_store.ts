@@ -128,7 +128,7 @@ export class SqliteImageStore implements ImageStore {
 
   packedTo(): number {
     this.#requireOpen("read");
-    this.newestTransaction();
+    if (this.#dataVersion < 0) this.newestTransaction();
     return this.#packed;
   }
 
@@ -226,14 +226,16 @@ export class SqliteImageStore implements ImageStore {
     return this.#explained("write to", () =>
       this.#transaction(() => {
         const last = this.#get(
-          "SELECT tid, time FROM image_transaction ORDER BY tid DESC LIMIT 1",
-        ) as { tid: number; time: number } | undefined;
+          `SELECT tid, time, (SELECT value FROM image_meta WHERE key = 'packed') AS packed
+            FROM image_transaction ORDER BY tid DESC LIMIT 1`,
+        ) as { tid: number; time: number; packed: number } | undefined;
         const previous = last?.tid ?? 0;
         const tid = previous + 1;
         const oids: Oid[] = [];
         const result = work({
           tid,
           previous,
+          packed: last?.packed ?? 0,
           database: this.#database,
           newest: (oid) =>
             Number(

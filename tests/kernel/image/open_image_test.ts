@@ -205,6 +205,26 @@ imageTest(
   },
 );
 
+imageTest(
+  "a unit that is disposed of while its commit waits still commits, and ends",
+  async (path) => {
+    using image = await openImage(path, { mode: "shared" });
+    const oid = await create(image, { x: 0 });
+    const lock = await WorkspaceLock.acquire(join(path, "..", "lock"), { command: "batos ingest" });
+    const unit = image.begin();
+    unit.set(oid, "x", 1);
+    const committing = unit.commit();
+    assert.equal(unit.status, "committing");
+    assert.throws(() => unit.set(oid, "x", 2), /a commit is on its way/);
+    assert.throws(() => unit.abort(), /a commit is on its way/);
+    unit[Symbol.dispose]();
+    lock[Symbol.dispose]();
+    assert.equal(await committing, image.newest);
+    assert.equal(unit.status, "ended");
+    assert.equal(read(image, oid, "x"), 1);
+  },
+);
+
 imageTest("a process that holds the lock already says so, and commits under it", async (path) => {
   using lock = await WorkspaceLock.acquire(join(path, "..", "lock"), { command: "batos ingest" });
   assert.ok(lock);

@@ -225,8 +225,11 @@ Deno.test("mounted objects are seen, delegate, answer, and refuse to be written"
   assert.equal(unit.get(chunk, "text"), "first");
   assert.equal(await unit.send(chunk, "level"), "exact");
   assert.deepEqual(unit.parents(chunk), [image.named("chunk")]);
+  const child = unit.create({ parent: chunk });
+  assert.equal(unit.get(child, "text"), "first");
   text = "second";
   assert.equal(await unit.send(chunk, "text"), "second", "what is derived may change");
+  assert.equal(unit.get(child, "text"), "second", "and so does what delegates to it");
   assert.throws(
     () => unit.set(chunk, "note", 1),
     (error) => error instanceof ReadOnlyError && /belongs to "memory"/.test(error.message),
