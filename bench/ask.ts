@@ -5,7 +5,13 @@
  * only if it resolves; recall is over the annotated files of a query, meaned over queries, then over repositories.
  */
 import { join } from "node:path";
-import { type Answer, answerQuestion, type Budget } from "../agent/mod.ts";
+import {
+  type Answer,
+  answerQuestion,
+  type Budget,
+  type LanguageModel,
+  NO_MODEL,
+} from "../agent/mod.ts";
 import { mean } from "./metrics.ts";
 import { dispose, prepare, readAnnotations, shippedEmbedder } from "./retrieval.ts";
 
@@ -26,14 +32,24 @@ interface Asked {
   readonly steps: number;
   readonly ms: number;
   readonly unresolved: number;
+  /** Steps that rules did in the place of a model. */
+  readonly replaced: number;
+  /** Read and written by the model, in all its calls; of those read, what was computed already. */
+  readonly modelTokens: number;
+  readonly reusedTokens: number;
   readonly missing: readonly string[];
 }
 
-/** Asks every annotated query of the extractive driver, within its default budget unless another is given. */
+/** Asks every annotated query, of a model where one is given, within the default budget unless another is given. */
 export async function benchAsk(
   annotationsFolder: string,
   checkouts: string,
-  options: { budget?: Partial<Budget>; verbose?: boolean; repos?: readonly string[] } = {},
+  options: {
+    budget?: Partial<Budget>;
+    model?: LanguageModel | undefined;
+    verbose?: boolean;
+    repos?: readonly string[];
+  } = {},
 ): Promise<object> {
   const asked: Asked[] = [];
   for (const annotations of readAnnotations(annotationsFolder)) {
@@ -47,6 +63,7 @@ export async function benchAsk(
           root: prepared.folder,
           vector: (text) => prepared.memory.embedQuestion(embedder, text),
           ...(options.budget && { budget: options.budget }),
+          ...(options.model && { model: options.model }),
         });
         const ms = performance.now() - started;
         const wanted = [...new Set(relevant.map((entry) => entry.path))];
@@ -58,6 +75,7 @@ export async function benchAsk(
   }
   const repos = [...new Set(asked.map((one) => one.repo))];
   return {
+    driver: options.model?.name ?? NO_MODEL,
     all: summary(asked),
     by_repository: Object.fromEntries(
       repos.map((repo) => [repo, summary(asked.filter((one) => one.repo === repo))]),
@@ -80,6 +98,9 @@ function figuresOf(answer: Answer, wanted: readonly string[]) {
     answerTokens: answer.tokens - context,
     steps: answer.steps.length,
     unresolved: answer.citations.length - resolved.length,
+    replaced: answer.steps.filter((step) => step.replaced !== undefined).length,
+    modelTokens: answer.model ? answer.model.tokens_in + answer.model.tokens_out : 0,
+    reusedTokens: answer.model?.tokens_reused ?? 0,
     missing,
   };
 }
@@ -98,6 +119,11 @@ function summary(asked: readonly Asked[]) {
     answer_tokens: over((one) => one.answerTokens),
     steps: over((one) => one.steps),
     ms: over((one) => one.ms),
+    ...(asked.some((one) => one.modelTokens > 0) && {
+      model_tokens: over((one) => one.modelTokens),
+      reused_tokens: over((one) => one.reusedTokens),
+      steps_by_rules: over((one) => one.replaced),
+    }),
     unresolved_citations: asked.reduce((sum, one) => sum + one.unresolved, 0),
   };
 }

@@ -23,6 +23,7 @@ interface Flags {
   readonly annotations?: string;
   readonly checkouts?: string;
   readonly corpus?: string;
+  readonly model?: string;
   readonly part?: readonly string[];
   readonly rounds?: number;
   readonly ablate: boolean;
@@ -139,9 +140,18 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     run: (flags, log) =>
       withSets(flags, log, async ({ annotations, checkouts, leftOut }) => {
         const { benchAsk } = await import("./ask.ts");
-        const result = await benchAsk(annotations, checkouts, { verbose: flags.verbose });
+        await using model = flags.model === undefined ? undefined : await namedModel(flags.model);
+        const result = await benchAsk(annotations, checkouts, { verbose: flags.verbose, model });
         return { ...result, ...left(leftOut) };
       }),
+  },
+  models: {
+    about: "the loop beside the model it asks, the event loop meanwhile, runs of random models",
+    parts: ["overhead", "delay", "runs"],
+    run: async (flags, log) => {
+      const { benchModels } = await import("./models.ts");
+      return await benchModels({ parts: flags.part, rounds: flags.rounds, log });
+    },
   },
 };
 
@@ -168,8 +178,10 @@ Flags:
                      (default: made from npm packages where npm has the sources)
   --corpus DIR       measure ingest (cold), query, vectors, graph or chunking on this folder (a copy of it)
                      instead of the pinned corpora; kept as bench/results/NAME-FOLDER.json
+  --model NAME       ask: this model answers (llama:REFERENCE, openai:URL#MODEL); kept as bench/results/ask-model.json
   --part PART        only this part, may be given several times; such a run is not kept
-  --rounds N         repetitions of ingest runs (default: 3 cold, 5 parse and change, 1 million) and of kernel (5)
+  --rounds N         repetitions of ingest runs (default: 3 cold, 5 parse and change, 1 million) of kernel (5)
+                     and of models (3)
   --ablate           retrieval: what each part of the ranking is worth
   --no-peers         retrieval: leave the peers out
   --verbose          list what went wrong: queries, references
@@ -194,6 +206,7 @@ export async function main(args: readonly string[]): Promise<number> {
     annotations: values.annotations,
     checkouts: values.checkouts,
     corpus: values.corpus,
+    model: values.model,
     part: values.part,
     rounds: values.rounds === undefined ? undefined : positive(values.rounds),
     ablate: values.ablate,
@@ -234,7 +247,11 @@ export async function main(args: readonly string[]): Promise<number> {
     const saved = { bench: name, environment: environment(REPOSITORY), result };
     console.log(values.json ? JSON.stringify(saved) : `## ${name}\n\n${renderResult(result)}\n`);
     if (!flags.part?.length && !values["no-save"]) {
-      const folder = flags.corpus === undefined ? "" : `-${basename(resolve(flags.corpus))}`;
+      const folder = flags.corpus !== undefined
+        ? `-${basename(resolve(flags.corpus))}`
+        : flags.model !== undefined
+        ? "-model"
+        : "";
       mkdirSync(RESULTS, { recursive: true });
       writeFileSync(join(RESULTS, `${name}${folder}.json`), JSON.stringify(saved, null, 2) + "\n");
       log(`kept in bench/results/${name}${folder}.json`);
@@ -248,6 +265,7 @@ function parse(args: readonly string[]) {
     annotations: { type: "string" },
     checkouts: { type: "string" },
     corpus: { type: "string" },
+    model: { type: "string" },
     part: { type: "string", multiple: true },
     rounds: { type: "string" },
     ablate: { type: "boolean", default: false },
@@ -296,6 +314,18 @@ function distance(a: string, b: string): number {
     row = next;
   }
   return row[b.length]!;
+}
+
+/** The model of a name, as `ask --model` takes it. */
+async function namedModel(name: string) {
+  const { openModel, parseModelName } = await import("../agent/mod.ts");
+  const { findModel } = await import("../kernel/mod.ts");
+  const { countTokens } = await import("../ingest/mod.ts");
+  return await openModel(parseModelName(name), {
+    locate: (reference) => findModel(reference, Deno.cwd()),
+    env: (variable) => Deno.env.get(variable),
+    count: countTokens,
+  });
 }
 
 async function withSets(

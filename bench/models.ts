@@ -1,0 +1,221 @@
+/**
+ * `bench models`: what the loop costs beside the model it asks, how long the event loop waits meanwhile, and whether runs of models that
+ * write nonsense end as they should.
+ *
+ * The models are of random weights, made here: what they write means nothing, what it costs does. What must hold: the raw driver is
+ * asked for the same prompts, with the same seeds, in the same order, by a model opened anew, and writes the same text, or the figure is
+ * none.
+ */
+import { strict as assert } from "node:assert";
+import { join } from "node:path";
+import { answerQuestion } from "../agent/mod.ts";
+import type { GenerateRequest, LanguageModel } from "../agent/models/language_model.ts";
+import { openLlamaModel } from "../agent/models/llama.ts";
+import { SHOP, withRepository } from "../tests/agent/repository.ts";
+import { tinyModel, type TinyModelOptions } from "../tests/support/tiny_gguf.ts";
+import { median, quantile } from "./process.ts";
+
+/** What the overhead is measured with: 21 million weights, so that computing takes as long beside the rest as it does in earnest, or less. */
+const SHAPE: TinyModelOptions = {
+  width: 512,
+  layers: 8,
+  heads: 8,
+  vocabulary: 4096,
+  context: 8192,
+};
+/** What many runs are made with: as small as one can be. */
+const SMALLEST: TinyModelOptions = { width: 16, layers: 1, heads: 2, context: 16_384 };
+/** A vocabulary as large as those of present models: reading it is what loading does on the main path. */
+const LARGE_VOCABULARY: TinyModelOptions = {
+  width: 64,
+  layers: 4,
+  vocabulary: 150_000,
+  context: 8192,
+};
+const QUESTIONS = [
+  "how is a discount applied?",
+  "where is Order defined?",
+  "who calls applyDiscount?",
+  "why is there a limit of 90 percent?",
+  "list the functions",
+];
+const RUNS = 500;
+const ROUNDS = 3;
+
+/** Options of `benchModels`. */
+export interface ModelsOptions {
+  readonly parts?: readonly string[] | undefined;
+  /** Rounds of the overhead. */
+  readonly rounds?: number | undefined;
+  readonly runs?: number;
+  readonly shape?: TinyModelOptions;
+  readonly log: (text: string) => void;
+}
+
+/** Runs the parts; see the module text. */
+export async function benchModels(options: ModelsOptions): Promise<object> {
+  const { parts, log } = options;
+  const folder = Deno.makeTempDirSync({ prefix: "batos-bench-models-" });
+  const wants = (part: string) => !parts?.length || parts.includes(part);
+  try {
+    return {
+      ...(wants("overhead") && { overhead: await overhead(folder, options) }),
+      ...(wants("delay") && { delay: await delay(folder, log) }),
+      ...(wants("runs") && { runs: await randomRuns(folder, options.runs ?? RUNS, log) }),
+    };
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+function write(folder: string, name: string, options: TinyModelOptions): string {
+  const path = join(folder, `${name}.gguf`);
+  Deno.writeFileSync(path, tinyModel(options));
+  return path;
+}
+
+const open = (path: string) => openLlamaModel(path, { gpu: false });
+
+/** The time of a whole run against that of its calls alone. */
+async function overhead(folder: string, { rounds = ROUNDS, shape = SHAPE, log }: ModelsOptions) {
+  const path = write(folder, "overhead", shape);
+  const measured: { loop: number; calls: number; raw: number; tokens: number }[] = [];
+  await withRepository(SHOP, async (memory, root) => {
+    for (let round = 0; round < rounds; round++) {
+      log(`overhead: round ${round + 1} of ${rounds}`);
+      const asked: { request: GenerateRequest; text: string }[] = [];
+      let tokens = 0;
+      let calls = 0;
+      let loop = 0;
+      {
+        await using model = await open(path);
+        const noting: LanguageModel = {
+          name: model.name,
+          contextTokens: model.contextTokens,
+          counting: model.counting,
+          count: (text) => model.count(text),
+          countPrompt: (messages) => model.countPrompt(messages),
+          [Symbol.asyncDispose]: () => Promise.resolve(),
+          async generate(request) {
+            const begin = performance.now();
+            const result = await model.generate(request);
+            calls += performance.now() - begin;
+            const { signal: _signal, onText: _onText, ...rest } = request;
+            asked.push({ request: rest, text: result.text });
+            tokens += result.tokensIn - result.tokensReused + result.tokensOut;
+            return result;
+          },
+        };
+        const begin = performance.now();
+        await answerQuestion(QUESTIONS[round % QUESTIONS.length]!, memory, {
+          root,
+          model: noting,
+          driving: { temperature: 1, seed: round + 1 },
+          budget: { steps: 3, tokens: 2000, answerTokens: 200, ms: 600_000 },
+        });
+        loop = performance.now() - begin;
+      }
+      await using model = await open(path);
+      const begin = performance.now();
+      for (const { request, text } of asked) {
+        assert.equal((await model.generate(request)).text, text, "the raw driver wrote other text");
+      }
+      measured.push({ loop, calls, raw: performance.now() - begin, tokens });
+    }
+  });
+  return {
+    weights: "random",
+    rounds,
+    tokens: median(measured.map((each) => each.tokens)),
+    loop_ms: Math.round(median(measured.map((each) => each.loop))),
+    raw_ms: Math.round(median(measured.map((each) => each.raw))),
+    overhead: round(median(measured.map(({ loop, raw }) => loop / raw - 1))),
+    // Nothing but what the loop itself does: the machine may be slower in one of the two runs.
+    outside_of_calls: round(median(measured.map(({ loop, calls }) => loop / calls - 1))),
+  };
+}
+
+/** How late a timer of one millisecond comes while a model is opened, and while it writes. */
+async function delay(folder: string, log: (text: string) => void) {
+  const path = write(folder, "delay", LARGE_VOCABULARY);
+  const loading = await lateness(() => open(path), log);
+  const model = loading.value;
+  try {
+    const messages = [{
+      role: "user" as const,
+      content: "read the file and parse it; ".repeat(40),
+    }];
+    const writing = await lateness(
+      () => model.generate({ messages, maxTokens: 60, temperature: 1, seed: 1 }),
+      log,
+    );
+    return { loading: loading.figures, writing: writing.figures };
+  } finally {
+    await model[Symbol.asyncDispose]();
+  }
+}
+
+async function lateness<T>(work: () => Promise<T>, log: (text: string) => void) {
+  const late: number[] = [];
+  let isOver = false;
+  const watching = (async () => {
+    while (!isOver) {
+      const begin = performance.now();
+      await new Promise((done) => setTimeout(done, 1));
+      late.push(performance.now() - begin - 1);
+    }
+  })();
+  const value = await work();
+  isOver = true;
+  await watching;
+  const figures = {
+    samples: late.length,
+    p50_ms: round(quantile(late, 0.5)),
+    p99_ms: round(quantile(late, 0.99)),
+    max_ms: round(quantile(late, 1)),
+  };
+  log(`delay: ${JSON.stringify(figures)}`);
+  return { value, figures };
+}
+
+/** Runs of models that write nonsense: each must end with a text whose citations resolve, within its budgets. */
+async function randomRuns(folder: string, runs: number, log: (text: string) => void) {
+  const budget = { steps: 3, tokens: 1000, answerTokens: 400, ms: 120_000 };
+  let ended = 0, answered = 0, limits = 0, replaced = 0, shown = 0, unresolved = 0, over = 0;
+  await withRepository(SHOP, async (memory, root) => {
+    await using model = await open(write(folder, "runs", SMALLEST));
+    for (let run = 0; run < runs; run++) {
+      const result = await answerQuestion(QUESTIONS[run % QUESTIONS.length]!, memory, {
+        root,
+        model,
+        driving: { temperature: 1, seed: run + 1 },
+        budget,
+      });
+      if (result.answer.trim() !== "") ended++;
+      if (result.ended === undefined) answered++;
+      else limits++;
+      if (result.steps.some((step) => step.replaced !== undefined)) replaced++;
+      const kept = result.citations.filter(({ status }) => status !== "removed");
+      shown += kept.length;
+      unresolved += kept.filter(({ status }) => status !== "verified").length;
+      if (result.steps.length > budget.steps || model.count(result.answer) > budget.answerTokens) {
+        over++;
+      }
+      if ((run + 1) % 50 === 0) log(`runs: ${run + 1} of ${runs}`);
+    }
+  });
+  return {
+    runs,
+    ended_with_a_text: ended,
+    of_the_model: answered,
+    by_a_limit_that_is_named: limits,
+    with_steps_by_rules: replaced,
+    citations_shown: shown,
+    citations_shown_that_do_not_resolve: unresolved,
+    over_a_budget: over,
+  };
+}
+
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
