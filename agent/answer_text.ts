@@ -25,9 +25,9 @@ import type { Question } from "./question.ts";
 export const HEADLINE =
   "Extractive answer (no model attached): quoted from the files, nothing is reworded.";
 
-/** How to attach a model, as it is true of this version. */
+/** How to attach a model. */
 export const HOW_TO_ATTACH =
-  "To attach a model: this version ships the extractive driver only; a program can pass a driver of its own to `answerQuestion` (`driver` option, interface `Driver` in agent/driver.ts).";
+  "To have a model reason: `deno task model use NAME`, then `deno task with-models ask …`; `deno task model list` names some.";
 
 /** How much of everything is shown. */
 interface Layout {

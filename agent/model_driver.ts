@@ -365,7 +365,9 @@ function parseJson(text: string): unknown {
   const inner = withoutThoughts(text);
   const start = inner.indexOf("{");
   const end = inner.lastIndexOf("}");
-  if (start === -1 || end < start) throw new Error("the proposal is no JSON object");
+  if (start === -1 || end < start) {
+    throw new Error("the proposal is no JSON object, or was cut off");
+  }
   try {
     return JSON.parse(inner.slice(start, end + 1));
   } catch {

@@ -39,7 +39,7 @@ export const modelRenderers: Renderers<keyof typeof modelCommands> = {
       const head = `${`${gigabytes}`.padStart(5)} GB, for ${`${memory_gigabytes}`.padStart(2)} GB${
         fits === false ? " (more than here)" : ""
       }`;
-      lines.push(`${dim(head)}\n    ${cyan(fit(safe(reference, look), 4, look))}`);
+      lines.push(`${dim(head)}\n    ${cyan(safe(reference, look))}`);
     }
     return lines.join("\n");
   },

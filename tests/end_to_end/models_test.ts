@@ -157,6 +157,36 @@ Deno.test("a model at a server answers where it is named, by flag or environment
   }
 });
 
+Deno.test("a kernel that may reach the server answers by the model for those who may not", async () => {
+  using place = new Place();
+  await using server = new ChatServer({
+    reply: ({ body }) =>
+      body.response_format
+        ? '{"thought":"x","action":"answer","arguments":{}}'
+        : "See src/order.ts:1-4.",
+  });
+  const used = await place.run("model", ["model", "use", `openai:${server.url}#tiny`]);
+  assert.equal(used.code, 0, used.err);
+  const kernel = place.start("serve", ["serve", "--no-watch"]);
+  try {
+    const ready = join(place.repo, ".batos/connection.json");
+    for (let tries = 0; tries < 400; tries++) {
+      if (await Deno.stat(ready).catch(() => undefined)) break;
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    for (let round = 0; round < 2; round++) {
+      const asked = await place.run("ask", ["ask", QUESTION, "--json"]);
+      assert.equal(asked.code, 0, asked.err);
+      assert.equal(JSON.parse(asked.out).driver, `openai:${server.url}#tiny`, asked.err);
+    }
+    // It was opened once, and stays open.
+    assert.equal(server.requests.filter(({ path }) => path === "/v1/models").length, 1);
+  } finally {
+    kernel.kill("SIGTERM");
+    await kernel.output();
+  }
+});
+
 Deno.test("Ctrl-C while a model writes ends at once, with the code of the signal", async () => {
   using place = new Place();
   await using server = new ChatServer();
