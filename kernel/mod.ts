@@ -216,7 +216,7 @@ export async function imageDesk(image: Image, findShown?: FindShown): Promise<Im
 }
 
 /** The codebase as a chat model, for a server to mount at `/v1/`: a function that answers requests and never rejects. */
-export async function openOpenAi(
+export async function openChatApi(
   parts: OpenAiParts,
 ): Promise<(request: Request) => Promise<Response>> {
   const { openAiHandler } = await import("./doors/http/openai.ts");
@@ -249,7 +249,7 @@ export async function openPage(
     runs,
     mounts: {
       mcp: (request) => mcp.handle(request),
-      v1: await openOpenAi({ handlers: tracked, repo: root, signal }),
+      v1: await openChatApi({ handlers: tracked, repo: root, signal }),
     },
   });
   return {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { answerQuestion } from "../../../../agent/mod.ts";
 import { questionOf } from "../../../../kernel/doors/http/openai.ts";
-import { type Handlers, openOpenAi } from "../../../../kernel/mod.ts";
+import { type Handlers, openChatApi } from "../../../../kernel/mod.ts";
 import { openMemory } from "../../../../rag/mod.ts";
 import { PROJECT, Repository } from "../../../end_to_end/harness.ts";
 
@@ -36,7 +36,7 @@ const ask: Handlers["ask"] = async ({ question }, { progress, signal }) => {
 type Post = (body: unknown, signal?: AbortSignal) => Promise<Response>;
 
 async function withServer(work: (url: string, post: Post) => Promise<void>): Promise<void> {
-  const handler = await openOpenAi({ handlers: { ask }, repo: repository.path });
+  const handler = await openChatApi({ handlers: { ask }, repo: repository.path });
   const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
   const server = Deno.serve(options, handler);
   const url = `http://127.0.0.1:${server.addr.port}`;
