@@ -15,9 +15,7 @@ import {
   checkSurroundings,
   chosenModel,
   CommandError,
-  commands,
   delegateToKernel,
-  each,
   environment,
   findModel,
   findWorkspace,
@@ -42,6 +40,7 @@ import {
   type Result,
   runAudit,
   runCommandLine,
+  runConsole,
   serve,
   serveMcp,
   sha256,
@@ -343,11 +342,16 @@ const handlers: Handlers = {
         ? (context) =>
           openPage(context, { folder: workspace.folder, port: page_port, mcp: mcpParts() })
         : undefined,
-      watch: watch ? (signal, progress) => keepCurrent(workspace, { signal, progress }) : undefined,
+      watch,
       report: (line) => progress({ phase: "", detail: line, note: true }),
       signal,
     });
     void opened;
+  },
+
+  async console({ repo }, { signal }) {
+    const { root, folder } = locate(repo);
+    return { failed: await runConsole({ root, folder, version: config.version, signal }) };
   },
 
   // deno-lint-ignore require-yield -- its output is the conversation itself
@@ -426,16 +430,6 @@ function locate(repo: string | undefined, toIngest?: readonly string[]): Workspa
 
 function at(root: string): Workspace {
   return new Workspace(root, stateFolder(root));
-}
-
-/** Reads changed files as they change, until nobody waits for it any more. */
-async function keepCurrent({ root }: Workspace, context: HandlerContext): Promise<void> {
-  const input = commands.ingest.input.parse({ repo: root, watch: true });
-  try {
-    for await (const _ of each(handlers.ingest(input, context)));
-  } catch (error) {
-    if (!context.signal.aborted) throw error;
-  }
 }
 
 /** What servers of MCP work with. */

@@ -156,6 +156,7 @@ import type { Registration } from "./agents/register.ts";
 import type { HandlerContext, Result } from "./commands.ts";
 import type { OpenAiParts } from "./doors/http/openai.ts";
 import type { McpHttp } from "./doors/mcp/http.ts";
+import type { ConsoleOptions } from "./doors/console/console.ts";
 import type { OpenDoor, ServiceContext, ServiceInfo, ServiceOptions } from "./doors/service.ts";
 import type { McpParts } from "./doors/mcp/server.ts";
 import type { Image } from "./image/image.ts";
@@ -259,4 +260,14 @@ export async function openPage(
       await door.close();
     },
   };
+}
+
+/**
+ * Talks to the running kernel of a workspace at the terminal of this process, until the person leaves or input ends.
+ * @returns how many lines failed
+ * @throws {CommandError} when no kernel is running
+ */
+export async function runConsole(options: ConsoleOptions): Promise<number> {
+  const { runConsole } = await import("./doors/console/console.ts");
+  return await runConsole(options);
 }

@@ -350,7 +350,7 @@ Deno.test("no command for users may reach the network, and none runs with every 
 });
 
 Deno.test("what serves programs of this machine reaches this machine alone", () => {
-  for (const name of ["serve"]) {
+  for (const name of ["serve", "console"]) {
     const task = config.tasks[name];
     const command = typeof task === "object" ? task.command ?? "" : task ?? "";
     assert.match(command, /^deno run --no-prompt --allow-net=127\.0\.0\.1 --deny-import /, name);

@@ -20,4 +20,7 @@ export const serviceRenderers: Renderers<keyof typeof serviceCommands> = {
     lines.push(dim("Ctrl-C ends it"));
     return lines.join("\n");
   },
+
+  // What it had to say has been said.
+  console: () => "",
 };

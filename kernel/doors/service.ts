@@ -6,7 +6,7 @@
  * - when it ends, what was running has ended before the doors close, and nothing of it is left on disk but what was committed;
  * - what a door cannot do (a port that is taken) is known before anybody is told that the kernel is there.
  */
-import { CommandError, type Handlers, type Progress } from "../commands.ts";
+import { CommandError, commands, type Handlers, type Progress } from "../commands.ts";
 import {
   type ConnectionInfo,
   connectionPath,
@@ -18,7 +18,9 @@ import { WorkspaceLock, WorkspaceLockedError } from "../workspace_lock.ts";
 import { MAX_REQUEST_BYTES, MIN_KEY_BYTES, SIGNATURE_BYTES, Signer } from "./contract.ts";
 import { type Caller, Endpoint } from "./endpoint.ts";
 import { MailDesk } from "./mail_desk.ts";
+import { oneLine } from "./one_line.ts";
 import type { ImagePort } from "./remote_commands.ts";
+import { each } from "./results.ts";
 import { Runs } from "./runs.ts";
 import type { Connection } from "./zmtp/connection.ts";
 import { Router } from "./zmtp/router.ts";
@@ -68,11 +70,8 @@ export interface ServiceOptions {
   };
   /** Opens a further door. */
   readonly startHttp?: (context: ServiceContext) => Promise<OpenDoor>;
-  /** Keeps the index current until the signal is aborted; absent where it is left as it is. */
-  readonly watch?: (
-    signal: AbortSignal,
-    progress: (progress: Progress) => void,
-  ) => Promise<void>;
+  /** Whether changed files are taken into the index as they change. */
+  readonly watch?: boolean;
   /** Takes one line for whoever looks after the kernel. */
   readonly report: (line: string) => void;
   /** Aborted when the kernel is to end. */
@@ -225,18 +224,17 @@ function callerFor(peer: Connection): Caller {
 }
 
 /** Watches for changed files; what goes wrong there is told, and ends the watching alone. */
-async function keepCurrent({ watch, signal, report }: ServiceOptions): Promise<void> {
+async function keepCurrent(options: ServiceOptions): Promise<void> {
+  const { root, handlers, watch, signal, report } = options;
+  if (!watch) return;
+  const progress = ({ note, phase, detail }: Progress) => {
+    if (note) report(detail ?? phase);
+  };
   try {
-    await watch?.(signal, (progress) => {
-      if (progress.note) report(progress.detail ?? progress.phase);
-    });
+    const input = commands.ingest.input.parse({ repo: root, watch: true });
+    for await (const _ of each(handlers.ingest(input, { signal, progress })));
   } catch (error) {
-    if (!signal.aborted) {
-      report(
-        `watching has ended: ${
-          error instanceof Error ? error.message : error
-        }; "ask" still reads changed files first`,
-      );
-    }
+    if (signal.aborted) return;
+    report(`watching has ended: ${oneLine(error)}; "ask" still reads changed files first`);
   }
 }

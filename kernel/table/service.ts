@@ -51,4 +51,23 @@ export const serviceCommands = {
     }),
     exit: () => 0,
   }),
+
+  console: command({
+    summary: "Talk to the running kernel of a workspace",
+    doc:
+      "Takes questions and commands, line by line; results appear above the prompt, several may run at a time. Tab completes, " +
+      "Ctrl-C cancels what runs, Ctrl-D leaves. It comes back by itself when the kernel is restarted. " +
+      "Where input is no terminal its lines are done in order.",
+    examples: [
+      ["console", "in a workspace where batos serve is running"],
+      ["console < questions.txt", "one line after the other"],
+    ],
+    positionals: [],
+    local: true,
+    input: z.object({ repo }),
+    result: z.object({
+      failed: field(z.int().min(0), "Lines that ended in an error, where input is no terminal"),
+    }),
+    exit: (results) => results.some(({ failed }) => failed > 0) ? 2 : 0,
+  }),
 };

@@ -8,11 +8,15 @@ import { type Outcome, outcome, PROJECT, Repository, ROOT } from "./harness.ts";
 
 const config = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
 
-/** The words of a task, with the program that runs now in place of `deno`. */
+/** The words of a task behind `deno`. */
+function argsOf(name: string): string[] {
+  return (config.tasks[name].command as string).split(" ").slice(1);
+}
+
+/** A task, by the program that runs now. */
 function task(name: string, ...words: string[]): Deno.Command {
-  const [, ...args] = (config.tasks[name].command as string).split(" ");
   return new Deno.Command(Deno.execPath(), {
-    args: [...args, ...words],
+    args: [...argsOf(name), ...words],
     cwd: ROOT,
     env: { NO_COLOR: "1" },
     stdin: "null",
@@ -89,6 +93,16 @@ const python = ["python3", "/usr/bin/python3"].find((program) => {
     return false;
   }
 });
+
+/** Whether a terminal can be made: script(1) of util-linux gives a program one. */
+const canType = Deno.build.os === "linux" && (() => {
+  try {
+    return new Deno.Command("script", { args: ["--version"], stdout: "null", stderr: "null" })
+      .outputSync().success;
+  } catch {
+    return false;
+  }
+})();
 
 Deno.test("command lines without a right to the network use a running kernel: same results, same words", async () => {
   using repository = new Repository(PROJECT);
@@ -250,6 +264,103 @@ Deno.test("the TypeScript client of the README asks and is answered", async () =
   } finally {
     Deno.removeSync(path);
   }
+});
+
+Deno.test("the console does lines of a script in order, with results as elsewhere, and says how many failed", async () => {
+  using repository = new Repository(PROJECT);
+  await repository.ingest();
+  const without = await plain("console", repository);
+  assert.equal(without.code, 2);
+  assert.match(without.err, /^batos: console: "[^"]+": no kernel is running here: [^\n]+\n$/);
+  const alone = await plain("search", repository, "retryDelay", "-k", "1");
+  await using _served = await Served.start(repository);
+  const child = new Deno.Command("sh", {
+    args: [
+      "-c",
+      `printf 'search retryDelay -k 1\nread none.ts\nserve\n\n' | "$@"`,
+      "sh",
+      Deno.execPath(),
+      ...argsOf("console"),
+      "--repo",
+      repository.path,
+    ],
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const { code, out, err } = outcome(await child.output());
+  assert.equal(out, alone.out);
+  assert.match(
+    err,
+    /^batos: read: "none\.ts": no such file [^\n]+\nbatos: serve: it has no meaning here[^\n]+\n$/,
+  );
+  assert.equal(code, 2);
+});
+
+Deno.test({
+  name:
+    `the console at a terminal: what is typed survives what is printed, Ctrl-C cancels and does not leave${
+      canType ? "" : " (skipped: no script(1))"
+    }`,
+  ignore: !canType,
+  async fn() {
+    using repository = new Repository(PROJECT);
+    await repository.ingest();
+    let served = await Served.start(repository);
+    const words = [Deno.execPath(), ...argsOf("console"), "--repo", repository.path];
+    const child = new Deno.Command("script", {
+      args: ["-qec", words.map((word) => `'${word}'`).join(" "), "/dev/null"],
+      cwd: ROOT,
+      env: { NO_COLOR: "1", TERM: "xterm" },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    let screen = "";
+    const reading = (async () => {
+      for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) screen += text;
+    })();
+    const keys = child.stdin.getWriter();
+    const type = (text: string) => keys.write(new TextEncoder().encode(text));
+    const shows = (text: string) => until(() => screen.includes(text), () => screen);
+    try {
+      await shows("batos>");
+      await type("outline src/backoff.ts\r");
+      await type("half a li");
+      await shows("retryDelay");
+      screen = "";
+      // The line goes on where it was, below what was printed.
+      await type("ne");
+      await shows("ne");
+      await served.stop("SIGKILL");
+      await shows("the kernel has gone");
+      await shows("half a line");
+      served = await Served.start(repository);
+      await shows("connected again");
+      screen = "";
+      await type("\x03");
+      await until(
+        // Nothing but sequences that place the cursor stands behind the prompt.
+        () => /batos> $/.test(screen.replaceAll(/\p{Cc}\[[\d;?]*[A-Za-z]/gu, "")),
+        () => JSON.stringify(screen),
+      );
+      await type("\x03");
+      await shows("Ctrl-C again leaves");
+      await type("search retryDelay -k 1\r");
+      await shows("src/backoff.ts");
+      await type("\x04");
+      assert.equal((await child.status).code, 0);
+    } finally {
+      await keys.close().catch(() => {});
+      await reading;
+      await served[Symbol.asyncDispose]();
+    }
+    assert.deepEqual(
+      Deno.readTextFileSync(repository.at(".batos/console_history")),
+      "outline src/backoff.ts\nsearch retryDelay -k 1\n",
+    );
+  },
 });
 
 /** A client as the README prints it. */

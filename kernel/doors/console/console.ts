@@ -1,0 +1,287 @@
+/**
+ * The console: a conversation with a running kernel at a terminal.
+ *
+ * Owns the terminal while it runs. What must hold:
+ * - what is typed survives what is printed: messages appear above the prompt;
+ * - Ctrl-C cancels what runs, or the line; only twice on an empty line does it leave;
+ * - a kernel that goes is waited for, and both are said.
+ *
+ * Where input is no terminal, lines are done one after the other, without a prompt.
+ */
+import process from "node:process";
+import readline from "node:readline";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { CommandError, type Progress } from "../../commands.ts";
+import { runCommandLine } from "../cli.ts";
+import { briefOf, DisconnectedError, KernelClient } from "../kernel_client.ts";
+import {
+  clip,
+  colours,
+  COLUMNS,
+  printable,
+  processStreams,
+  progressText,
+  type Streams,
+} from "../terminal.ts";
+import { remoteHandlers } from "./remote_handlers.ts";
+import { complete, understand } from "./words.ts";
+
+/** Lines of history that are kept. */
+const HISTORY = 1_000;
+
+/** Time within which a second Ctrl-C leaves. */
+const TWICE_MS = 2_000;
+
+/** How often the progress in the prompt is drawn again. */
+const REDRAW_MS = 150;
+
+/** Columns that progress may take of the prompt: there must be room to type. */
+const STATUS_COLUMNS = 34;
+
+/** What a console needs. */
+export interface ConsoleOptions {
+  readonly root: string;
+  /** Folder of the workspace's state. */
+  readonly folder: string;
+  readonly version: string;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs until the person leaves, or input ends.
+ * @returns how many lines of a script failed
+ * @throws {CommandError} when no kernel is running
+ */
+export async function runConsole(options: ConsoleOptions): Promise<number> {
+  const desk = new Console(options);
+  return await desk.run();
+}
+
+class Console {
+  readonly #options: ConsoleOptions;
+  readonly #streams = processStreams();
+  readonly #isTerminal = process.stdin.isTTY === true && this.#streams.outIsTerminal;
+  readonly #paint = colours(this.#streams.outIsTerminal, this.#streams.env);
+  readonly #client: KernelClient;
+  readonly #leaving = new AbortController();
+  /** What runs now, each with what it last said of itself. */
+  readonly #running = new Map<AbortController, string>();
+  #input: readline.Interface | undefined;
+  #interruptedAt = -Infinity;
+  #drawnAt = 0;
+  #failed = 0;
+
+  constructor(options: ConsoleOptions) {
+    this.#options = options;
+    this.#client = new KernelClient({
+      folder: options.folder,
+      onLost: () => void this.#reconnect(),
+    });
+  }
+
+  async run(): Promise<number> {
+    const { signal } = this.#options;
+    try {
+      const { version } = await this.#client.connect();
+      this.#greet(version);
+    } catch (error) {
+      if (!(error instanceof DisconnectedError)) throw error;
+      throw new CommandError(`"${this.#options.root}": ${error.message}`, { cause: error });
+    }
+    const history = this.#readHistory();
+    const input = this.#input = readline.createInterface({
+      input: process.stdin,
+      output: this.#isTerminal ? process.stdout : undefined,
+      terminal: this.#isTerminal,
+      history,
+      historySize: HISTORY,
+      removeHistoryDuplicates: true,
+      completer: (line: string, done: (error: null, found: [string[], string]) => void) =>
+        void this.#complete(line).then((found) => done(null, found)),
+    });
+    const leave = () => input.close();
+    signal.addEventListener("abort", leave);
+    input.on("SIGINT", () => this.#interrupt());
+    const closed = new Promise<void>((done) => input.once("close", done));
+    if (this.#isTerminal) {
+      input.on("line", (line) => this.#take(line));
+      this.#draw();
+      await closed;
+    } else {
+      for await (const line of input) await this.#do(line);
+    }
+    signal.removeEventListener("abort", leave);
+    this.#leaving.abort(new DOMException("the console was left", "AbortError"));
+    for (const controller of this.#running.keys()) controller.abort();
+    if (this.#isTerminal) process.stdout.write("\n");
+    await this.#client[Symbol.asyncDispose]();
+    return this.#failed;
+  }
+
+  #greet(version: string): void {
+    if (!this.#isTerminal) return;
+    const { bold, dim } = this.#paint;
+    process.stdout.write(
+      `${bold("batos")} ${version}, ${clip(printable(this.#options.root), COLUMNS - 16)}\n` +
+        dim("Ask a question, or give a command; help lists them, Ctrl-D leaves.\n"),
+    );
+  }
+
+  #take(line: string): void {
+    if (line.trim() === "") return this.#draw();
+    this.#remember(line);
+    void this.#do(line).then(() => this.#draw());
+    this.#draw();
+  }
+
+  /** Does one line. */
+  async #do(line: string): Promise<void> {
+    if (line.trim() === "") return;
+    if (/^\s*(exit|quit)\s*$/.test(line)) return this.#input?.close();
+    const controller = new AbortController();
+    this.#running.set(controller, "");
+    const handlers = remoteHandlers(
+      this.#client,
+      (progress) => this.#progress(controller, progress),
+    );
+    const code = await runCommandLine(understand(line), handlers, {
+      version: this.#options.version,
+      streams: this.#isTerminal ? this.#streamsAbovePrompt() : this.#streams,
+      signal: controller.signal,
+    });
+    this.#running.delete(controller);
+    // A person has seen it; only a script needs to be told again.
+    if (code > 1 && !this.#isTerminal) this.#failed++;
+  }
+
+  /** Progress stands in the prompt. */
+  #progress(controller: AbortController, progress: Progress): void {
+    if (!this.#running.has(controller)) return;
+    this.#running.set(controller, printable(progressText(progress)).replaceAll("\n", " "));
+    if (this.#isTerminal && performance.now() - this.#drawnAt > REDRAW_MS) this.#draw();
+  }
+
+  /** Ctrl-C. */
+  #interrupt(): void {
+    const input = this.#input!;
+    const now = performance.now();
+    if (this.#running.size > 0) {
+      for (const controller of this.#running.keys()) controller.abort();
+    } else if (input.line !== "") {
+      // To its end, then away with all before it.
+      input.write(null, { ctrl: true, name: "e" });
+      input.write(null, { ctrl: true, name: "u" });
+    } else if (now - this.#interruptedAt < TWICE_MS) {
+      return input.close();
+    } else {
+      this.#print(this.#paint.dim("Ctrl-C again leaves"));
+      this.#interruptedAt = now;
+    }
+  }
+
+  async #reconnect(): Promise<void> {
+    if (this.#leaving.signal.aborted) return;
+    const { dim, yellow } = this.#paint;
+    this.#say(yellow("the kernel has gone; waiting for it to come back"));
+    try {
+      const { version, pid } = await this.#client.reconnect(this.#leaving.signal);
+      this.#say(dim(`connected again, to version ${version}, process ${pid}`));
+    } catch {
+      // The console was left.
+    }
+  }
+
+  /** Streams whose text appears above the prompt. */
+  #streamsAbovePrompt(): Streams {
+    return {
+      ...this.#streams,
+      out: (text) => Promise.resolve(this.#print(text)),
+      err: (text) => this.#print(text),
+      // Its progress is in the prompt, so that no line is to be rewritten.
+      errIsTerminal: false,
+    };
+  }
+
+  /** Tells something that belongs to no line. */
+  #say(text: string): void {
+    if (this.#isTerminal) this.#print(text);
+    else this.#streams.err(`${text}\n`);
+  }
+
+  /** Puts text where the prompt stands, and the prompt below it. */
+  #print(text: string): void {
+    this.#clearPrompt();
+    process.stdout.write(text === "" || text.endsWith("\n") ? text : `${text}\n`);
+    this.#draw();
+  }
+
+  #clearPrompt(): void {
+    const { rows } = this.#input?.getCursorPos() ?? { rows: 0 };
+    readline.moveCursor(process.stdout, 0, -rows);
+    readline.cursorTo(process.stdout, 0);
+    readline.clearScreenDown(process.stdout);
+  }
+
+  #draw(): void {
+    if (this.#leaving.signal.aborted) return;
+    this.#drawnAt = performance.now();
+    const { cyan, dim } = this.#paint;
+    const said = [...this.#running.values()];
+    const status = said.length === 0
+      ? ""
+      : `[${clip(said.findLast((text) => text !== "") ?? "running", STATUS_COLUMNS)}${
+        said.length > 1 ? ` +${said.length - 1}` : ""
+      }] `;
+    this.#input?.setPrompt(`${dim(status)}${cyan("batos>")} `);
+    this.#input?.prompt(true);
+  }
+
+  async #complete(line: string): Promise<[string[], string]> {
+    const objects = async (begun: string) => {
+      const { result } = await this.#client.call(
+        "image_ls",
+        briefOf("image_ls", [], { pattern: `${begun}*` }),
+      );
+      const { objects } = result as { objects: readonly { name: string }[] };
+      return objects.map(({ name }) => name).filter((name) => /^\S+$/.test(name));
+    };
+    const selectors = async (object: string) => {
+      const { result } = await this.#client.call(
+        "image_get",
+        briefOf("image_get", [], { object, inherited: true }),
+      );
+      return (result as { slots: readonly { name: string }[] }).slots.map(({ name }) => name);
+    };
+    try {
+      return await complete(line, { root: this.#options.root, objects, selectors });
+    } catch {
+      return [[], ""]; // No kernel, no image, no such object: nothing to suggest.
+    }
+  }
+
+  get #historyPath(): string {
+    return join(this.#options.folder, "console_history");
+  }
+
+  /** Newest first, as readline wants it. */
+  #readHistory(): string[] {
+    try {
+      if (!this.#isTerminal || !existsSync(this.#historyPath)) return [];
+      return Deno.readTextFileSync(this.#historyPath).split("\n").filter((line) => line !== "")
+        .reverse().slice(0, HISTORY);
+    } catch {
+      return [];
+    }
+  }
+
+  #remember(line: string): void {
+    try {
+      const lines = [...this.#readHistory().reverse(), line].slice(-HISTORY);
+      Deno.writeTextFileSync(this.#historyPath, lines.join("\n") + "\n", { mode: 0o600 });
+    } catch {
+      // A folder that cannot be written costs the history alone.
+    }
+  }
+}
