@@ -77,7 +77,7 @@ export function composePast(state: MorphState, past: Past): string {
   const found = [...new Map(items.map(({ fractal }) => [fractal.oid, fractal])).values()];
   // Earlier questions of this kind say nothing, unless there is nothing else.
   const asking = found.filter(({ aboutPast }) => !aboutPast);
-  const cycles = asking.length > 0 ? asking : found;
+  const cycles = asking.length > 0 || past.only === "failed" ? asking : found;
   const asked = state.reasoning_log.filter(({ action }) => action === "audit");
   const outside = asked.length > 1 && cycles.length > 0;
   let text = "";

@@ -495,6 +495,9 @@ function hashOf(line: string): string {
   return createHash("sha256").update(line).digest("hex");
 }
 
+/** Only such have a stem; the others (numbers, most of all) would only fill the memory of stems. */
+const LETTERS = /^[a-z]{3,}$/;
+
 /** Stems of the code-aware words of a text, each once, as they are indexed and asked for. */
 function termsOf(text: string): string {
   const words = new Set<string>();
@@ -503,7 +506,7 @@ function termsOf(text: string): string {
     if (words.has(word)) return;
     words.add(word);
     if (STOP_WORDS.has(word.toLowerCase())) return;
-    for (const term of termsOfWord(word)) terms.add(stemOf(term));
+    for (const term of termsOfWord(word)) terms.add(LETTERS.test(term) ? stemOf(term) : term);
   });
   return [...terms].join(" ");
 }
