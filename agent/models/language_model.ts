@@ -144,8 +144,8 @@ export function recordCalls(
         onCall({
           ...tell({
             response: heard,
-            tokensIn: model.countPrompt(request.messages),
-            tokensOut: model.count(heard),
+            tokensIn: counted(() => model.countPrompt(request.messages)),
+            tokensOut: counted(() => model.count(heard)),
             status: "FAILURE",
           }),
           error: error instanceof Error ? error.message : String(error),
@@ -154,6 +154,15 @@ export function recordCalls(
       }
     },
   };
+}
+
+/** A count for the record of a failure: a model that was closed meanwhile counts no more. */
+function counted(count: () => number): number {
+  try {
+    return count();
+  } catch {
+    return 0;
+  }
 }
 
 /** Refuses a prompt that does not leave room for the text that is wanted. */

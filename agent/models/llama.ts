@@ -205,12 +205,21 @@ function wrapperOf(library: Library, model: LlamaModelHandle): Wrapper {
   const template = model.fileInfo.metadata.tokenizer?.chat_template;
   if (typeof template !== "string") return new library.GeneralChatWrapper();
   try {
-    return new library.JinjaTemplateChatWrapper({
+    const wrapper = new library.JinjaTemplateChatWrapper({
       template,
       tokenizer: model.tokenizer,
       // Answers are to be read, and budgets are small: models that can think aloud or not are told not to.
       additionalRenderParameters: { enable_thinking: false },
     });
+    // Some templates refuse only when they are used.
+    wrapper.generateContextState({
+      chatHistory: [
+        { type: "system", text: "system" },
+        { type: "user", text: "user" },
+        { type: "model", response: [""] },
+      ],
+    });
+    return wrapper;
   } catch {
     return new library.GeneralChatWrapper();
   }

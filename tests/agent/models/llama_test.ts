@@ -1,7 +1,11 @@
 /** GGUF models that write, with tiny ones that llama.cpp runs. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { LanguageModelError } from "../../../agent/models/language_model.ts";
+import {
+  LanguageModelError,
+  type ModelCall,
+  recordCalls,
+} from "../../../agent/models/language_model.ts";
 import { type LlamaModelOptions, openLlamaModel } from "../../../agent/models/llama.ts";
 import { tinyLora, tinyModel, type TinyModelOptions } from "../../support/tiny_gguf.ts";
 import { languageModelConformance, PROMPT } from "./conformance.ts";
@@ -124,6 +128,22 @@ Deno.test("a model larger than the memory that is free is refused before it is l
     open(FILE, { contextTokens: 4096 }),
     /a window of 4096 tokens was asked for, and it was trained for 2048/,
   );
+});
+
+Deno.test("a model whose template cannot be used is asked in a plain form", async () => {
+  for (const chatTemplate of ["{% for %}", "{{ raise_exception('roles must alternate') }}"]) {
+    await using model = await open(write(tinyModel({ ...TINY, chatTemplate })));
+    assert.notEqual((await model.generate({ messages: PROMPT, maxTokens: 8 })).text, "");
+  }
+});
+
+Deno.test("the record of a call that failed because the model was closed still says why", async () => {
+  const model = await open();
+  await model[Symbol.asyncDispose]();
+  const calls: ModelCall[] = [];
+  const recorded = recordCalls(model, (call) => calls.push(call));
+  await assert.rejects(recorded.generate({ messages: PROMPT, maxTokens: 4 }), /it was closed/);
+  assert.match(calls[0]!.error!, /it was closed/);
 });
 
 Deno.test("opening can be aborted, and closing waits for calls", async () => {
