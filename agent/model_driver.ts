@@ -361,7 +361,7 @@ function upToTokens(text: string, most: number, count: (text: string) => number)
 }
 
 /** The JSON object in a text: servers that take no schema put words or fences around it. */
-function parseJson(text: string): unknown {
+export function parseJson(text: string): unknown {
   const inner = withoutThoughts(text);
   const start = inner.indexOf("{");
   const end = inner.lastIndexOf("}");

@@ -5,7 +5,7 @@
  * fails one; where nobody records, nothing is done.
  */
 import type { NewEvent, Recorder } from "../kernel/mod.ts";
-import type { Answer } from "./mod.ts";
+import type { Answer } from "./answer.ts";
 import type { ModelCall } from "./models/language_model.ts";
 import type { StepEvent } from "./query_morph.ts";
 

@@ -79,6 +79,18 @@ export {
   modelHandlers,
 } from "./model_commands.ts";
 export { anchorModel, findModel, locateModel, modelReference, modelStore } from "./model_place.ts";
+export {
+  type CycleContext,
+  type CycleEnd,
+  CycleEngine,
+  CycleError,
+  type CycleOptions,
+  type CycleWorks,
+  type MissionBrief as CycleMission,
+  type RunningCycle,
+  type StateVisit,
+} from "./cycle/cycle_engine.ts";
+export { STATE_TABLE, type StateName, STATES } from "./cycle/states.ts";
 export type { DownloadProgress } from "./model_download.ts";
 export {
   formatReference,

@@ -1,0 +1,130 @@
+/**
+ * A conversation: earlier questions and answers, and what a question means that goes on with them.
+ *
+ * Owns the object `conversation` of the image and how a follow-up is understood. What must hold: a conversation keeps a bounded number of
+ * turns, each bounded; what a follow-up is taken to mean is said in the answer; a question that says itself what it is about is
+ * left alone.
+ */
+import type { GenesisDefinition, Image, UnitOfWork, ValueMap } from "../kernel/mod.ts";
+import type { Answer } from "./answer.ts";
+import { parseQuestion } from "./question.ts";
+
+/** Name of the object in the lobby, and of its kind: of two that are written at once, the later one stays. */
+export const CONVERSATION = "conversation";
+
+/** The object that keeps the last conversation. */
+export const CONVERSATION_OBJECT: GenesisDefinition = {
+  name: CONVERSATION,
+  kind: CONVERSATION,
+  slots: { turns: [] },
+};
+
+/** One question and its answer, as much as later ones need. */
+export interface Turn {
+  readonly question: string;
+  /** The beginning of the answer. */
+  readonly answer: string;
+  /** Places that were cited, `path:start-end`, the first ones. */
+  readonly places: readonly string[];
+  readonly cycle_id: string;
+}
+
+/** A longer conversation has another subject by now. */
+const MOST_TURNS = 8;
+const MOST_PLACES = 8;
+const LONGEST_QUESTION = 500;
+const LONGEST_ANSWER = 1_500;
+/** Content words of the earlier question that stand for "it". */
+const MOST_SUBJECT_WORDS = 4;
+
+/** Words that point back; alone they say nothing to a search. */
+const POINTS_BACK =
+  /\b(it|its|that|this|these|those|they|them|their|there|same|one|former|latter|he|she)\b/i;
+const GOES_ON =
+  /^(and|but|so|then|also|or|what about|how about|why|where|when|who|which one|more|elsewhere)\b/i;
+
+/** What is remembered of an answer. */
+export function turnOf({ question, answer, citations, cycle_id }: Answer): Turn {
+  return {
+    question: clip(question, LONGEST_QUESTION),
+    answer: clip(answer, LONGEST_ANSWER),
+    places: citations.filter(({ status }) => status !== "removed").slice(0, MOST_PLACES)
+      .map(({ path, start_line, end_line }) => `${path}:${start_line}-${end_line}`),
+    cycle_id,
+  };
+}
+
+/** The last conversation that an image keeps, the oldest turn first. */
+export function conversationIn(image: Image): Turn[] {
+  using view = image.view();
+  return turnsOf(view, image.named(CONVERSATION));
+}
+
+/** Puts a turn behind those that it goes on with; a conversation without earlier turns begins anew. */
+export function keepTurn(
+  unit: UnitOfWork,
+  oid: number,
+  earlier: readonly Turn[],
+  turn: Turn,
+): void {
+  unit.set(oid, "turns", [...earlier, turn].slice(-MOST_TURNS));
+}
+
+function turnsOf(unit: UnitOfWork, oid: number): Turn[] {
+  const turns = unit.get(oid, "turns");
+  if (!Array.isArray(turns)) return [];
+  // A person may have written something else there.
+  return (turns as readonly ValueMap[]).filter((turn) =>
+    typeof turn?.question === "string" && typeof turn.answer === "string" &&
+    Array.isArray(turn.places)
+  ) as unknown as Turn[];
+}
+
+/**
+ * What a question means that goes on with earlier ones: with their subject in place of "it", or behind it.
+ * @returns the question itself where it stands alone
+ */
+export function meaningOf(question: string, earlier: readonly Turn[]): string {
+  const last = earlier.at(-1);
+  if (last === undefined) return question;
+  const asked = parseQuestion(question);
+  const isAlone = asked.symbols.length + asked.paths.length > 0 && !POINTS_BACK.test(question) &&
+    !GOES_ON.test(question.trim());
+  const saysEnough = asked.terms.length > 3 && !POINTS_BACK.test(question);
+  if (isAlone || saysEnough) return question;
+  const subject = subjectOf(earlier);
+  if (subject === "") return question;
+  const pronoun = /\b(it|that|this|they|them)\b/i;
+  return pronoun.test(question)
+    ? question.replace(pronoun, subject)
+    : `${question.replace(/[?\s]+$/, "")} (${subject})?`;
+}
+
+/** What the conversation is about: the names or the content words of the last question that has some. */
+function subjectOf(earlier: readonly Turn[]): string {
+  for (const { question } of [...earlier].reverse()) {
+    const { symbols, terms, words } = parseQuestion(question);
+    if (symbols.length > 0) return symbols.slice(0, 2).join(", ");
+    if (terms.length > 0) {
+      return terms.slice(0, MOST_SUBJECT_WORDS).map((term) => words.get(term) ?? term).join(" ");
+    }
+  }
+  return "";
+}
+
+/** The question as a model is told it: what was said before stands behind it, the latest first, so that the oldest is what finds no room. */
+export function withEarlier(question: string, earlier: readonly Turn[]): string {
+  if (earlier.length === 0) return question;
+  const turns = [...earlier].reverse().map(({ question, answer, places }) =>
+    `Q: ${question}\nA: ${answer}${
+      places.length > 0 ? `\n(read for it: ${places.join(", ")})` : ""
+    }`
+  );
+  return `${question}\n\nEarlier in this conversation, the latest first:\n${turns.join("\n\n")}`;
+}
+
+function clip(text: string, longest: number): string {
+  return text.length <= longest
+    ? text
+    : `${text.slice(0, longest)}… ${text.length - longest} more characters`;
+}

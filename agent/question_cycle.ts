@@ -1,0 +1,130 @@
+/**
+ * A question as a cognitive cycle of the image.
+ *
+ * Owns what is kept of a question in the image: the cycle, a QueryMorph for each part of its plan, the turn of the conversation. What
+ * must hold: all of it is one commit at the end, or none; the answer is the one that `answerQuestion` gives.
+ */
+import {
+  type CycleContext,
+  CycleEngine,
+  type GenesisDefinition,
+  type Image,
+  type Recorder,
+  type RunningCycle,
+  type StateVisit,
+} from "../kernel/mod.ts";
+import { type Answer, type AskOptions, recorded } from "./answer.ts";
+import { CONVERSATION, CONVERSATION_OBJECT, keepTurn, turnOf } from "./conversation.ts";
+import { type AskFacet, Inquiry, type Part } from "./inquiry.ts";
+import type { MemoryPort } from "./memory_port.ts";
+import { MorphObject, QUERY_MORPH } from "./morph_object.ts";
+import { defineFacets, giveVoice, PERSONAS, roleOf } from "./personas.ts";
+import type { Plan } from "./plan.ts";
+
+/** What the image has to know for questions. */
+export const QUESTION_OBJECTS: readonly GenesisDefinition[] = [
+  QUERY_MORPH,
+  CONVERSATION_OBJECT,
+  ...PERSONAS,
+];
+
+/** Runs cycles over an image, which gets the objects that it lacks. One for each image. */
+export async function openCycles(image: Image, recorder?: Recorder): Promise<CycleEngine> {
+  image.resolveConflicts(CONVERSATION, (_base, ours) => ours);
+  await image.defineObjects(QUESTION_OBJECTS);
+  defineFacets(image);
+  return await CycleEngine.on(image, recorder);
+}
+
+/** An answer, and the cycle that it came from. */
+export interface CycleAnswer extends Answer {
+  /** The states that it went through, with milliseconds. */
+  readonly states: readonly StateVisit[];
+  /** The cycle as an object of the image. */
+  readonly oid: number;
+}
+
+/**
+ * Answers a question as a cycle.
+ * @throws as `answerQuestion`, and {CycleError} when the image cannot take it
+ */
+export async function askInCycle(
+  question: string,
+  memory: MemoryPort,
+  image: Image,
+  cycles: CycleEngine,
+  options: AskOptions & {
+    readonly deadlineMs?: number;
+    readonly onState?: (cycle: RunningCycle) => void;
+  },
+): Promise<CycleAnswer> {
+  const cycle = options.cycle ?? crypto.randomUUID();
+  let inquiry = new Inquiry(question, memory, { ...options, cycle });
+  let states: readonly StateVisit[] = [];
+  let oid = 0;
+  const answer = await recorded(inquiry, options, async () => {
+    let plan: Plan | undefined;
+    let parts: Part[] = [];
+    let answer: Answer | undefined;
+    const end = await cycles.run(
+      { type: "question", selector: inquiry.asked },
+      {
+        async DECOMPOSING(context) {
+          // From here on whatever ends the cycle ends what is done for it.
+          inquiry = new Inquiry(question, memory, { ...options, cycle, signal: context.signal });
+          if (inquiry.speaker !== undefined) giveVoice(context.unit, inquiry.speaker);
+          plan = await inquiry.decompose(facets(image, context));
+          context.temporary("plan", plan.sub_questions.map(({ question }) => question));
+          return "DELEGATING";
+        },
+        async DELEGATING(context) {
+          const role = roleOf(context.unit, image, "BABS");
+          const prototype = image.named(QUERY_MORPH.name);
+          parts = await Promise.all(plan!.sub_questions.map(async (part) => {
+            const object = new MorphObject(context.unit, prototype, part.question);
+            const done = await inquiry.delegate(part, plan!, {
+              role,
+              onMorph: (morph) => {
+                object.update(morph);
+                const step = morph.reasoning_log.at(-1);
+                if (step !== undefined) context.tell(`${step.action}: ${step.thought}`);
+              },
+            });
+            object.end();
+            return done;
+          }));
+          return "SYNTHESIZING";
+        },
+        async SYNTHESIZING(context) {
+          answer = await inquiry.synthesize(parts, plan!, facets(image, context));
+          const { unit } = context;
+          unit.set(context.oid, "found", answer.found);
+          unit.set(context.oid, "driver", answer.driver);
+          keepTurn(unit, image.named(CONVERSATION), options.earlier ?? [], turnOf(answer));
+          return "COMPLETE";
+        },
+      },
+      {
+        id: cycle,
+        signal: options.signal,
+        ...(options.deadlineMs !== undefined && { deadlineMs: options.deadlineMs }),
+        ...(options.onState && { onState: options.onState }),
+      },
+    );
+    states = end.states;
+    oid = end.oid;
+    return answer!;
+  });
+  return { ...answer, states, oid };
+}
+
+/** Sends facets to the personas of the image, on behalf of a cycle. */
+function facets(image: Image, { unit, oid, signal }: CycleContext): AskFacet {
+  return async (persona, selector, text) => {
+    const written = await unit.send(image.named(persona), selector, [text], {
+      sender: oid,
+      signal,
+    });
+    return String(written);
+  };
+}
