@@ -7,7 +7,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { OpenModels } from "./agent/mod.ts";
+import type { OpenCycles, OpenModels } from "./agent/mod.ts";
 import config from "./deno.json" with { type: "json" };
 import {
   anchorModel,
@@ -49,6 +49,7 @@ import {
   watchFolder,
   Workspace,
   WorkspaceLockedError,
+  writeProblem,
 } from "./kernel/mod.ts";
 import {
   type AbsorbReport,
@@ -78,18 +79,27 @@ import {
 const MCP_AT_TERMINAL =
   'waiting for an agent on standard input; "batos mcp install" tells agents to come, Ctrl-C ends';
 
-/** Memories, embedders and models that stay open, while this process serves others. */
+/** Memories, embedders, models and images that stay open, while this process serves others. */
 let memories: OpenMemories | undefined;
 let embedders: OpenEmbedders | undefined;
 let models: OpenModels | undefined;
+let cycles: OpenCycles | undefined;
 
 const handlers: Handlers = {
   async ask({ question, repo, refresh, model: named, audit, ...rest }, context) {
-    const { steps, tokens, seconds } = rest;
+    const { steps, tokens, seconds, continue: goesOn } = rest;
     const workspace = locate(repo);
     await using embedder = embedderOf(workspace, context);
     using memory = await indexOf(workspace, "ask", context, embedder).open(refresh);
-    const { answerByModel, answerQuestion } = await import("./agent/mod.ts");
+    const { answerByModel, askInCycle, conversationIn, openCyclePlace } = await import(
+      "./agent/mod.ts"
+    );
+    const path = imagePath(workspace, context);
+    using place = path !== undefined && cycles
+      ? await cycles.take(path)
+      : await openCyclePlace(path);
+    const earlier = goesOn ? conversationIn(place.image) : [];
+    if (goesOn && earlier.length === 0) note(context, "there is no earlier question to go on with");
     // A question does not wait for the compiler; what it found for an earlier `refs` or `impact` is used.
     const graph = await memory.graph();
     await using recorder = audit
@@ -108,8 +118,9 @@ const handlers: Handlers = {
       progress,
       signal,
     }, (model) =>
-      answerQuestion(question, memory, {
+      askInCycle(question, memory, place.image, place.cycles, {
         root,
+        earlier,
         graph: graph.isCurrent() ? graph : undefined,
         trail: new WorkspaceTrail(memory, trailPlace(workspace, "ask", context)),
         recorder,
@@ -330,8 +341,9 @@ const handlers: Handlers = {
     workspace.requireWritable();
     using opened = memories = new OpenMemories();
     await using _embedders = embedders = new OpenEmbedders();
-    const { OpenModels } = await import("./agent/mod.ts");
+    const { OpenCycles, OpenModels } = await import("./agent/mod.ts");
     await using _models = models = new OpenModels();
+    await using _cycles = cycles = new OpenCycles();
     yield* serve({
       root: workspace.root,
       folder: workspace.folder,
@@ -445,6 +457,17 @@ function mcpParts(): McpParts {
     },
     summaries: (root, context) => indexOf(at(root), "mcp", context).open(false),
   };
+}
+
+/** The file of the image; undefined, with a note, where nothing can be written: a question is then kept nowhere. */
+function imagePath(workspace: Workspace, context: HandlerContext): string | undefined {
+  const problem = writeProblem(workspace.folder, true);
+  if (problem === undefined) return join(workspace.folder, "image.db");
+  note(context, `"${workspace.folder}" cannot be written (${problem}): the question is not kept`);
+}
+
+function note({ progress }: HandlerContext, detail: string): void {
+  progress({ phase: "", detail, note: true });
 }
 
 /** Opens the image of the workspace for one command. */

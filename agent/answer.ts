@@ -115,7 +115,8 @@ export async function recorded(
     await record.answered(answer, performance.now() - begin);
     return answer;
   } catch (error) {
-    await record.failed(error, options.signal?.aborted ?? false);
+    const isCancelled = error instanceof DOMException && error.name === "AbortError";
+    await record.failed(error, isCancelled || (options.signal?.aborted ?? false));
     throw error;
   }
 }

@@ -21,6 +21,7 @@ export const CONVERSATION_OBJECT: GenesisDefinition = {
 
 /** One question and its answer, as much as later ones need. */
 export interface Turn {
+  /** What it was taken to mean. */
   readonly question: string;
   /** The beginning of the answer. */
   readonly answer: string;
@@ -40,13 +41,12 @@ const MOST_SUBJECT_WORDS = 4;
 /** Words that point back; alone they say nothing to a search. */
 const POINTS_BACK =
   /\b(it|its|that|this|these|those|they|them|their|there|same|one|former|latter|he|she)\b/i;
-const GOES_ON =
-  /^(and|but|so|then|also|or|what about|how about|why|where|when|who|which one|more|elsewhere)\b/i;
+const GOES_ON = /^(and|but|so|then|also|or|what about|how about|elsewhere)\b/i;
 
 /** What is remembered of an answer. */
-export function turnOf({ question, answer, citations, cycle_id }: Answer): Turn {
+export function turnOf({ question, meant, answer, citations, cycle_id }: Answer): Turn {
   return {
-    question: clip(question, LONGEST_QUESTION),
+    question: clip(meant ?? question, LONGEST_QUESTION),
     answer: clip(answer, LONGEST_ANSWER),
     places: citations.filter(({ status }) => status !== "removed").slice(0, MOST_PLACES)
       .map(({ path, start_line, end_line }) => `${path}:${start_line}-${end_line}`),
@@ -104,6 +104,7 @@ export function meaningOf(question: string, earlier: readonly Turn[]): string {
 function subjectOf(earlier: readonly Turn[]): string {
   for (const { question } of [...earlier].reverse()) {
     const { symbols, terms, words } = parseQuestion(question);
+    if (symbols.length === 0 && POINTS_BACK.test(question)) continue;
     if (symbols.length > 0) return symbols.slice(0, 2).join(", ");
     if (terms.length > 0) {
       return terms.slice(0, MOST_SUBJECT_WORDS).map((term) => words.get(term) ?? term).join(" ");

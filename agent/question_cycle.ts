@@ -6,10 +6,11 @@
  */
 import {
   type CycleContext,
-  CycleEngine,
+  type CycleEngine,
+  CycleError,
+  cyclesOn,
   type GenesisDefinition,
   type Image,
-  type Recorder,
   type RunningCycle,
   type StateVisit,
 } from "../kernel/mod.ts";
@@ -29,11 +30,11 @@ export const QUESTION_OBJECTS: readonly GenesisDefinition[] = [
 ];
 
 /** Runs cycles over an image, which gets the objects that it lacks. One for each image. */
-export async function openCycles(image: Image, recorder?: Recorder): Promise<CycleEngine> {
+export async function openCycles(image: Image): Promise<CycleEngine> {
   image.resolveConflicts(CONVERSATION, (_base, ours) => ours);
   await image.defineObjects(QUESTION_OBJECTS);
   defineFacets(image);
-  return await CycleEngine.on(image, recorder);
+  return await cyclesOn(image);
 }
 
 /** An answer, and the cycle that it came from. */
@@ -66,7 +67,7 @@ export async function askInCycle(
     let plan: Plan | undefined;
     let parts: Part[] = [];
     let answer: Answer | undefined;
-    const end = await cycles.run(
+    const end = await unwrapped(cycles.run(
       { type: "question", selector: inquiry.asked },
       {
         async DECOMPOSING(context) {
@@ -107,15 +108,25 @@ export async function askInCycle(
       {
         id: cycle,
         signal: options.signal,
+        recorder: options.recorder,
         ...(options.deadlineMs !== undefined && { deadlineMs: options.deadlineMs }),
         ...(options.onState && { onState: options.onState }),
       },
-    );
+    ));
     states = end.states;
     oid = end.oid;
     return answer!;
   });
   return { ...answer, states, oid };
+}
+
+/** Whoever asked wants to know what went wrong, not in which cycle: that is in the trail. */
+async function unwrapped<T>(run: Promise<T>): Promise<T> {
+  try {
+    return await run;
+  } catch (error) {
+    throw error instanceof CycleError && error.cause instanceof Error ? error.cause : error;
+  }
 }
 
 /** Sends facets to the personas of the image, on behalf of a cycle. */

@@ -79,18 +79,18 @@ export {
   modelHandlers,
 } from "./model_commands.ts";
 export { anchorModel, findModel, locateModel, modelReference, modelStore } from "./model_place.ts";
-export {
-  type CycleContext,
-  type CycleEnd,
+export { CycleError } from "./cycle/cycle_error.ts";
+export type {
+  CycleContext,
+  CycleEnd,
   CycleEngine,
-  CycleError,
-  type CycleOptions,
-  type CycleWorks,
-  type MissionBrief as CycleMission,
-  type RunningCycle,
-  type StateVisit,
+  CycleOptions,
+  CycleWorks,
+  MissionBrief as CycleMission,
+  RunningCycle,
+  StateVisit,
 } from "./cycle/cycle_engine.ts";
-export { STATE_TABLE, type StateName, STATES } from "./cycle/states.ts";
+export type { StateName } from "./cycle/states.ts";
 export type { DownloadProgress } from "./model_download.ts";
 export {
   formatReference,
@@ -166,6 +166,7 @@ export {
 import type { Checkout } from "./agents/launch.ts";
 import type { Registration } from "./agents/register.ts";
 import type { HandlerContext, Result } from "./commands.ts";
+import type { CycleEngine } from "./cycle/cycle_engine.ts";
 import type { OpenAiParts } from "./doors/http/openai.ts";
 import type { McpHttp } from "./doors/mcp/http.ts";
 import type { ConsoleOptions } from "./doors/console/console.ts";
@@ -282,4 +283,10 @@ export async function openPage(
 export async function runConsole(options: ConsoleOptions): Promise<number> {
   const { runConsole } = await import("./doors/console/console.ts");
   return await runConsole(options);
+}
+
+/** Runs cognitive cycles over an image, loaded when it is first needed; see `cycle/cycle_engine.ts`. One for each image. */
+export async function cyclesOn(image: Image): Promise<CycleEngine> {
+  const { CycleEngine } = await import("./cycle/cycle_engine.ts");
+  return await CycleEngine.on(image);
 }

@@ -14,6 +14,7 @@ import type { Image } from "../image/image.ts";
 import { namedObject } from "../image/genesis.ts";
 import type { UnitOfWork } from "../image/unit_of_work.ts";
 import { type Oid, Ref } from "../image/values.ts";
+import { CycleError } from "./cycle_error.ts";
 import {
   CYCLE_PROTOTYPES,
   STATE_SLOT,
@@ -87,6 +88,8 @@ export interface CycleOptions {
   /** UUID; a new one by default. */
   readonly id?: string;
   readonly signal?: AbortSignal | undefined;
+  /** Notes every change of state. */
+  readonly recorder?: Recorder | undefined;
   /** Milliseconds after which the cycle fails, whatever it is doing. */
   readonly deadlineMs?: number;
   /** Called with each change of state, and whenever a work tells something. */
@@ -103,14 +106,6 @@ export interface CycleEnd {
   readonly states: readonly StateVisit[];
 }
 
-/** A cycle ended in FAILED. */
-export class CycleError extends Error {
-  override readonly name = "CycleError";
-  constructor(readonly id: string, readonly state: StateName, cause: unknown) {
-    super(`cycle ${id}: failed in ${state}: ${messageOf(cause)}`, { cause });
-  }
-}
-
 /** Longest text of a mission that a cycle keeps in the image; the trail has all of it. */
 const LONGEST_KEPT = 2_000;
 
@@ -118,6 +113,7 @@ const LONGEST_KEPT = 2_000;
 interface Running {
   readonly context: CycleContext;
   readonly works: CycleWorks;
+  readonly recorder: Recorder | undefined;
   readonly abort: AbortController;
   readonly since: string;
   state: StateName;
@@ -127,23 +123,18 @@ interface Running {
 /** See the module text. One for each image. */
 export class CycleEngine {
   readonly #image: Image;
-  readonly #recorder: Recorder | undefined;
   readonly #running = new Map<string, Running>();
   readonly #byUnit = new WeakMap<UnitOfWork, Running>();
   readonly #listeners = new Set<(cycle: RunningCycle) => void>();
 
-  private constructor(image: Image, recorder: Recorder | undefined) {
+  private constructor(image: Image) {
     this.#image = image;
-    this.#recorder = recorder;
   }
 
-  /**
-   * An engine over an image, which gets the prototypes that it lacks.
-   * @param recorder notes every change of state
-   */
-  static async on(image: Image, recorder?: Recorder): Promise<CycleEngine> {
+  /** An engine over an image, which gets the prototypes that it lacks. */
+  static async on(image: Image): Promise<CycleEngine> {
     await image.defineObjects(CYCLE_PROTOTYPES);
-    const engine = new CycleEngine(image, recorder);
+    const engine = new CycleEngine(image);
     image.definePrimitive(WORK_PRIMITIVE, {
       arity: 0,
       run: ({ unit }) => engine.#work(unit),
@@ -177,7 +168,7 @@ export class CycleEngine {
   async run(
     brief: MissionBrief,
     works: CycleWorks,
-    { id = crypto.randomUUID(), signal, deadlineMs, onState }: CycleOptions = {},
+    { id = crypto.randomUUID(), signal, recorder, deadlineMs, onState }: CycleOptions = {},
   ): Promise<CycleEnd> {
     signal?.throwIfAborted();
     const abort = new AbortController();
@@ -213,6 +204,7 @@ export class CycleEngine {
         },
       },
       works,
+      recorder,
       abort,
       since: new Date().toISOString(),
       state: "IDLE",
@@ -236,7 +228,7 @@ export class CycleEngine {
         leave();
         this.#enter(running, requireState(next, running.state));
         this.#show(running, onState);
-        await this.#note(running, visits.at(-1)!);
+        await note(running, visits.at(-1)!);
       }
       for (const name of temporary) unit.remove(oid, name);
       unit.set(oid, "ended", new Date());
@@ -251,7 +243,7 @@ export class CycleEngine {
       running.text = messageOf(reason);
       this.#show(running, onState);
       unit.abort();
-      await this.#note(running, visits.at(-1)!, failed);
+      await note(running, visits.at(-1)!, failed);
       await this.#keepReason(brief, id, failed, reason);
       if (signal?.aborted || abort.signal.aborted) throw reason;
       throw new CycleError(id, failed, reason);
@@ -304,23 +296,6 @@ export class CycleEngine {
     for (const listener of this.#listeners) listener(cycle);
   }
 
-  async #note(running: Running, visit: StateVisit, failed?: StateName): Promise<void> {
-    const { state, context } = running;
-    await this.#recorder?.record({
-      cycle_id: context.id,
-      psm_state: state,
-      active_persona: STATE_TABLE[state].persona,
-      event_type: "STATE_TRANSITION",
-      event_data: {
-        from: visit.state,
-        to: state,
-        ms: Math.round(visit.ms * 10) / 10,
-        ...(failed !== undefined && { reason: running.text }),
-      },
-      status: state === "FAILED" ? "FAILURE" : state === "COMPLETE" ? "SUCCESS" : "IN_PROGRESS",
-    });
-  }
-
   /** What survives a failure: an object that says what was wanted and why it did not come about. */
   async #keepReason(
     brief: MissionBrief,
@@ -346,6 +321,24 @@ export class CycleEngine {
       // The image itself may be what failed; the trail has the reason, and so has whoever started the cycle.
     }
   }
+}
+
+/** Notes that a cycle went from one state to the next. */
+async function note(running: Running, visit: StateVisit, failed?: StateName): Promise<void> {
+  const { state, context, recorder } = running;
+  await recorder?.record({
+    cycle_id: context.id,
+    psm_state: state,
+    active_persona: STATE_TABLE[state].persona,
+    event_type: "STATE_TRANSITION",
+    event_data: {
+      from: visit.state,
+      to: state,
+      ms: Math.round(visit.ms * 10) / 10,
+      ...(failed !== undefined && { reason: running.text }),
+    },
+    status: state === "FAILED" ? "FAILURE" : state === "COMPLETE" ? "SUCCESS" : "IN_PROGRESS",
+  });
 }
 
 /** A time limit. */

@@ -26,9 +26,15 @@ const MAX_NAME_WIDTH = 28;
 
 /** One function a command. */
 export const codeRenderers: Renderers<keyof typeof codeCommands> = {
-  ask({ answer, citations }, look) {
-    const { bold, cyan, yellow } = look.colours;
+  ask({ answer, citations, meant }, look) {
+    const { bold, cyan, dim, yellow } = look.colours;
     const lines = [markdown(answer.trimEnd(), look)];
+    if (meant !== undefined) {
+      lines.unshift(
+        ...wrap(safe(`Taken to mean: ${meant}`, look), look).map((line) => dim(line)),
+        "",
+      );
+    }
     const changed = citations.filter((citation) => citation.status !== "verified");
     // An answer that lists its sources itself needs no second list, only what is wrong with them.
     const listed = /^(#+ )?Sources:?$/m.test(answer);

@@ -116,6 +116,7 @@ export const codeCommands = {
     examples: [
       ['ask "How does the router match a path with parameters?"', "an answer with its sources"],
       ['ask "Where is the retry limit set?" --json', "the answer and every step as JSON"],
+      ['ask --continue "and where is that tested?"', "goes on with the last question"],
       [
         'ask "What happens on a timeout?" --model llama:./MODEL.gguf',
         "by a model",
@@ -128,6 +129,7 @@ export const codeCommands = {
       refresh: field(z.boolean().default(true), "Take in changed files first", {
         off: "Answer from the index as it is",
       }),
+      continue: field(z.boolean().default(false), "Go on with the last question"),
       model: field(
         z.string().min(1).max(4096).optional(),
         "What reasons, this time: llama:REFERENCE, openai:URL#MODEL, extractive",
@@ -155,6 +157,22 @@ export const codeCommands = {
       answer: z.string(),
       citations: z.array(citation),
       driver: field(z.string(), "What reasoned: `extractive` when there was no model"),
+      meant: field(
+        z.string().optional(),
+        "What a question that goes on with another was taken to mean",
+      ),
+      plan: field(
+        z.object({
+          sub_questions: z.array(z.object({ question: z.string(), facet: z.string() })),
+          by: field(z.string(), "`rules`, or the model's name"),
+        }),
+        "The questions that it was answered by",
+      ),
+      states: field(
+        z.array(z.object({ state: z.string(), at: z.number(), ms: z.number() })),
+        "States of the cycle, in milliseconds",
+      ),
+      oid: field(z.int().min(0), "The cycle as an object of the image"),
       steps: field(z.array(step), "The trajectory, one entry an action"),
       tokens: field(z.int().min(0), "Tokens of everything that was read for the answer"),
       cycle_id: z.string(),

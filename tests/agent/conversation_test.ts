@@ -1,0 +1,75 @@
+/** Follow-ups: what a question means that goes on with an earlier one, and what of a conversation is kept. */
+import assert from "node:assert/strict";
+import {
+  CONVERSATION,
+  CONVERSATION_OBJECT,
+  conversationIn,
+  keepTurn,
+  meaningOf,
+  type Turn,
+  withEarlier,
+} from "../../agent/conversation.ts";
+import { openMemoryImage } from "../../kernel/mod.ts";
+
+const turn = (question: string): Turn => ({
+  question,
+  answer: "It grows.",
+  places: ["src/retry.ts:1-9"],
+  cycle_id: "1",
+});
+
+Deno.test("meaningOf() puts the earlier subject in place of what points back", () => {
+  const earlier = [turn("How does `retryDelay` grow?")];
+  assert.equal(meaningOf("and who calls it?", earlier), "and who calls retryDelay?");
+  assert.equal(meaningOf("where is that tested?", earlier), "where is retryDelay tested?");
+  assert.equal(meaningOf("why?", earlier), "why (retryDelay)?");
+});
+
+Deno.test("meaningOf() finds the subject further back when the last question only pointed back", () => {
+  const earlier = [turn("How does `retryDelay` grow?"), turn("who calls it?")];
+  assert.equal(meaningOf("and where is it tested?", earlier), "and where is retryDelay tested?");
+});
+
+Deno.test("meaningOf() takes content words where no name was asked about", () => {
+  assert.equal(
+    meaningOf("what calls it?", [turn("how are parcels routed?")]),
+    "what calls parcels routed?",
+  );
+});
+
+Deno.test("meaningOf() leaves a question alone that says what it is about", () => {
+  const earlier = [turn("How does `retryDelay` grow?")];
+  for (
+    const question of [
+      "Where is Tracker.locate defined?",
+      "How does the parser read a template literal?",
+    ]
+  ) assert.equal(meaningOf(question, earlier), question);
+  assert.equal(meaningOf("who calls it?", []), "who calls it?");
+});
+
+Deno.test("withEarlier() puts the question first and the oldest turn last, where a limit cuts", () => {
+  const text = withEarlier("and now?", [turn("first?"), turn("second?")]);
+  assert.ok(text.startsWith("and now?\n"));
+  assert.ok(text.indexOf("second?") < text.indexOf("first?"));
+  assert.match(text, /read for it: src\/retry\.ts:1-9/);
+  assert.equal(withEarlier("alone?", []), "alone?");
+});
+
+Deno.test("a conversation is an object of the image, bounded, and begins anew without earlier turns", async () => {
+  using image = await openMemoryImage();
+  await image.defineObjects([CONVERSATION_OBJECT]);
+  const oid = image.named(CONVERSATION);
+  for (let n = 0; n < 12; n++) {
+    const earlier = conversationIn(image);
+    await image.transact((unit) => keepTurn(unit, oid, earlier, turn(`question ${n}?`)));
+  }
+  const turns = conversationIn(image);
+  assert.equal(turns.length, 8);
+  assert.equal(turns.at(-1)!.question, "question 11?");
+  await image.transact((unit) => keepTurn(unit, oid, [], turn("new?")));
+  assert.deepEqual(conversationIn(image).map(({ question }) => question), ["new?"]);
+  // Whatever else somebody writes there is not taken for turns.
+  await image.transact((unit) => unit.set(oid, "turns", [null, 1, { question: 2 }]));
+  assert.deepEqual(conversationIn(image), []);
+});
