@@ -8,7 +8,7 @@ import {
   type CycleWorks,
   type RunningCycle,
 } from "../../../kernel/cycle/cycle_engine.ts";
-import { CycleError } from "../../../kernel/cycle/cycle_error.ts";
+import type { CycleError } from "../../../kernel/cycle/cycle_error.ts";
 import {
   STATE_SLOT,
   STATE_TABLE,
