@@ -1,6 +1,6 @@
 /** The codebase as a chat model: a real server on loopback, a real index, requests as chat front ends send them. */
 import assert from "node:assert/strict";
-import { answerQuestion } from "../../../../agent/mod.ts";
+import { askInCycle, openCyclePlace } from "../../../../agent/mod.ts";
 import { questionOf } from "../../../../kernel/doors/http/openai.ts";
 import { type Handlers, openChatApi } from "../../../../kernel/mod.ts";
 import { openMemory } from "../../../../rag/mod.ts";
@@ -26,7 +26,8 @@ const ask: Handlers["ask"] = async ({ question }, { progress, signal }) => {
   }
   if (question.startsWith("BREAK")) throw new Error("the disk is gone");
   using memory = openMemory(repository.path, { readOnly: true });
-  return await answerQuestion(question, memory, {
+  using place = await openCyclePlace(undefined);
+  return await askInCycle(question, memory, place.image, place.cycles, {
     root: repository.path,
     signal,
     onStep: ({ step, action }) => progress({ phase: "thinking, step", done: step, detail: action }),
