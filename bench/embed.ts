@@ -8,6 +8,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DEFAULT_RANKING, type RankOptions } from "../rag/mod.ts";
 import { loadStatic, StaticEmbedder, WITH_PLACE } from "../rag/embed/static.ts";
+import { analyseQuery } from "../rag/query.ts";
 import { namesOf } from "../rag/rows.ts";
 import { mean, ndcg10, pairedInterval } from "./metrics.ts";
 import { median } from "./process.ts";
@@ -43,6 +44,9 @@ const WITHOUT_VECTORS: RankOptions = {
   vectorOfSentence: 0,
   nameCoverage: 0.6,
 };
+/** Weights of vectors to choose from, for `chosenElsewhere`. */
+const KEYWORD_WEIGHTS = [0, 0.02, 0.05, 0.1];
+const SENTENCE_WEIGHTS = [0.1, 0.15, 0.2, 0.25, 0.3, 0.4];
 /** Times that encoding goes over everything, and that the table is opened. */
 const ROUNDS = 5;
 
@@ -83,12 +87,22 @@ export async function benchEmbed(
       (await Promise.all(prepared.map((one) => evaluate(one, ranking)))).flat();
     const without = await run(WITHOUT_VECTORS);
     const hybrid = await run(DEFAULT_RANKING);
+    log("with weights chosen on the other repositories");
+    const weighed: Outcome[][] = [];
+    for (const vector of KEYWORD_WEIGHTS) {
+      for (const vectorOfSentence of SENTENCE_WEIGHTS) {
+        weighed.push(await run({ ...DEFAULT_RANKING, vector, vectorOfSentence }));
+      }
+    }
     log("costs");
     return {
       alone,
       hybrid: figures(hybrid),
       words_paths_names: figures(without),
-      difference: differences(without, hybrid),
+      difference: {
+        ...differences(without, hybrid),
+        ...chosenElsewhere(without, weighed),
+      },
       costs: costs(sets.flatMap(({ chunks }) => chunks)),
     };
   } finally {
@@ -150,8 +164,30 @@ function figures(outcomes: readonly Outcome[]): object {
   };
 }
 
+/** What vectors add where each repository is searched with the weights that are best on the others: no figure is chosen on itself. */
+function chosenElsewhere(
+  without: readonly Outcome[],
+  weighed: readonly (readonly Outcome[])[],
+): object {
+  const repositories = [...new Set(without.map(({ repo }) => repo))];
+  if (repositories.length < 2) return {};
+  const score = (outcomes: readonly Outcome[], left: string) =>
+    byRepository(outcomes.filter(({ repo }) => repo !== left), ({ chunks }) => chunks);
+  const honest = repositories.flatMap((repository) => {
+    const best = weighed.reduce((one, other) =>
+      score(other, repository) > score(one, repository) ? other : one
+    );
+    return best.filter(({ repo }) => repo === repository);
+  });
+  const { all, semantic_and_architecture } = differences(without, honest);
+  return {
+    "weights of other repositories": all,
+    "the same, semantic and architecture": semantic_and_architecture,
+  };
+}
+
 /** What vectors add, by groups of queries. */
-function differences(without: readonly Outcome[], hybrid: readonly Outcome[]): object {
+function differences(without: readonly Outcome[], hybrid: readonly Outcome[]) {
   const of = (wanted: (outcome: Outcome) => boolean) => {
     const pairs = without.map((outcome, at) => ({ outcome, other: hybrid[at]! }))
       .filter(({ outcome }) => wanted(outcome));
@@ -172,6 +208,11 @@ function differences(without: readonly Outcome[], hybrid: readonly Outcome[]): o
     all: of(() => true),
     semantic_and_architecture: of(({ category }) => category !== "symbol"),
     symbol: of(({ category }) => category === "symbol"),
+    sentences: of(({ query }) => analyseQuery(query).isSentence),
+    keywords: of(({ query }) => {
+      const { isSentence, isSymbol } = analyseQuery(query);
+      return !isSentence && !isSymbol;
+    }),
   };
 }
 
