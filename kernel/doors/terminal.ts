@@ -250,15 +250,18 @@ export function progressText({ phase, done, total, detail }: Progress): string {
   return parts.join(" ");
 }
 
+/** Signals that ask a process to end. */
+type NodeSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+
 /** Turns Ctrl-C and a polite kill into an abort, so that work ends cleanly; a second one ends the process at once. */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
-  readonly #listeners: [Deno.Signal, () => void][] = [];
+  readonly #listeners: [NodeSignal, () => void][] = [];
   /** Exit code of the signal that came: 128 plus its number, as shells have it. */
   exitCode: number | undefined;
 
   constructor() {
-    const signals: [Deno.Signal, number][] = [["SIGINT", 130]];
+    const signals: [NodeSignal, number][] = [["SIGINT", 130]];
     if (Deno.build.os !== "windows") signals.push(["SIGTERM", 143], ["SIGHUP", 129]);
     for (const [signal, code] of signals) {
       const listener = () => {
@@ -266,7 +269,8 @@ export class Interruption implements Disposable {
         this.exitCode = code;
         this.#controller.abort(new DOMException("interrupted", "AbortError"));
       };
-      Deno.addSignalListener(signal, listener);
+      // Libraries of models bring a listener that ends the process where it finds no other, and looks for others here alone.
+      process.on(signal, listener);
       this.#listeners.push([signal, listener]);
     }
   }
@@ -277,7 +281,7 @@ export class Interruption implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
+    for (const [signal, listener] of this.#listeners) process.off(signal, listener);
     this.#listeners.length = 0;
   }
 }

@@ -209,3 +209,24 @@ Deno.test("Ctrl-C while a model writes ends at once, with the code of the signal
   assert.equal(code, 130);
   assert.match(new TextDecoder().decode(stderr), /batos: ask: interrupted\n$/);
 });
+
+Deno.test("Ctrl-C while a model in this process writes is noticed by the program, not only by its libraries", async () => {
+  using place = new Place();
+  const path = join(place.folder, "slow.gguf");
+  Deno.writeFileSync(path, tinyModel({ context: 16_384, width: 128, layers: 6 }));
+  const child = place.start("with-models", ["ask", QUESTION, "--model", `llama:${path}`]);
+  let err = "";
+  let isKilled = false;
+  for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+    err += text;
+    // Told some seconds after the start, when the model is open.
+    if (!isKilled && /thinking|writing/.test(err)) {
+      isKilled = true;
+      child.kill("SIGINT");
+    }
+  }
+  const { code } = await child.status;
+  await child.stdout.cancel();
+  assert.equal(code, 130, err);
+  assert.match(err, /batos: ask: interrupted\n$/);
+});
