@@ -31,6 +31,7 @@ import {
   ModelError,
   modelHandlers,
   openImage,
+  openImagePort,
   openPage,
   openTrail,
   parseTrailLine,
@@ -344,12 +345,14 @@ const handlers: Handlers = {
     const { OpenCycles, OpenModels } = await import("./agent/mod.ts");
     await using _models = models = new OpenModels();
     await using _cycles = cycles = new OpenCycles();
+    using place = await cycles.take(join(workspace.folder, "image.db"));
     yield* serve({
       root: workspace.root,
       folder: workspace.folder,
       version: config.version,
       handlers: recorded,
       port,
+      image: await openImagePort(place.image, place.cycles),
       startHttp: page
         ? (context) =>
           openPage(context, { folder: workspace.folder, port: page_port, mcp: mcpParts() })

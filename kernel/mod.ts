@@ -131,6 +131,7 @@ export type { GenesisDefinition } from "./image/genesis.ts";
 export type { ObjectRevision } from "./image/history.ts";
 export type { Image, TransactOptions } from "./image/image.ts";
 export type { FindShown, ImageDesk } from "./image/image_desk.ts";
+export type { WatchedImage } from "./image/image_port.ts";
 export type { StoredTransaction, StoreProblem, TransactionInfo } from "./image/image_store.ts";
 export type { Found } from "./image/lookup.ts";
 export type { ConflictResolver } from "./image/merge.ts";
@@ -174,6 +175,7 @@ import type { OpenDoor, ServiceContext, ServiceInfo, ServiceOptions } from "./do
 import type { McpParts } from "./doors/mcp/server.ts";
 import type { Image } from "./image/image.ts";
 import type { FindShown, ImageDesk } from "./image/image_desk.ts";
+import type { WatchedImage } from "./image/image_port.ts";
 import type { OpenImageOptions } from "./image/open_image.ts";
 
 /**
@@ -289,4 +291,14 @@ export async function runConsole(options: ConsoleOptions): Promise<number> {
 export async function cyclesOn(image: Image): Promise<CycleEngine> {
   const { CycleEngine } = await import("./cycle/cycle_engine.ts");
   return await CycleEngine.on(image);
+}
+
+/** An image as the endpoint of a kernel serves it, loaded when it is first needed. */
+export async function openImagePort(
+  image: Image,
+  cycles: CycleEngine,
+  findShown?: FindShown,
+): Promise<WatchedImage> {
+  const { imagePort } = await import("./image/image_port.ts");
+  return imagePort(image, cycles, findShown);
 }
