@@ -99,6 +99,14 @@ const BENCHES: Readonly<Record<string, Bench>> = {
       return await benchKernel({ rounds: flags.rounds, log });
     },
   },
+  endpoint: {
+    about: "the kernel over ZeroMQ: beside an echo in pyzmq, a million messages, noise, idle",
+    parts: ["speed", "soak", "fuzz", "idle"],
+    run: async (flags, log) => {
+      const { benchEndpoint } = await import("./endpoint.ts");
+      return await benchEndpoint({ rounds: flags.rounds, parts: flags.part, log });
+    },
+  },
   tokens: {
     about: "relevant files within the first tokens read, and how well tokens are estimated",
     run: (flags, log) =>
