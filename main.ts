@@ -7,7 +7,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { OpenCycles, OpenModels } from "./agent/mod.ts";
+import type { OpenCycles, OpenModels, PersonaAdapters } from "./agent/mod.ts";
 import config from "./deno.json" with { type: "json" };
 import {
   anchorModel,
@@ -85,6 +85,7 @@ let memories: OpenMemories | undefined;
 let embedders: OpenEmbedders | undefined;
 let models: OpenModels | undefined;
 let cycles: OpenCycles | undefined;
+let personaAdapters: PersonaAdapters | undefined;
 
 const handlers: Handlers = {
   async ask({ question, repo, refresh, model: named, audit, ...rest }, context) {
@@ -92,9 +93,8 @@ const handlers: Handlers = {
     const workspace = locate(repo);
     await using embedder = embedderOf(workspace, context);
     using memory = await indexOf(workspace, "ask", context, embedder).open(refresh);
-    const { answerByModel, askInCycle, conversationIn, openCyclePlace } = await import(
-      "./agent/mod.ts"
-    );
+    const { answerByModel, askInCycle, conversationIn, openCyclePlace, PersonaAdapters } =
+      await import("./agent/mod.ts");
     const path = imagePath(workspace, context);
     using place = path !== undefined && cycles
       ? await cycles.take(path)
@@ -118,8 +118,11 @@ const handlers: Handlers = {
       count: await loadTokenCounter(),
       progress,
       signal,
-    }, (model) =>
-      askInCycle(question, memory, place.image, place.cycles, {
+    }, async (model) => {
+      // Gone from the model before that goes.
+      await using own = personaAdapters ? undefined : new PersonaAdapters(adapterPlace(workspace));
+      return await askInCycle(question, memory, place.image, place.cycles, {
+        adapters: personaAdapters ?? own,
         root,
         earlier,
         graph: graph.isCurrent() ? graph : undefined,
@@ -140,7 +143,8 @@ const handlers: Handlers = {
             detail: action,
             step: { thought, action, arguments: given, observation },
           }),
-      }));
+      });
+    });
   },
 
   async *search(input, context) {
@@ -342,8 +346,9 @@ const handlers: Handlers = {
     workspace.requireWritable();
     using opened = memories = new OpenMemories();
     await using _embedders = embedders = new OpenEmbedders();
-    const { OpenCycles, OpenModels } = await import("./agent/mod.ts");
+    const { OpenCycles, OpenModels, PersonaAdapters } = await import("./agent/mod.ts");
     await using _models = models = new OpenModels();
+    await using _adapters = personaAdapters = new PersonaAdapters(adapterPlace(workspace));
     await using _cycles = cycles = new OpenCycles();
     using place = await cycles.take(join(workspace.folder, "image.db"));
     yield* serve({
@@ -505,6 +510,11 @@ async function* tellAgents(
   const { root } = locate(repo);
   const checkout = { main, task: config.tasks.mcp.command };
   yield* registerAgents({ ...input, action, root }, checkout, context);
+}
+
+/** Where adapters are warm, and where they are cold. */
+function adapterPlace({ folder }: Workspace) {
+  return { folder: join(folder, "adapters"), blobs: join(folder, "blobs") };
 }
 
 /** Opens the image of the workspace for a command about adapters. */

@@ -14,6 +14,7 @@ import type { MemoryPort } from "./memory_port.ts";
 import type { ModelDriverOptions, ModelUse } from "./model_driver.ts";
 import type { LanguageModel, ModelCall } from "./models/language_model.ts";
 import type { TrailPort } from "./past.ts";
+import type { PersonaAdapters } from "./persona_adapters.ts";
 import type { Plan } from "./plan.ts";
 import type { StepEvent } from "./query_morph.ts";
 import { CycleRecord } from "./recording.ts";
@@ -41,6 +42,8 @@ export interface AskOptions {
   readonly model?: LanguageModel;
   /** How the model drives: its role, adapter, temperature, who reads along. */
   readonly driving?: ModelDriverOptions;
+  /** Adapters of personas, where the question is a cycle of an image and a model answers. */
+  readonly adapters?: PersonaAdapters | undefined;
   /** Called with the account of each call of the model. */
   readonly onCall?: (call: ModelCall) => void;
   /** Thinks in place of a model. */

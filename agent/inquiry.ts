@@ -8,6 +8,7 @@
  */
 import { basename } from "node:path";
 import { loadTokenCounter } from "../rag/mod.ts";
+import type { ActiveAdapter } from "./adapters/adapter_weaver.ts";
 import type { Answer, AskOptions } from "./answer.ts";
 import { checkCitations, findCitations } from "./citations.ts";
 import { meaningOf, withEarlier } from "./conversation.ts";
@@ -33,6 +34,12 @@ export interface Part {
 
 /** Asks a facet of a persona; without personas there are none to ask. */
 export type AskFacet = (persona: string, selector: string, text: string) => Promise<string>;
+
+/** Makes the adapter of a persona hot in a model; undefined where it has none. */
+export type AdapterOf = (
+  persona: string,
+  model: LanguageModel,
+) => Promise<ActiveAdapter | undefined>;
 
 /** Tokens that a plan may take: four questions and the form. */
 const PLAN_TOKENS = 400;
@@ -87,11 +94,16 @@ export class Inquiry {
     };
   }
 
-  /** Speaks for the personas, where there is a model. */
-  get speaker(): Speaker | undefined {
+  /**
+   * Speaks for the personas, where there is a model.
+   * @param adapterOf makes a persona's adapter hot for as long as it speaks
+   */
+  speaker(adapterOf: AdapterOf): Speaker | undefined {
     const model = this.#model;
-    return model && (async ({ facet, role, prompt, text, signal }) => {
+    return model && (async ({ persona, facet, role, prompt, text, signal }) => {
+      using active = await adapterOf(persona, model);
       const { text: written } = await model.generate({
+        ...(active && { adapter: active.adapter }),
         messages: [
           { role: "system", content: `${role}\n\n${prompt}` },
           { role: "user", content: text },
@@ -129,16 +141,25 @@ export class Inquiry {
   async delegate(
     { question }: SubQuestion,
     { sub_questions }: Plan,
-    { role, onMorph }: { role?: string; onMorph?: (morph: QueryMorph) => void } = {},
+    { role, onMorph, adapterOf }: {
+      role?: string;
+      onMorph?: (morph: QueryMorph) => void;
+      adapterOf?: AdapterOf;
+    } = {},
   ): Promise<Part> {
     const options = this.#options;
+    using active = this.#model && await adapterOf?.("BABS", this.#model);
     const share = shareOf(this.#budget, sub_questions.length, performance.now() - this.#begin);
     const model = this.#model;
     const isWhole = sub_questions.length === 1;
     // A model is told what was said before; rules know what is meant.
     const text = model && isWhole ? withEarlier(question, options.earlier ?? []) : question;
     const modelDriver = model &&
-      new ModelDriver(model, { ...(role !== undefined && { role }), ...options.driving });
+      new ModelDriver(model, {
+        ...(role !== undefined && { role }),
+        ...(active && { adapter: active.adapter }),
+        ...options.driving,
+      });
     const driver = modelDriver ?? options.driver ?? this.#policy;
     const governor = model && modelDriver
       ? new Governor(

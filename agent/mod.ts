@@ -15,6 +15,7 @@
 export { type Answer, answerQuestion, type AskOptions } from "./answer.ts";
 export { CONVERSATION, conversationIn, type Turn } from "./conversation.ts";
 export { type CyclePlace, openCyclePlace, OpenCycles } from "./open_cycles.ts";
+export { type PersonaAdapterOptions, PersonaAdapters } from "./persona_adapters.ts";
 export { PERSONAS } from "./personas.ts";
 export type { Plan, SubQuestion } from "./plan.ts";
 export { askInCycle, type CycleAnswer, openCycles, QUESTION_OBJECTS } from "./question_cycle.ts";

@@ -16,7 +16,7 @@ import {
 } from "../kernel/mod.ts";
 import { type Answer, type AskOptions, recorded } from "./answer.ts";
 import { CONVERSATION, CONVERSATION_OBJECT, keepTurn, turnOf } from "./conversation.ts";
-import { type AskFacet, Inquiry, type Part } from "./inquiry.ts";
+import { type AdapterOf, type AskFacet, Inquiry, type Part } from "./inquiry.ts";
 import type { MemoryPort } from "./memory_port.ts";
 import { MorphObject, QUERY_MORPH } from "./morph_object.ts";
 import { defineFacets, giveVoice, PERSONAS, roleOf } from "./personas.ts";
@@ -73,7 +73,8 @@ export async function askInCycle(
         async DECOMPOSING(context) {
           // From here on whatever ends the cycle ends what is done for it.
           inquiry = new Inquiry(question, memory, { ...options, cycle, signal: context.signal });
-          if (inquiry.speaker !== undefined) giveVoice(context.unit, inquiry.speaker);
+          const speaker = inquiry.speaker(adaptersOf(image, context, options));
+          if (speaker !== undefined) giveVoice(context.unit, speaker);
           plan = await inquiry.decompose(facets(image, context));
           context.temporary("plan", plan.sub_questions.map(({ question }) => question));
           return "DELEGATING";
@@ -85,6 +86,7 @@ export async function askInCycle(
             const object = new MorphObject(context.unit, prototype, part.question);
             const done = await inquiry.delegate(part, plan!, {
               role,
+              adapterOf: adaptersOf(image, context, options),
               onMorph: (morph) => {
                 object.update(morph);
                 const step = morph.reasoning_log.at(-1);
@@ -118,6 +120,15 @@ export async function askInCycle(
     return answer!;
   });
   return { ...answer, states, oid };
+}
+
+/** The adapters that the personas of the image have, for a cycle. */
+function adaptersOf(
+  image: Image,
+  { unit, signal }: CycleContext,
+  { adapters }: AskOptions,
+): AdapterOf {
+  return async (persona, model) => await adapters?.activate(unit, image, persona, model, signal);
 }
 
 /** Whoever asked wants to know what went wrong, not in which cycle: that is in the trail. */
