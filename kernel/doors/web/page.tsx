@@ -6,16 +6,18 @@
  * a view is offered only when the command table has what it needs; `/` goes to where one types, Escape closes what is open.
  */
 /// <reference lib="dom" />
-import { render } from "preact";
+import { type JSX, render } from "preact";
 import { useEffect } from "preact/hooks";
 import { AskView } from "./ask_view.tsx";
 import { MapView } from "./map_view.tsx";
+import { ObjectsView } from "./objects_view.tsx";
 import { formatRoute, type View } from "./route.ts";
 import { SearchView } from "./search_view.tsx";
 import { SourcePanel } from "./source_panel.tsx";
 import { Status } from "./status.tsx";
 import { go, kernel, place, startKernel, useRoute, useStore } from "./store.ts";
 import { SymbolView } from "./symbol_view.tsx";
+import { TrailView } from "./trail_view.tsx";
 
 /** The views in the order of the navigation: name, and the commands that each needs. */
 const NAVIGATION: readonly (readonly [view: View, name: string, needs: readonly string[]])[] = [
@@ -23,13 +25,17 @@ const NAVIGATION: readonly (readonly [view: View, name: string, needs: readonly 
   ["search", "Search", ["search"]],
   ["map", "Map", ["tree", "outline"]],
   ["symbol", "Connections", ["refs", "impact"]],
+  ["objects", "Objects", ["image_ls", "image_get", "image_new", "image_set"]],
+  ["trail", "Trail", ["audit"]],
 ];
 
-const BODIES: Partial<Record<View, () => preact.JSX.Element>> = {
+const BODIES: Readonly<Record<View, () => JSX.Element | null>> = {
   ask: AskView,
   search: SearchView,
   map: MapView,
   symbol: SymbolView,
+  objects: ObjectsView,
+  trail: TrailView,
 };
 
 function App() {
@@ -42,7 +48,8 @@ function App() {
   const offered = NAVIGATION.filter(([, , needs]) =>
     needs.every((command) => table === undefined || command in table.commands)
   );
-  const Body = BODIES[view] ?? AskView;
+  // An address may name a view that this kernel does not have.
+  const Body = offered.some(([each]) => each === view) ? BODIES[view] : AskView;
   return (
     <>
       <a class="skip" href="#main" onClick={skip}>Skip to the content</a>

@@ -4,7 +4,7 @@
  * What must hold: it says whether the file is still what was read; Escape closes it and gives the focus back to where it came from.
  */
 /// <reference lib="dom" />
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Code } from "./code.tsx";
 import { useResult } from "./load.ts";
 import { formatPlace, formatRoute, type Place } from "./route.ts";
@@ -16,6 +16,12 @@ const STATUS = {
   unindexed: ["", "not in the index"],
 } as const;
 
+/** The link that opened the lines: following it may take the focus away from it. */
+let opener: HTMLElement | null = null;
+addEventListener("click", ({ target }) => {
+  opener = (target as Element).closest<HTMLElement>("a[href*='at=']") ?? opener;
+}, { capture: true });
+
 /** The panel. */
 export function SourcePanel({ at }: { at: Place }) {
   const { result, problem } = useResult("read", { place: at.path });
@@ -23,10 +29,13 @@ export function SourcePanel({ at }: { at: Place }) {
   const heading = useRef<HTMLHeadingElement>(null);
   const [copied, setCopied] = useState(false);
   const close = () => go({ at: undefined });
-  useEffect(() => {
-    const from = document.activeElement as HTMLElement | null;
+  useLayoutEffect(() => {
     heading.current?.focus({ preventScroll: true });
-    return () => from?.isConnected && from.focus({ preventScroll: true });
+    return () => {
+      const from = opener;
+      // Once the view beside it can be seen again.
+      queueMicrotask(() => from?.isConnected && from.focus({ preventScroll: true }));
+    };
   }, []);
   useEffect(() => setCopied(false), [at.path, at.start]);
   const marked = at.start === 0 ? undefined : { start: at.start, end: at.end };

@@ -1,0 +1,177 @@
+/**
+ * The audit trail as a timeline: what was asked and done here, and what came of it.
+ *
+ * What must hold: one entry a question or command, newest first; everything that was recorded of it can be opened; it shows the trail as it
+ * is, and says so when the chain does not hold.
+ */
+/// <reference lib="dom" />
+import { useCallback, useEffect, useState } from "preact/hooks";
+import type { Result } from "../../commands.ts";
+import { run } from "./api.ts";
+import { capitalise, kernel, problemText, useStore } from "./store.ts";
+
+type Line = Extract<Result<"audit">, { event_id: string }>;
+type Verdict = Extract<Result<"audit">, { whole: boolean }>;
+
+/** Events that are asked for: some dozens of questions. */
+const LIMIT = 500;
+
+/** Spans of time, as the command takes them. */
+const SPANS = [["", "all"], ["1h", "last hour"], ["24h", "last day"], ["7d", "last week"]] as const;
+
+/** A question or a command with its events, in order. */
+interface Cycle {
+  readonly id: string;
+  readonly lines: readonly Line[];
+}
+
+/** The view. */
+export function TrailView() {
+  const { runs } = useStore(kernel);
+  const [since, setSince] = useState("");
+  const [cycles, setCycles] = useState<readonly Cycle[] | undefined>();
+  const [problem, setProblem] = useState<string | undefined>();
+  useEffect(() => {
+    const gone = new AbortController();
+    run("audit", { limit: LIMIT, ...(since !== "" && { since }) }, { signal: gone.signal }).then(
+      (results) => {
+        setCycles(cyclesOf(results.filter((result) => "event_id" in result)));
+        setProblem(undefined);
+      },
+      (error) => gone.signal.aborted || setProblem(problemText(error)),
+    );
+    return () => gone.abort();
+    // What ran may have left events.
+  }, [since, runs.filter(({ command }) => command !== "audit").length]);
+  return (
+    <div class="trail">
+      <h1>Trail</h1>
+      <p class="lead">
+        Every question and command, step by step, in a chain that shows when a line was changed.
+      </p>
+      <div class="filters">
+        <label>
+          Time
+          <select value={since} onChange={(event) => setSince(event.currentTarget.value)}>
+            {SPANS.map(([value, name]) => <option key={value} value={value}>{name}</option>)}
+          </select>
+        </label>
+        <Verify />
+      </div>
+      {problem !== undefined && <p class="problem" role="alert">{problem}</p>}
+      {cycles?.length === 0 && (
+        <p class="summary">Nothing has been recorded{since === "" ? " yet" : " in this time"}.</p>
+      )}
+      <ol class="timeline">
+        {cycles?.map((cycle) => <CycleView key={cycle.id} cycle={cycle} />)}
+      </ol>
+    </div>
+  );
+}
+
+/** Events by cycle; the cycle with the newest event first. */
+function cyclesOf(lines: readonly Line[]): Cycle[] {
+  return [...Map.groupBy(lines, ({ cycle_id }) => cycle_id)]
+    .map(([id, lines]) => ({ id, lines }))
+    .toSorted((a, b) => b.lines.at(-1)!.sequence - a.lines.at(-1)!.sequence);
+}
+
+/** What a cycle was about, what became of it, when. */
+function gistOf({ lines }: Cycle) {
+  const first = lines[0]!;
+  const last = lines.at(-1)!;
+  const { question, command, input } = first.event_data;
+  const failed = lines.some(({ status }) => status === "FAILURE");
+  return {
+    title: typeof question === "string"
+      ? question
+      : typeof command === "string"
+      ? `${command.replaceAll("_", " ")} ${subjectOf(input)}`.trim()
+      : capitalise(first.event_type.toLowerCase().replaceAll("_", " ")),
+    outcome: last.event_type === "CYCLE_INTERRUPTED"
+      ? "interrupted"
+      : failed
+      ? "failed"
+      : last.status === "IN_PROGRESS"
+      ? "not finished"
+      : "done",
+    time: first.timestamp,
+  };
+}
+
+function subjectOf(input: unknown): string {
+  const texts = Object.values(input ?? {}).filter((value) => typeof value === "string");
+  return texts[0] ?? "";
+}
+
+function CycleView({ cycle }: { cycle: Cycle }) {
+  const { title, outcome, time } = gistOf(cycle);
+  const { length } = cycle.lines;
+  return (
+    <li>
+      <details>
+        <summary>
+          <time dateTime={time}>{new Date(time).toLocaleString()}</time>
+          <strong>{title}</strong>
+          <span class={outcome === "done" ? "tag good" : "tag warn"}>{outcome}</span>
+          <small>{length === 1 ? "1 event" : `${length} events`}</small>
+        </summary>
+        <ol class="events">
+          {cycle.lines.map((line) => <EventView key={line.sequence} line={line} />)}
+        </ol>
+      </details>
+    </li>
+  );
+}
+
+function EventView({ line }: { line: Line }) {
+  const { sequence, psm_state, active_persona, event_type, event_data, status } = line;
+  const { thought, observation, error, reason } = event_data;
+  const said = [thought, observation, error, reason].filter((text) => typeof text === "string");
+  return (
+    <li>
+      <p class="facts">
+        {sequence} · {psm_state} · {active_persona}
+        {status === "FAILURE" && <span class="tag warn">failed</span>}
+      </p>
+      <p>
+        <strong>{capitalise(event_type.toLowerCase().replaceAll("_", " "))}</strong>
+      </p>
+      {said.map((text, index) => <p key={index} class="event-text">{text}</p>)}
+      <details>
+        <summary>All that was recorded</summary>
+        <pre tabIndex={0}>{JSON.stringify(event_data, null, 2)}</pre>
+      </details>
+    </li>
+  );
+}
+
+/** Checks the whole chain, when it is asked to. */
+function Verify() {
+  const [state, setState] = useState<string | undefined>();
+  const [good, setGood] = useState(true);
+  const verify = useCallback(async () => {
+    setState("Checking…");
+    try {
+      const verdict = (await run("audit", { verify: true })).find((result) => "whole" in result);
+      setGood(verdict!.whole);
+      setState(say(verdict!));
+    } catch (error) {
+      setGood(false);
+      setState(problemText(error));
+    }
+  }, []);
+  return (
+    <>
+      <button type="button" class="quiet" onClick={verify}>Check the chain</button>
+      <span role="status" class={good ? "good" : "problem"}>{state}</span>
+    </>
+  );
+}
+
+function say({ whole, verified, broken }: Verdict): string {
+  const lines = `${verified.toLocaleString("en")} ${verified === 1 ? "line" : "lines"}`;
+  return whole || broken === undefined
+    ? `Whole: ${lines} proved`
+    : `Broken at line ${broken.line} of ${broken.file}: ${broken.reason}`;
+}
