@@ -85,6 +85,13 @@ const BENCHES: Readonly<Record<string, Bench>> = {
       return await benchVectors({ ...flags, log });
     },
   },
+  page: {
+    about: "how soon the web page can be used, and what it transfers, in a real browser",
+    run: async (_flags, log) => {
+      const { benchPage } = await import("./page.ts");
+      return await benchPage({ log, picture: join(RESULTS, "page.png") });
+    },
+  },
   audit: {
     about: "what recording an event costs, and taking a trail of a million events into memory",
     run: async (_flags, log) => {

@@ -72,6 +72,11 @@ interface EmbedResult {
   readonly costs: Readonly<Record<string, number>>;
 }
 
+interface PageResult {
+  readonly page: Runs;
+  readonly bytes: Readonly<Record<string, number>>;
+}
+
 type AuditResult = Readonly<Record<string, Readonly<Record<string, number>>>>;
 type VectorsResult = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
@@ -145,6 +150,7 @@ export function updateReadme(repository: string, results: string): string[] {
   );
   add<EmbedResult>("embed", (saved) => embedSection(saved.result));
   add<VectorsResult>("vectors", (saved) => vectorsSection(saved.result));
+  add<PageResult>("page", (saved) => pageSection(saved.result));
   add<AuditResult>("audit", (saved) => auditSection(saved.result));
   add<TokensResult>("tokens", (saved) => tokensSection(saved.result));
   add<KernelResult>("kernel", (saved) => kernelSection(saved.result));
@@ -371,6 +377,19 @@ function vectorsSection(result: VectorsResult): string {
         Object.entries(one).map(([key, value]) => [key.replaceAll("_", " "), String(value)]),
       )
   ).join("\n\n");
+}
+
+function pageSection({ page, bytes }: PageResult): string {
+  const times = Object.entries(page).map(([what, run]) => [
+    what.replaceAll("_", " "),
+    formatCell(run.p50_ms ?? 0),
+    formatCell(run.p95_ms ?? 0),
+  ]);
+  const sizes = Object.entries(bytes).map(([what, size]) => [what, formatCell(size)]);
+  return [
+    markdownTable(["the page, from loopback", "p50 ms", "p95 ms"], times),
+    markdownTable(["a first visit", "bytes"], sizes),
+  ].join("\n\n");
 }
 
 function auditSection(result: AuditResult): string {

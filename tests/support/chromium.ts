@@ -125,7 +125,9 @@ export class Chromium implements AsyncDisposable {
     page.on(
       "console",
       ((message: { type(): string; text(): string }) => {
-        if (message.type() === "error") this.faults.push(message.text());
+        // A reload cuts off what is being loaded.
+        const isCutOff = /net::ERR_(ABORTED|CONNECTION_RESET)$/.test(message.text());
+        if (message.type() === "error" && !isCutOff) this.faults.push(message.text());
       }) as never,
     );
     return page;
