@@ -12,6 +12,7 @@ import { lineAt, lineStarts } from "./syntax_tree.ts";
 import { loadGrammar } from "./syntax_treesitter.ts";
 
 type Node = sitter.Node;
+type Tree = sitter.Tree;
 
 /** One use of a name. */
 export interface NameUse {
@@ -44,13 +45,40 @@ export async function findNameUses(
   const { grammar } = languageFor(path, text);
   if (offsets.length === 0 || grammar === undefined) return [];
   const { parser } = await loadGrammar(grammar);
+  // From here on nothing is awaited, so no tree goes while it is read.
+  const tree = treeOf(path, text, parser);
+  return tree ? usesIn(tree.rootNode, text, name, offsets, declaredAt) : [];
+}
+
+/** Characters whose trees are kept: a question asks each file for one name after the other, and parsing is most of the work. */
+const KEPT_CHARACTERS = 3_000_000;
+
+const trees = new Map<string, { readonly text: string; readonly tree: Tree }>();
+let kept = 0;
+
+/** The tree of a text; of the texts that were parsed lately, the one that was made then. */
+function treeOf(path: string, text: string, parser: sitter.Parser): Tree | null {
+  const known = trees.get(path);
+  if (known?.text === text) return known.tree;
+  drop(path);
   const tree = parser.parse(text);
-  if (!tree) return [];
-  try {
-    return usesIn(tree.rootNode, text, name, offsets, declaredAt);
-  } finally {
-    tree.delete();
+  if (!tree) return null;
+  // The youngest go first: a walk over more files than there is room for comes by the oldest again.
+  for (const other of [...trees.keys()].reverse()) {
+    if (kept + text.length <= KEPT_CHARACTERS) break;
+    drop(other);
   }
+  trees.set(path, { text, tree });
+  kept += text.length;
+  return tree;
+}
+
+function drop(path: string): void {
+  const known = trees.get(path);
+  if (known === undefined) return;
+  known.tree.delete();
+  trees.delete(path);
+  kept -= known.text.length;
 }
 
 /** Offsets at which `name` stands as a whole word. */

@@ -14,6 +14,7 @@
  * pattern refers to the property of the contextual type, a member that overrides or implements is linked to what it overrides.
  */
 import type { ts as TS } from "ts-morph";
+import { Pause } from "./pause.ts";
 import { createResolver, type Resolver } from "./resolve.ts";
 
 /** How a line uses a name. The order is that of precedence where a line uses a name in several ways. */
@@ -71,9 +72,6 @@ export interface ReferenceOptions {
 }
 
 const COMPILED = /\.[cm]?[jt]sx?$/;
-
-// A slice of work after which waiting timers and sockets get their turn.
-const SLICE_MS = 15;
 
 /** Whether the compiler takes part in the references of a file. */
 export function isCompiled(path: string): boolean {
@@ -141,23 +139,6 @@ function compilerOptions(ts: typeof TS): TS.CompilerOptions {
     strict: true,
     types: [],
   };
-}
-
-/** Gives the event loop its turn between slices of work. */
-class Pause {
-  #since = performance.now();
-  constructor(readonly signal: AbortSignal | undefined) {}
-
-  due(): boolean {
-    return performance.now() - this.#since > SLICE_MS;
-  }
-
-  async take(): Promise<void> {
-    this.signal?.throwIfAborted();
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    this.signal?.throwIfAborted();
-    this.#since = performance.now();
-  }
 }
 
 // ---- the program's view of the workspace ---------------------------------------------------------------------------

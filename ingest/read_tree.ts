@@ -15,6 +15,7 @@ import { decodeText } from "./encoding.ts";
 import { languageOf } from "./languages.ts";
 import { GarbageCollection } from "./garbage.ts";
 import { parse } from "./parse.ts";
+import { Pause } from "./pause.ts";
 import { skipByContent } from "./skip.ts";
 import type { Encoding, Problem, SourceFile } from "./source_file.ts";
 import { brief, type Entry, type Skip, walk, type WalkOptions } from "./walk.ts";
@@ -73,11 +74,14 @@ export async function* readTree(
   yield { type: "plan", total: entries.length + skipped.length, bytes };
   for (const problem of problems) yield { type: "problem", problem };
   const garbage = new GarbageCollection();
+  // Ctrl-C, and whoever else this process serves, must not wait for the last file.
+  const pause = new Pause(signal);
   let skip = 0;
   for (const entry of entries) {
     for (; skip < skipped.length && skipped[skip]!.path < entry.path; skip++) {
       yield { type: "skipped", ...skipped[skip]! };
     }
+    if (pause.due()) await pause.take();
     signal?.throwIfAborted();
     const before = known.get(entry.path);
     if (before !== undefined && isUntouched(entry, before, trustedBefore - CLOCK_LAG)) {

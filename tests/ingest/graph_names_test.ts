@@ -217,3 +217,19 @@ Deno.test("findNameUses() finds nothing in languages without a grammar, and plac
     { numRuns: 100 },
   );
 });
+
+Deno.test("findNameUses() of a text that changed under its path are those of the new text", async () => {
+  assert.deepEqual(await usesOf("a.py", "run()\n", "run"), ["1 call"]);
+  assert.deepEqual(await usesOf("a.py", "x = 1\nrun()\n", "run"), ["2 call"]);
+  assert.deepEqual(await usesOf("a.py", "x = 1\nrun()\n", "x"), ["1 write"]);
+});
+
+Deno.test("findNameUses() of more text than trees are kept for stay right, again and again", async () => {
+  const filler = "# filler\n".repeat(50_000);
+  for (let round = 0; round < 2; round++) {
+    for (let file = 0; file < 9; file++) {
+      const text = `${filler}${"\n".repeat(file)}run()\n`;
+      assert.deepEqual(await usesOf(`${file}.py`, text, "run"), [`${50_001 + file} call`]);
+    }
+  }
+});

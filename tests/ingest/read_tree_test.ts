@@ -293,3 +293,21 @@ Deno.test("listTree() lists what readTree() reads and skips, with languages", as
     listed.skipped,
   );
 });
+
+Deno.test("readTree() of new files lets a timer end it before the last one", async () => {
+  const text = "export function add(one: number, other: number) { return one + other; }\n".repeat(
+    500,
+  );
+  const files = Object.fromEntries(Array.from({ length: 60 }, (_, at) => [`${at}.ts`, text]));
+  await using repository = await makeRepository({ files });
+  const abort = new AbortController();
+  let read = 0;
+  await assert.rejects(async () => {
+    for await (const event of readTree(repository.root, NONE, { signal: abort.signal })) {
+      if (event.type !== "file") continue;
+      if (read === 0) setTimeout(() => abort.abort(new DOMException("enough", "AbortError")), 0);
+      read++;
+    }
+  }, { name: "AbortError" });
+  assert.ok(read > 0 && read < 60, `${read} files were read`);
+});

@@ -1,0 +1,32 @@
+/**
+ * Long work in slices, between which the event loop has its turn.
+ *
+ * Owns the length of a slice. What must hold: whoever works through many files asks between two of them, so that Ctrl-C, timers and other
+ * work of the process wait for a slice and not for the end.
+ */
+
+/** Milliseconds of work at a stretch: nobody notices the wait, and a turn costs about a hundredth of it. */
+const SLICE_MS = 15;
+
+/** Says when a turn is due, and gives it. */
+export class Pause {
+  #since = performance.now();
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal;
+  }
+
+  /** Whether the slice is over. */
+  due(): boolean {
+    return performance.now() - this.#since > SLICE_MS;
+  }
+
+  /** Lets everybody else have a turn. @throws the reason of the signal when it was aborted */
+  async take(): Promise<void> {
+    this.#signal?.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#signal?.throwIfAborted();
+    this.#since = performance.now();
+  }
+}
