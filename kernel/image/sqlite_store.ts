@@ -1,7 +1,7 @@
 /**
  * The image in SQLite, in the file that the index lives in too.
  *
- * Owns the tables of the image and every statement on them. The format, version 1:
+ * Owns the tables of the image and every statement on them. The format, version 2:
  *
  *     image_meta(key, value)                        `format`: this version. `next_oid`: the first OID that nobody reserved.
  *                                                   `packed`: up to this transaction a pack may have dropped revisions
@@ -10,15 +10,20 @@
  *     image_transaction(tid, time, user, description, oids, crc)
  *                                                   time in milliseconds since 1970; oids as a JSON list of differences: the
  *                                                   first OID, then how much larger each is than the one before
+ *     image_recent(tid, time, user, description, oids, crc, packed)
+ *                                                   the newest transactions, without a gap, while they are small and few: none of
+ *                                                   them stands in the two tables above. `packed` are their records, see
+ *                                                   `recent_transactions.ts`
  *
- * `crc` is the CRC-32 of the rest of its row, so that a flipped bit is noticed by whoever reads it. A commit of one object writes
- * two rows and so few pages; everything else, such as what another process changed, is found from them. The tables of the
- * index are somebody else's (`user_version` too). What must hold: SQLite runs in WAL mode with `synchronous = FULL`, so what a commit
- * gave back is on the disk; a torn write is cut off by SQLite at the last commit; a newer format is refused and not touched.
+ * `crc` is the CRC-32 of the rest of its row (`packed` has its own), so that a flipped bit is noticed by whoever reads it. A small
+ * commit appends one row to `image_recent`, which is one page in the log; the commit that finds it full moves all rows to their places
+ * first, in its own transaction. Versions: 1 had no `image_recent`. The tables of the index are somebody else's (`user_version` too).
+ * What must hold: SQLite runs in WAL mode with `synchronous = FULL`, so what a commit gave back is on the disk; a torn write is cut off
+ * by SQLite at the last commit; a newer format is refused and not touched.
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { crc32 } from "node:zlib";
 import { DamagedImageError, ImageError, NewerImageError } from "./errors.ts";
+import { explainSqlite } from "./explain_sqlite.ts";
 import {
   type Dropped,
   FIRST_FREE_OID,
@@ -29,14 +34,41 @@ import {
   type TransactionInfo,
   type Writing,
 } from "./image_store.ts";
+import {
+  packedSize,
+  packRevisions,
+  type RecentTransaction,
+  RecentTransactions,
+  unpackRecent,
+} from "./recent_transactions.ts";
+import {
+  revisionCrc,
+  revisionOf,
+  type RevisionRow,
+  transactionOf,
+  type TransactionRow,
+  transactionRow,
+} from "./stored_rows.ts";
 import type { Oid } from "./values.ts";
 
 /** Rises when a store of the version before could not read what this one writes. */
-const FORMAT = 1;
+const FORMAT = 2;
 /** How long a statement waits for another process's commit. Commits take well under a second. */
 const BUSY_MS = 10_000;
 /** Problems of the file that are listed; more of them say nothing new. */
 const MOST_FILE_PROBLEMS = 20;
+/**
+ * Transactions in `image_recent` at most. Moving them costs a few pages, which a hundred commits share; reading them costs whoever opens
+ * the image less than a millisecond.
+ */
+const MOST_RECENT = 128;
+/** What one of them takes at most, in bytes: a quarter of a page. What is larger has pages of its own to fill. */
+const LARGEST_RECENT = 2_048;
+
+const RECENT_TABLE = `
+  CREATE TABLE IF NOT EXISTS image_recent(
+    tid INTEGER PRIMARY KEY, time INTEGER NOT NULL, user TEXT NOT NULL, description TEXT NOT NULL, oids TEXT NOT NULL,
+    crc INTEGER NOT NULL, packed BLOB NOT NULL)`;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS image_meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -45,6 +77,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS image_transaction(
     tid INTEGER PRIMARY KEY, time INTEGER NOT NULL, user TEXT NOT NULL, description TEXT NOT NULL, oids TEXT NOT NULL,
     crc INTEGER NOT NULL);
+  ${RECENT_TABLE};
   INSERT OR IGNORE INTO image_meta VALUES ('format', ${FORMAT}), ('next_oid', ${FIRST_FREE_OID}), ('packed', 0);
 `;
 
@@ -56,8 +89,9 @@ export class SqliteImageStore implements ImageStore {
   readonly readOnly: boolean;
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #recent = new RecentTransactions();
+  /** Of SQLite, when `#recent` was last compared with the file; -1 when it is to be read anew. */
   #dataVersion = -1;
-  #newest = 0;
   #packed = 0;
   #inWal = false;
   #closed = false;
@@ -94,6 +128,7 @@ export class SqliteImageStore implements ImageStore {
         }
         this.#transaction(() => this.#database.exec(SCHEMA));
       }
+      if (format === 1) this.#addRecentTable();
     } catch (error) {
       this.#database.close();
       throw this.#explain(error, "open");
@@ -108,22 +143,51 @@ export class SqliteImageStore implements ImageStore {
     return this.#meta("format");
   }
 
-  newestTransaction(): number {
-    this.#requireOpen("read");
-    return this.#explained("read", () => {
-      // What this connection writes does not count as a change: `write` notes that itself.
-      const version = Number(this.#get("PRAGMA data_version")!.data_version);
-      if (version !== this.#dataVersion) {
-        this.#newest = this.#newestStored();
-        this.#packed = this.#meta("packed");
-        this.#dataVersion = version;
-      }
-      return this.#newest;
+  /** From version 1 to 2. */
+  #addRecentTable(): void {
+    if (this.readOnly) {
+      throw new ImageError(
+        `open the image "${this.name}" for reading: it has format 1; open it for writing once, which brings it up to date`,
+      );
+    }
+    this.#transaction(() => {
+      this.#database.exec(`${RECENT_TABLE}; UPDATE image_meta SET value = 2 WHERE key = 'format'`);
     });
   }
 
-  #newestStored(): number {
-    return Number(this.#get("SELECT max(tid) AS tid FROM image_transaction")!.tid ?? 0);
+  newestTransaction(): number {
+    this.#requireOpen("read");
+    return this.#explained("read", () => {
+      this.#catchUp();
+      return this.#recent.newest;
+    });
+  }
+
+  /** Takes in what others committed since the last look. */
+  #catchUp(): void {
+    // What this connection writes does not count as a change: `write` notes that itself.
+    const version = Number(this.#get("PRAGMA data_version")!.data_version);
+    if (version === this.#dataVersion) return;
+    if (this.#dataVersion < 0) this.#recent.forget();
+    // One statement, for it is to see one state of the file. Rows that are looked for from the first on are found wherever a flipped
+    // bit put them.
+    const rows = this.#all(
+      `SELECT recent.*, (SELECT max(tid) FROM image_transaction) AS placed,
+          (SELECT time FROM image_transaction ORDER BY tid DESC LIMIT 1) AS placed_time,
+          (SELECT value FROM image_meta WHERE key = 'packed') AS packed_to
+        FROM (SELECT 1) LEFT JOIN image_recent AS recent ON recent.tid > ? ORDER BY recent.tid`,
+      this.#dataVersion < 0 ? -1 : this.#recent.newest,
+    );
+    const { placed, placed_time, packed_to } = rows[0]!;
+    this.#packed = Number(packed_to ?? 0);
+    this.#recent.place(Number(placed ?? 0), Number(placed_time ?? 0));
+    for (const row of rows) {
+      if (row.tid === null) continue;
+      // Their numbers have no gap, so the place of a row says what its number was when it was written.
+      const tid = this.#recent.newest + 1;
+      this.#recent.add(unpackRecent({ ...transactionColumns(row), tid }, row.packed));
+    }
+    this.#dataVersion = version;
   }
 
   packedTo(): number {
@@ -135,32 +199,46 @@ export class SqliteImageStore implements ImageStore {
   load(oid: Oid, tid: number): Revision | undefined {
     this.#requireOpen("read");
     return this.#explained(`read object ${oid} of`, () => {
+      if (this.#dataVersion < 0) this.#catchUp();
+      const recent = this.#recent.load(oid, tid);
+      if (recent !== undefined) return revisionOf(recent);
       const row = this.#get(
         "SELECT tid, crc, data FROM image_revision WHERE oid = ? AND tid <= ? ORDER BY tid DESC LIMIT 1",
         oid,
         tid,
       );
-      return row && revisionOf(oid, row);
+      return row && revisionOf(revisionColumns(oid, row));
     });
   }
 
   revisions(oid: Oid): Revision[] {
     this.#requireOpen("read");
-    return this.#explained(`read object ${oid} of`, () =>
-      this.#all(
-        "SELECT tid, crc, data FROM image_revision WHERE oid = ? ORDER BY tid DESC",
+    return this.#explained(`read object ${oid} of`, () => {
+      this.#catchUp();
+      const recent = this.#recent.revisions(oid);
+      const placed = this.#all(
+        "SELECT tid, crc, data FROM image_revision WHERE oid = ? AND tid <= ? ORDER BY tid DESC",
         oid,
-      ).map((row) => revisionOf(oid, row)));
+        this.#recent.placed,
+      );
+      return [...recent, ...placed.map((row) => revisionColumns(oid, row))].map(revisionOf);
+    });
   }
 
   revisionIds(oid: Oid): number[] {
     this.#requireOpen("read");
-    return this.#explained(
-      `read object ${oid} of`,
-      () =>
-        this.#all("SELECT tid FROM image_revision WHERE oid = ? ORDER BY tid DESC", oid)
-          .map(({ tid }) => Number(tid)),
-    );
+    return this.#explained(`read object ${oid} of`, () => {
+      this.#catchUp();
+      return [...this.#recent.revisions(oid).map(({ tid }) => tid), ...this.#placedIds(oid)];
+    });
+  }
+
+  #placedIds(oid: Oid): number[] {
+    return this.#all(
+      "SELECT tid FROM image_revision WHERE oid = ? AND tid <= ? ORDER BY tid DESC",
+      oid,
+      this.#recent.placed,
+    ).map(({ tid }) => Number(tid));
   }
 
   transaction(tid: number): StoredTransaction | undefined {
@@ -168,31 +246,40 @@ export class SqliteImageStore implements ImageStore {
   }
 
   transactions(
-    { after = 0, upTo = Number.MAX_SAFE_INTEGER, newestFirst = false, limit = -1 }: Parameters<
+    { after = 0, upTo = Infinity, newestFirst = false, limit = Infinity }: Parameters<
       ImageStore["transactions"]
     >[0],
   ): StoredTransaction[] {
     this.#requireOpen("read");
-    const end = Math.min(upTo, Number.MAX_SAFE_INTEGER);
-    return this.#explained("read the transactions of", () =>
-      this.#all(
+    return this.#explained("read the transactions of", () => {
+      this.#catchUp();
+      const recent = this.#recent.between(after, upTo);
+      const placed = this.#all(
         `SELECT tid, time, user, description, oids, crc FROM image_transaction WHERE tid > ? AND tid <= ?
           ORDER BY tid ${newestFirst ? "DESC" : "ASC"} LIMIT ?`,
         after,
-        end,
+        Math.min(upTo, this.#recent.placed),
         Number.isFinite(limit) ? limit : -1,
-      ).map(transactionOf));
+      ).map(transactionColumns);
+      const all = newestFirst ? [...recent.reverse(), ...placed] : [...placed, ...recent];
+      return all.slice(0, limit).map(transactionOf);
+    });
   }
 
   oids(tid: number, from: Oid, limit: number): Oid[] {
     this.#requireOpen("read");
-    return this.#explained("read", () =>
-      this.#all(
+    return this.#explained("read", () => {
+      this.#catchUp();
+      const placed = this.#all(
         "SELECT DISTINCT oid FROM image_revision WHERE oid >= ? AND tid <= ? ORDER BY oid LIMIT ?",
         from,
         tid,
         limit,
-      ).map(({ oid }) => Number(oid)));
+      ).map(({ oid }) => Number(oid));
+      const recent = this.#recent.oids(tid, from);
+      if (recent.length === 0) return placed;
+      return [...new Set([...placed, ...recent])].sort((a, b) => a - b).slice(0, limit);
+    });
   }
 
   reserve(count: number): Oid {
@@ -225,62 +312,70 @@ export class SqliteImageStore implements ImageStore {
     this.#requireOpen("write to");
     return this.#explained("write to", () =>
       this.#transaction(() => {
-        const last = this.#get(
-          `SELECT tid, time, (SELECT value FROM image_meta WHERE key = 'packed') AS packed
-            FROM image_transaction ORDER BY tid DESC LIMIT 1`,
-        ) as { tid: number; time: number; packed: number } | undefined;
-        const previous = last?.tid ?? 0;
+        this.#catchUp();
+        const previous = this.#recent.newest;
         const tid = previous + 1;
-        const oids: Oid[] = [];
+        const revisions: RevisionRow[] = [];
+        let size = info.user.length + info.description.length;
         const result = work({
           tid,
           previous,
-          packed: last?.packed ?? 0,
+          packed: this.#packed,
           database: this.#database,
-          newest: (oid) =>
-            Number(
-              this.#get(
-                "SELECT tid FROM image_revision WHERE oid = ? ORDER BY tid DESC LIMIT 1",
-                oid,
-              )
-                ?.tid ?? 0,
-            ),
+          newest: (oid) => this.#newestRevision(oid),
           put: (oid, data) => {
-            this.#putRevision({ oid, tid, data });
-            oids.push(oid);
+            revisions.push({ oid, tid, data, crc: revisionCrc(oid, tid, data) });
+            size += packedSize(data);
           },
         });
-        if (oids.length === 0 && !force) return { tid: previous, result };
-        this.#putTransaction({
+        if (revisions.length === 0 && !force) return { tid: previous, result };
+        revisions.sort((a, b) => a.oid - b.oid);
+        const row = transactionRow({
           ...info,
           tid,
-          time: Math.max(info.time, last?.time ?? 0),
-          oids: oids.sort((a, b) => a - b),
+          time: Math.max(info.time, this.#recent.newestTime),
+          oids: revisions.map(({ oid }) => oid),
         });
-        this.#newest = tid;
+        const isLarge = size > LARGEST_RECENT;
+        if (isLarge || this.#recent.count >= MOST_RECENT) this.#placeRecent();
+        if (isLarge) this.#place({ row, revisions });
+        else this.#putRecent({ row, revisions, isUnclear: false });
         return { tid, result };
       }));
+  }
+
+  #newestRevision(oid: Oid): number {
+    return this.#recent.load(oid, Infinity)?.tid ??
+      Number(
+        this.#get("SELECT tid FROM image_revision WHERE oid = ? ORDER BY tid DESC LIMIT 1", oid)
+          ?.tid ?? 0,
+      );
   }
 
   restore(transaction: TransactionInfo, revisions: readonly Revision[]): void {
     this.#requireOpen("write to");
     this.#explained("write to", () =>
       this.#transaction(() => {
-        const newest = this.#newestStored();
+        this.#catchUp();
+        const { newest } = this.#recent;
         if (transaction.tid <= newest) {
           throw new ImageError(
             `restore transaction ${transaction.tid}: the newest here is ${newest}; copy into an empty store`,
           );
         }
-        for (const revision of revisions) this.#putRevision(revision);
+        this.#placeRecent();
         const oids = revisions.map(({ oid }) => oid).sort((a, b) => a - b);
-        this.#putTransaction({ ...transaction, oids });
+        this.#place({
+          row: transactionRow({ ...transaction, oids }),
+          revisions: revisions.map(({ oid, tid, data }) => ({
+            oid,
+            tid,
+            data,
+            crc: revisionCrc(oid, tid, data),
+          })),
+        });
         const next = (oids.at(-1) ?? 0) + 1;
-        this.#run(
-          "UPDATE image_meta SET value = max(value, ?) WHERE key = 'next_oid'",
-          next,
-        );
-        this.#newest = transaction.tid;
+        this.#run("UPDATE image_meta SET value = max(value, ?) WHERE key = 'next_oid'", next);
       }));
   }
 
@@ -288,7 +383,9 @@ export class SqliteImageStore implements ImageStore {
     this.#requireOpen("write to");
     this.#explained("write to", () =>
       this.#transaction(() => {
+        this.#catchUp();
         const { revisions, transactions } = select();
+        this.#placeRecent();
         this.#run("UPDATE image_meta SET value = max(value, ?) WHERE key = 'packed'", tid);
         for (const { oid, tid } of revisions) {
           this.#run("DELETE FROM image_revision WHERE oid = ? AND tid = ?", oid, tid);
@@ -330,26 +427,61 @@ export class SqliteImageStore implements ImageStore {
 
   // --- statements -----------------------------------------------------------------------------------------------------
 
-  #putRevision({ oid, tid, data }: Revision): void {
+  /** Appends a transaction to those that are not in their places. */
+  #putRecent(transaction: RecentTransaction): void {
+    const { row: { tid, time, user, description, oids, crc }, revisions } = transaction;
     this.#run(
-      "INSERT INTO image_revision(oid, tid, crc, data) VALUES (?, ?, ?, ?)",
-      oid,
-      tid,
-      revisionCrc(oid, tid, data),
-      data,
-    );
-  }
-
-  #putTransaction({ tid, time, user, description, oids }: StoredTransaction): void {
-    const differences = JSON.stringify(oids.map((oid, at) => at === 0 ? oid : oid - oids[at - 1]!));
-    this.#run(
-      "INSERT INTO image_transaction(tid, time, user, description, oids, crc) VALUES (?, ?, ?, ?, ?, ?)",
+      "INSERT INTO image_recent VALUES (?, ?, ?, ?, ?, ?, ?)",
       tid,
       time,
       user,
       description,
-      differences,
-      transactionCrc(tid, time, user, description, differences),
+      oids,
+      crc,
+      packRevisions(revisions),
+    );
+    this.#recent.add(transaction);
+  }
+
+  /** Puts a transaction in its place; none may be left that is older and is not. */
+  #place(transaction: Pick<RecentTransaction, "row" | "revisions">): void {
+    this.#insert(transaction);
+    const { tid, time } = transaction.row;
+    this.#recent.place(tid, time);
+  }
+
+  /** Moves all transactions to their places, damage and all. */
+  #placeRecent(): void {
+    const newest = this.#recent.all.at(-1);
+    if (newest === undefined) return;
+    for (const transaction of this.#recent.all) {
+      const { row: { tid }, isUnclear } = transaction;
+      if (isUnclear) {
+        throw new DamagedImageError(
+          `write to the image "${this.name}": transaction ${tid} is damaged, and what it wrote is not known; copy what can be read to a new file`,
+          undefined,
+          tid,
+        );
+      }
+      this.#insert(transaction);
+    }
+    this.#run("DELETE FROM image_recent");
+    this.#recent.place(newest.row.tid, newest.row.time);
+  }
+
+  #insert({ row, revisions }: Pick<RecentTransaction, "row" | "revisions">): void {
+    for (const { oid, tid, crc, data } of revisions) {
+      this.#run("INSERT INTO image_revision VALUES (?, ?, ?, ?)", oid, tid, crc, data);
+    }
+    const { tid, time, user, description, oids, crc } = row;
+    this.#run(
+      "INSERT INTO image_transaction VALUES (?, ?, ?, ?, ?, ?)",
+      tid,
+      time,
+      user,
+      description,
+      oids,
+      crc,
     );
   }
 
@@ -392,7 +524,6 @@ export class SqliteImageStore implements ImageStore {
       this.#statement("COMMIT").run();
       return result;
     } catch (error) {
-      this.#newest = -1;
       this.#dataVersion = -1;
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       throw error;
@@ -413,78 +544,22 @@ export class SqliteImageStore implements ImageStore {
     }
   }
 
-  /** SQLite's own errors in our words; all others as they are. */
   #explain(error: unknown, action: string): unknown {
-    if (!(error instanceof Error) || (error as { code?: string }).code !== "ERR_SQLITE_ERROR") {
-      return error;
-    }
-    const what = `${action} the image "${this.name}"`;
-    const { message } = error;
-    if (/disk is full|SQLITE_FULL/i.test(message)) {
-      return new ImageError(
-        `${what}: no space is left on the disk, nothing was changed; make room and try again`,
-        { cause: error },
-      );
-    }
-    if (/malformed|not a database|corrupt/i.test(message)) {
-      return new DamagedImageError(
-        `${what}: ${message}; "image check" says what is damaged, and what can be read can be copied to a new file`,
-      );
-    }
-    if (/locked|busy/i.test(message)) {
-      return new ImageError(
-        `${what}: another process has been writing for more than ${
-          BUSY_MS / 1000
-        } s; wait for it to end`,
-        { cause: error },
-      );
-    }
-    return new ImageError(`${what}: ${message}`, { cause: error });
+    return explainSqlite(error, `${action} the image "${this.name}"`, BUSY_MS);
   }
 }
 
-function revisionCrc(oid: Oid, tid: number, data: string | null): number {
-  return crc32(data === null ? `${oid} ${tid} gone` : `${oid} ${tid} text ${data}`);
+function revisionColumns(oid: Oid, row: Row): RevisionRow {
+  return { oid, tid: Number(row.tid), crc: Number(row.crc), data: row.data as string | null };
 }
 
-function transactionCrc(
-  tid: number,
-  time: number,
-  user: string,
-  description: string,
-  oids: string,
-): number {
-  return crc32(JSON.stringify([tid, time, user, description, oids]));
-}
-
-function revisionOf(oid: Oid, row: Row): Revision {
-  const tid = Number(row.tid);
-  const data = row.data as string | null;
-  if (row.crc !== revisionCrc(oid, tid, data)) {
-    throw new DamagedImageError(
-      `read object ${oid}: its revision ${tid} is not what was written (checksum); older revisions may be whole, see its history`,
-      oid,
-      tid,
-    );
-  }
-  return { oid, tid, data };
-}
-
-function transactionOf(row: Row): StoredTransaction {
-  const [tid, time] = [Number(row.tid), Number(row.time)];
-  const [user, description, text] = [row.user, row.description, row.oids].map(String) as [
-    string,
-    string,
-    string,
-  ];
-  if (row.crc !== transactionCrc(tid, time, user, description, text)) {
-    throw new DamagedImageError(
-      `read transaction ${tid}: it is not what was written (checksum)`,
-      undefined,
-      tid,
-    );
-  }
-  let last = 0;
-  const oids = (JSON.parse(text) as number[]).map((difference) => last += difference);
-  return { tid, time, user, description, oids };
+function transactionColumns(row: Row): TransactionRow {
+  return {
+    tid: Number(row.tid),
+    time: Number(row.time),
+    user: String(row.user),
+    description: String(row.description),
+    oids: String(row.oids),
+    crc: Number(row.crc),
+  };
 }

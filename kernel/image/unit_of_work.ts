@@ -413,11 +413,8 @@ export class UnitOfWork implements RecordSource, Disposable {
     // They are kept, and no longer to be discarded with the rest.
     this.#changes.pending = [];
     this.#end();
-    try {
-      if (!this.#endsAfterCommit) this.#start();
-    } catch {
-      // The image was closed meanwhile: the commit is no less durable, and the next use of this unit says so.
-    }
+    // From what was just committed: that was the newest a moment ago, and whoever commits next looks again.
+    if (!this.#endsAfterCommit) this.#start(this.#parts.state.known);
     for (const participant of participants) participant.committed?.(tid);
     this.#parts.onCommit({ tid, oids: [...records.keys()], ...about });
     return tid;
@@ -447,9 +444,9 @@ export class UnitOfWork implements RecordSource, Disposable {
     for (const participant of participants) participant.aborted?.();
   }
 
-  #start(): void {
-    const { state, at } = this.#parts;
-    this.#snapshot = at ?? state.refresh();
+  #start(moment = this.#parts.at ?? this.#parts.state.refresh()): void {
+    const { state } = this.#parts;
+    this.#snapshot = moment;
     this.#packed = state.store.packedTo();
     state.enter(this.#snapshot);
     this.#status = "active";

@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import fc from "fast-check";
 import { DamagedImageError, ImageError, NewerImageError } from "../../../kernel/image/errors.ts";
 import { Image } from "../../../kernel/image/image.ts";
+import type { ImageStore } from "../../../kernel/image/image_store.ts";
 import { MemoryImageStore } from "../../../kernel/image/memory_store.ts";
 import { SqliteImageStore } from "../../../kernel/image/sqlite_store.ts";
 import { imageConformance } from "./conformance.ts";
@@ -53,7 +55,7 @@ fileTest("an image of a newer version is refused and not touched", async (path) 
       () => new SqliteImageStore(path, { readOnly }),
       (error) =>
         error instanceof NewerImageError &&
-        /format 99, this version reads up to 1/.test(error.message),
+        /format 99, this version reads up to 2/.test(error.message),
     );
   }
   assert.deepEqual(Deno.readFileSync(path), before);
@@ -202,3 +204,152 @@ fileTest("an open transaction of somebody else does not keep readers", async (pa
   other.exec("ROLLBACK");
   other.close();
 });
+
+fileTest(
+  "small and large transactions of two connections are what a store in memory has, in any order",
+  async (path) => {
+    await Promise.resolve();
+    const stores = [new SqliteImageStore(path), new SqliteImageStore(path)];
+    const step = fc.record({
+      by: fc.nat(1),
+      repeat: fc.nat(40),
+      puts: fc.uniqueArray(fc.record({ oid: fc.nat(9), data: fc.option(fc.string()) }), {
+        selector: ({ oid }) => oid,
+        maxLength: 3,
+      }),
+      isLarge: fc.boolean(),
+      restart: fc.nat(5).map((n) => n === 0),
+    });
+    const expected = new MemoryImageStore();
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 10, maxLength: 20 }), (steps) => {
+        for (const { by, repeat, puts, isLarge, restart } of steps) {
+          // Enough of them, one after the other, that they are moved to their places now and then.
+          for (let n = 0; n <= repeat; n++) {
+            const info = { time: n, user: "ann", description: `${n}`, force: true };
+            const write = (store: ImageStore) =>
+              store.write(info, ({ newest, previous, put }) => {
+                for (const { oid, data } of puts) {
+                  put(oid, data === null ? null : isLarge ? data.repeat(500) : data + n);
+                }
+                return [previous, ...puts.map(({ oid }) => newest(oid))];
+              });
+            assert.deepEqual(write(stores[by]!), write(expected));
+          }
+          if (restart) {
+            stores[by]!.close();
+            stores[by] = new SqliteImageStore(path);
+          }
+          const newest = expected.newestTransaction();
+          for (const store of stores) {
+            assert.equal(store.newestTransaction(), newest);
+            const some = { after: newest - 50, upTo: newest - 2, limit: 30, newestFirst: isLarge };
+            assert.deepEqual(store.transactions(some), expected.transactions(some));
+            for (const tid of [newest, newest - 1, newest - 60]) {
+              assert.deepEqual(store.transaction(tid), expected.transaction(tid));
+              assert.deepEqual(store.oids(tid, 2, 4), expected.oids(tid, 2, 4));
+              for (let oid = 0; oid < 10; oid++) {
+                assert.deepEqual(store.load(oid, tid), expected.load(oid, tid));
+              }
+            }
+            assert.deepEqual(store.revisions(3), expected.revisions(3));
+            assert.deepEqual(store.revisionIds(4), expected.revisionIds(4));
+          }
+        }
+      }),
+      { numRuns: 3 },
+    );
+    assert.deepEqual(stores[0]!.transactions({}), expected.transactions({}));
+    assert.deepEqual([...stores[0]!.problems()], []);
+    for (const store of stores) store.close();
+  },
+);
+
+fileTest("a flipped bit among the newest transactions never shows an older state", async (path) => {
+  const oids = await makeImage(path, 3);
+  {
+    using image = await Image.open(new SqliteImageStore(path));
+    for (let n = 10; n < 13; n++) {
+      for (const oid of oids) {
+        await image.transact((unit) => {
+          unit.set(oid, "n", n + oid);
+          unit.set(oid, "text", "still a small object");
+          unit.create({ slots: { n, other: "beside it" } });
+        });
+      }
+    }
+  }
+  const whole = Deno.readFileSync(path);
+  const text = new TextDecoder("latin1").decode(whole);
+  const page = Math.floor(text.indexOf("still a small object") / 8192) * 8192;
+  const copy = `${path}.flipped`;
+  let [read, refused] = [0, 0];
+  for (let at = page; at < page + 8192; at += 13) {
+    const bytes = whole.slice();
+    bytes[at]! ^= 1 << at % 8;
+    Deno.writeFileSync(copy, bytes);
+    try {
+      using image = await Image.open(new SqliteImageStore(copy, { readOnly: true }));
+      using unit = image.view();
+      // Where the newest transaction itself is hidden, all of the image is as it was before it.
+      if (image.newest < 2 + 9) continue;
+      for (const oid of oids) {
+        try {
+          assert.equal(unit.get(oid, "n"), 12 + oid, `byte ${at - page}`);
+          read++;
+        } catch (error) {
+          if (!(error instanceof ImageError)) throw error;
+          refused++;
+        }
+      }
+      await image.check();
+    } catch (error) {
+      assert.ok(error instanceof ImageError, `${at - page}: ${error}`);
+      refused++;
+    }
+  }
+  assert.ok(read > 100 && refused > 20, `${read} read, ${refused} refused`);
+});
+
+fileTest("an image of the first version is brought up to date by whoever writes", async (path) => {
+  const [oid] = await makeImage(path);
+  const database = new DatabaseSync(path);
+  database.exec("DROP TABLE image_recent; UPDATE image_meta SET value = 1 WHERE key = 'format'");
+  database.close();
+  assert.throws(
+    () => new SqliteImageStore(path, { readOnly: true }),
+    (error) => error instanceof ImageError && /open it for writing once/.test(error.message),
+  );
+  using image = await Image.open(new SqliteImageStore(path));
+  await image.transact((unit) => unit.set(oid!, "n", "changed"));
+  using reader = await Image.open(new SqliteImageStore(path, { readOnly: true }));
+  using unit = reader.view();
+  assert.equal(unit.get(oid!, "n"), "changed");
+  assert.deepEqual((await reader.check()).problems, []);
+});
+
+fileTest(
+  "damage among the newest transactions stays where it is when they are moved",
+  async (path) => {
+    const [oid] = await makeImage(path);
+    let tid: number;
+    {
+      using image = await Image.open(new SqliteImageStore(path));
+      await image.transact((unit) => unit.set(oid!, "text", "an older one"));
+      await image.transact((unit) => unit.set(oid!, "text", "the damaged one"));
+      tid = image.newest;
+    }
+    const bytes = Deno.readFileSync(path);
+    const at = new TextDecoder("latin1").decode(bytes).indexOf("the damaged one");
+    bytes[at]! ^= 0x01;
+    Deno.writeFileSync(path, bytes);
+    using image = await Image.open(new SqliteImageStore(path));
+    const checked = async () => (await image.check()).problems.map(({ oid, tid }) => [oid, tid]);
+    assert.deepEqual(await checked(), [[oid, tid]]);
+    // Too large to stay among the newest, so all of them move.
+    await image.transact((unit) => unit.create({ slots: { text: "x".repeat(10_000) } }));
+    assert.deepEqual(await checked(), [[oid, tid]]);
+    using past = image.at(tid - 1);
+    assert.equal(past.get(oid!, "text"), "an older one");
+  },
+);
