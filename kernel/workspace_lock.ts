@@ -55,22 +55,10 @@ export class WorkspaceLock implements Disposable {
     signal?: AbortSignal;
     onWait?: (holder: LockHolder | undefined) => void;
   }): Promise<WorkspaceLock> {
-    const { command, timeoutMs = 60_000, signal, onWait } = options;
-    Deno.mkdirSync(dirname(path), { recursive: true });
-    const file = Deno.openSync(path, { read: true, write: true, create: true });
+    const file = openLockFile(path);
     try {
-      const begin = performance.now();
-      let told = false;
-      while (!file.tryLockSync(true)) {
-        signal?.throwIfAborted();
-        const waited = performance.now() - begin;
-        if (waited >= timeoutMs) throw new WorkspaceLockedError(path, readHolder(path), waited);
-        if (!told) onWait?.(readHolder(path));
-        told = true;
-        await new Promise((done) => setTimeout(done, Math.min(RETRY_MS, timeoutMs - waited)));
-      }
-      const holder: LockHolder = { pid: Deno.pid, command, since: new Date().toISOString() };
-      writeHolder(file, holder);
+      if (!file.tryLockSync(true)) await waitForLock(file, path, options);
+      writeHolder(file, holderText(options.command));
       return new WorkspaceLock(file);
     } catch (error) {
       file.close();
@@ -108,6 +96,64 @@ export class WorkspaceLock implements Disposable {
   }
 }
 
+/**
+ * The same lock for somebody who takes it again and again, for moments: the file stays open in between, and says who holds it without
+ * being written each time. Dispose of it when there is nothing more to do.
+ */
+export class RepeatedLock implements Disposable {
+  readonly #path: string;
+  readonly #command: string;
+  #file: Deno.FsFile | undefined;
+  /** What stands in the file while this process holds the lock. */
+  #text: Uint8Array<ArrayBuffer> | undefined;
+  #read = new Uint8Array();
+  #isDisposed = false;
+
+  /** @param command what other processes are told */
+  constructor(path: string, command: string) {
+    this.#path = path;
+    this.#command = command;
+  }
+
+  /**
+   * Does `work` while the lock is held. One at a time.
+   * @throws {WorkspaceLockedError} when the time is up
+   */
+  async hold<T>(timeoutMs: number, work: () => T): Promise<T> {
+    const file = this.#file ??= openLockFile(this.#path);
+    if (!file.tryLockSync(true)) await waitForLock(file, this.#path, { timeoutMs });
+    try {
+      this.#sign(file);
+      return work();
+    } finally {
+      file.unlockSync();
+      if (this.#isDisposed) this[Symbol.dispose]();
+    }
+  }
+
+  /** Writes who holds it, where that is not what stands there since the last time. */
+  #sign(file: Deno.FsFile): void {
+    const text = this.#text;
+    if (text !== undefined && this.#stands(file, text)) return;
+    this.#text = holderText(this.#command);
+    this.#read = new Uint8Array(this.#text.length + 1);
+    writeHolder(file, this.#text);
+  }
+
+  #stands(file: Deno.FsFile, text: Uint8Array): boolean {
+    file.seekSync(0, Deno.SeekMode.Start);
+    if (file.readSync(this.#read) !== text.length) return false;
+    return text.every((byte, at) => byte === this.#read[at]);
+  }
+
+  /** Closes the file; who holds the lock once more closes it again. A second call does nothing. */
+  [Symbol.dispose](): void {
+    this.#isDisposed = true;
+    this.#file?.close();
+    this.#file = undefined;
+  }
+}
+
 /** The holder in words, for messages. */
 export function describeHolder(holder: LockHolder | undefined): string {
   return holder === undefined
@@ -115,12 +161,40 @@ export function describeHolder(holder: LockHolder | undefined): string {
     : `process ${holder.pid} ("${holder.command}", since ${holder.since})`;
 }
 
-function writeHolder(file: Deno.FsFile, holder: LockHolder): void {
+function openLockFile(path: string): Deno.FsFile {
+  Deno.mkdirSync(dirname(path), { recursive: true });
+  return Deno.openSync(path, { read: true, write: true, create: true });
+}
+
+/** Waits for the holder, and has the lock then. */
+async function waitForLock(file: Deno.FsFile, path: string, options: {
+  timeoutMs?: number;
+  signal?: AbortSignal;
+  onWait?: (holder: LockHolder | undefined) => void;
+}): Promise<void> {
+  const { timeoutMs = 60_000, signal, onWait } = options;
+  const begin = performance.now();
+  let told = false;
+  do {
+    signal?.throwIfAborted();
+    const waited = performance.now() - begin;
+    if (waited >= timeoutMs) throw new WorkspaceLockedError(path, readHolder(path), waited);
+    if (!told) onWait?.(readHolder(path));
+    told = true;
+    await new Promise((done) => setTimeout(done, Math.min(RETRY_MS, timeoutMs - waited)));
+  } while (!file.tryLockSync(true));
+}
+
+function holderText(command: string): Uint8Array<ArrayBuffer> {
+  const holder: LockHolder = { pid: Deno.pid, command, since: new Date().toISOString() };
+  return new TextEncoder().encode(JSON.stringify(holder) + "\n");
+}
+
+function writeHolder(file: Deno.FsFile, text: Uint8Array): void {
   try {
     file.truncateSync(0);
-    const bytes = new TextEncoder().encode(JSON.stringify(holder) + "\n");
     file.seekSync(0, Deno.SeekMode.Start);
-    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+    for (let at = 0; at < text.length;) at += file.writeSync(text.subarray(at));
   } catch {
     // A full disk must not keep anybody from the lock: the text is for messages alone.
   }

@@ -7,7 +7,7 @@
  * thinks.
  */
 import { dirname, join } from "node:path";
-import { WorkspaceLock } from "../workspace_lock.ts";
+import { RepeatedLock, WorkspaceLock } from "../workspace_lock.ts";
 import { BlobFolder } from "./blobs.ts";
 import { Image } from "./image.ts";
 import { MemoryImageStore } from "./memory_store.ts";
@@ -44,13 +44,14 @@ export async function openImage(path: string, options: OpenImageOptions): Promis
   const { mode, command = "batos", isLocked = () => false } = options;
   const lockPath = join(dirname(path), "lock");
   const { blobs = new BlobFolder(join(dirname(path), "blobs")) } = options;
-  const acquire = (timeoutMs: number) =>
-    WorkspaceLock.acquire(lockPath, { command, timeoutMs: options.waitMs ?? timeoutMs });
   if (mode === "read") {
     return await Image.open(new SqliteImageStore(path, { readOnly: true }), { blobs });
   }
   if (mode === "exclusive") {
-    const lock = isLocked() ? undefined : await acquire(0);
+    const lock = isLocked() ? undefined : await WorkspaceLock.acquire(lockPath, {
+      command,
+      timeoutMs: options.waitMs ?? 0,
+    });
     const release = () => lock?.[Symbol.dispose]();
     try {
       prepareFolder(dirname(path));
@@ -65,14 +66,16 @@ export async function openImage(path: string, options: OpenImageOptions): Promis
   }
   prepareFolder(dirname(path));
   const queue = new Queue();
+  const lock = new RepeatedLock(lockPath, command);
   return await Image.open(new SqliteImageStore(path), {
     blobs,
+    // Behind a commit that is on its way.
+    onClose: () => void queue.add(() => Promise.resolve(lock[Symbol.dispose]())),
     // In line within this process: two of its units would only wait for each other's lock in steps.
     exclusively: (_action, commit) =>
-      queue.add(async () => {
-        using _lock = isLocked() ? undefined : await acquire(COMMIT_WAIT_MS);
-        return commit();
-      }),
+      queue.add(async () =>
+        isLocked() ? commit() : await lock.hold(options.waitMs ?? COMMIT_WAIT_MS, commit)
+      ),
   });
 }
 

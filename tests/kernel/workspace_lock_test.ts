@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import {
   type LockHolder,
+  RepeatedLock,
   WorkspaceLock,
   WorkspaceLockedError,
 } from "../../kernel/workspace_lock.ts";
@@ -124,4 +125,38 @@ Deno.test("acquire() ends with the reason of an aborted signal", async () => {
 
 Deno.test("holder() finds nobody where there is no lock file", () => {
   assert.equal(WorkspaceLock.holder("/nonexistent-folder/.batos/lock"), undefined);
+});
+
+Deno.test("a lock that is taken again and again names its holder while it is held, and nobody in between", async () => {
+  using temporary = temporaryLock();
+  const { path } = temporary;
+  using repeated = new RepeatedLock(path, "batos image");
+  const nameOf = () => {
+    const holder = WorkspaceLock.holder(path);
+    return typeof holder === "object" ? holder.command : holder;
+  };
+  for (let time = 0; time < 3; time++) {
+    assert.equal(await repeated.hold(0, nameOf), "batos image");
+    assert.equal(nameOf(), undefined);
+  }
+  {
+    using _other = await WorkspaceLock.acquire(path, { command: "batos ingest" });
+    await assert.rejects(
+      repeated.hold(0, () => assert.fail("somebody else holds it")),
+      (error) => error instanceof WorkspaceLockedError && /batos ingest/.test(error.message),
+    );
+  }
+  assert.equal(await repeated.hold(0, nameOf), "batos image", "the other's name is gone");
+  using second = new RepeatedLock(path, "batos serve");
+  assert.equal(await second.hold(0, nameOf), "batos serve");
+  assert.equal(await repeated.hold(0, nameOf), "batos image");
+  await assert.rejects(
+    repeated.hold(0, () => {
+      throw new TypeError("in the midst of it");
+    }),
+    TypeError,
+  );
+  assert.equal(nameOf(), undefined, "work that throws lets go");
+  repeated[Symbol.dispose]();
+  assert.equal(await repeated.hold(0, nameOf), "batos image", "and is closed once more");
 });
