@@ -78,6 +78,11 @@ interface PageResult {
 }
 
 type AuditResult = Readonly<Record<string, Readonly<Record<string, number>>>>;
+interface ModelsResult {
+  readonly overhead: AuditResult[string];
+  readonly delay: Runs;
+  readonly runs: AuditResult[string];
+}
 type VectorsResult = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 interface KernelResult {
@@ -152,6 +157,11 @@ export function updateReadme(repository: string, results: string): string[] {
   add<VectorsResult>("vectors", (saved) => vectorsSection(saved.result));
   add<PageResult>("page", (saved) => pageSection(saved.result));
   add<AuditResult>("audit", (saved) => auditSection(saved.result));
+  add<ModelsResult>(
+    "models",
+    ({ result: { overhead, delay, runs } }) =>
+      `${auditSection({ loop: overhead, runs })}\n\n${runsTable("event loop, while", delay)}`,
+  );
   add<TokensResult>("tokens", (saved) => tokensSection(saved.result));
   add<KernelResult>("kernel", (saved) => kernelSection(saved.result));
   add<Runs>("graph", (saved) => graphSection(saved.result));
