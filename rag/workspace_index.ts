@@ -62,12 +62,13 @@ export function hasIndex(root: string): boolean {
 
 /**
  * Opens the index of a workspace for reading as it is; undefined when this version has made none yet.
+ * @param memories where memories stay open
  * @throws {DamagedIndexError} when the file cannot be read
  */
-export function openMemoryIfMade(root: string): Memory | undefined {
+export function openMemoryIfMade(root: string, memories?: OpenMemories): Memory | undefined {
   if (!hasIndex(root)) return undefined;
   try {
-    return openMemory(root, { readOnly: true });
+    return memories?.take(root) ?? openMemory(root, { readOnly: true });
   } catch (error) {
     if (error instanceof NotIngestedError) return undefined;
     throw error;
@@ -88,7 +89,7 @@ export class WorkspaceIndex {
    */
   async open(refresh: boolean): Promise<Memory> {
     const { root, progress } = this.#place;
-    const memory = openMemoryIfMade(root);
+    const memory = openMemoryIfMade(root, this.#place.memories);
     // 0: the first ingest never came to its end, so most of the workspace may be missing.
     const isComplete = memory !== undefined && memory.lastIngest() > 0;
     if (isComplete && !refresh) return memory;

@@ -377,7 +377,7 @@ Deno.test("openLlama() works with the permissions it names, and names them where
     );
     assert.match(
       output,
-      /^EmbedderError cannot load the model ".*": .* not permitted; run with [^\n]*\n$/,
+      /^EmbedderError cannot load the model ".*": .* not permitted; run it as "deno task with-models …", or with [^\n]*\n$/,
       missing,
     );
     assert.ok(output.includes(named.join(" ")), output);
