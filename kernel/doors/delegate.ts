@@ -13,8 +13,22 @@ import { type ConnectionInfo, kernelHolder, readConnection } from "../connection
 import { KernelGoneError } from "./kernel_gone.ts";
 import { each } from "./results.ts";
 
-/** Commands that a kernel answers sooner, since it has open what they need; the others gain nothing. */
-const DELEGATED: readonly CommandName[] = ["ask", "search", "refs", "impact", "outline"];
+/**
+ * Commands that a kernel answers sooner, since it has open what they need, and those whose changes it tells to whoever watches; the
+ * others gain nothing.
+ */
+const DELEGATED: readonly CommandName[] = [
+  "ask",
+  "search",
+  "refs",
+  "impact",
+  "outline",
+  "image_new",
+  "image_set",
+  "image_rm",
+  "image_send",
+  "image_undo",
+];
 
 /** Where the kernel of a command is looked for. */
 export interface KernelPlace {

@@ -17,6 +17,7 @@ import {
 import { WorkspaceLock, WorkspaceLockedError } from "../workspace_lock.ts";
 import { MAX_REQUEST_BYTES, MIN_KEY_BYTES, SIGNATURE_BYTES, Signer } from "./contract.ts";
 import { type Caller, Endpoint } from "./endpoint.ts";
+import { tellChanges } from "./image_changes.ts";
 import { MailDesk } from "./mail_desk.ts";
 import { oneLine } from "./one_line.ts";
 import type { ImagePort } from "./remote_commands.ts";
@@ -93,10 +94,13 @@ export interface ServiceInfo {
  * @throws {CommandError} when a kernel serves it already, or the port that was named is in use
  */
 export async function* serveWorkspace(options: ServiceOptions): AsyncGenerator<ServiceInfo> {
-  const { root, folder, version, handlers, image, report, signal } = options;
+  const { root, folder, version, image, report, signal } = options;
   using _lock = await lockKernel(options);
   const key = crypto.getRandomValues(new Uint8Array(MIN_KEY_BYTES));
   const runs = new Runs();
+  const listeners = new Set<(state: unknown) => void>();
+  const tell = (state: unknown) => listeners.forEach((listener) => listener(state));
+  const handlers = tellChanges(options.handlers, tell);
   const endpoint = new Endpoint({
     signer: new Signer(key),
     version,
@@ -106,9 +110,8 @@ export async function* serveWorkspace(options: ServiceOptions): AsyncGenerator<S
     report,
   });
   const router = listen(options, endpoint);
-  const listeners = new Set<(state: unknown) => void>();
   listeners.add((state) => endpoint.publish("uvm_state_update", { state }));
-  const unhook = image?.onChange((state) => listeners.forEach((listener) => listener(state)));
+  const unhook = image?.onChange(tell);
   let door: OpenDoor | undefined;
   let mail: MailDesk | undefined;
   try {

@@ -4,6 +4,8 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Message } from "../../kernel/doors/contract.ts";
+import { briefOf, KernelClient } from "../../kernel/doors/kernel_client.ts";
 import { type Outcome, outcome, PROJECT, Repository, ROOT } from "./harness.ts";
 
 const config = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
@@ -264,6 +266,38 @@ Deno.test("the TypeScript client of the README asks and is answered", async () =
   } finally {
     Deno.removeSync(path);
   }
+});
+
+Deno.test("the image of a running kernel: a command line changes it, a subscriber is told, a client reads and writes it", async () => {
+  using repository = new Repository(PROJECT);
+  await using _served = await Served.start(repository, "--no-watch");
+  const told: Message[] = [];
+  await using client = new KernelClient({
+    folder: repository.at(".batos"),
+    onEvent: (event) => void told.push(event),
+  });
+  await client.connect();
+  await client.call("subscribe", briefOf("subscribe", ["uvm_state_update"]));
+  const made = await plain("image", repository, "new", "list", "--name", "todo", "--json");
+  assert.equal(made.code, 0, made.err);
+  const { oid, tid } = made.json[0];
+  await until(() => told.length === 1);
+  assert.equal((told[0]!.state as { tid: number }).tid, tid);
+  await client.call("update_property", {
+    target_oid: oid,
+    property_name: "owner",
+    property_value: "@Ada",
+  });
+  const { result } = await client.call("get_full_state", { target_oid: oid });
+  const { slots } = result as { slots: { name: string; value: unknown }[] };
+  assert.equal(slots.find(({ name }) => name === "owner")?.value, "@Ada");
+  await assert.rejects(
+    client.call("initiate_cognitive_cycle", {
+      target_oid: oid,
+      mission_brief: { type: "unhandled_message", selector: "dance", args: [], kwargs: {} },
+    }),
+    /dance/,
+  );
 });
 
 Deno.test("the console does lines of a script in order, with results as elsewhere, and says how many failed", async () => {
