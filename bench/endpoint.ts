@@ -169,14 +169,22 @@ class Echo implements AsyncDisposable {
       args: [join(REPOSITORY, "bench", "peers", "zmq_echo.py")],
       stdout: "piped",
     }).spawn();
-    const reader = child.stdout.getReader();
-    const { value } = await reader.read();
-    void reader.cancel();
-    return new Echo(child, Number(new TextDecoder().decode(value)));
+    const lines = child.stdout.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
+    let text = "";
+    while (!text.includes("\n")) {
+      const { value, done } = await lines.next();
+      if (done) throw new Error("start the echo in pyzmq: it ended before it listened");
+      text += value;
+    }
+    return new Echo(child, Number(text));
   }
 
   async [Symbol.asyncDispose]() {
-    this.child.kill("SIGKILL");
+    try {
+      this.child.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
     await this.child.status;
   }
 }

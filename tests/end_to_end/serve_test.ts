@@ -369,9 +369,9 @@ Deno.test({
       await shows("ne");
       await served.stop("SIGKILL");
       await shows("the kernel has gone");
-      await shows("half a line");
       served = await Served.start(repository);
       await shows("connected again");
+      await shows("half a line");
       screen = "";
       await type("\x03");
       await until(
@@ -384,8 +384,16 @@ Deno.test({
       await type("search retryDelay -k 1\r");
       await shows("src/backoff.ts");
       await type("\x04");
-      assert.equal((await child.status).code, 0);
+      let code: number | undefined;
+      void child.status.then((status) => code = status.code);
+      await until(() => code !== undefined, () => screen);
+      assert.equal(code, 0);
     } finally {
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It has ended, as it should have.
+      }
       await keys.close().catch(() => {});
       await reading;
       await served[Symbol.asyncDispose]();
