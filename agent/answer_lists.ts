@@ -6,10 +6,10 @@
  */
 import type { MorphState, Reference } from "./driver.ts";
 import { remark } from "./doc_text.ts";
-import type { Evidence } from "./evidence.ts";
+import { type Evidence, lastName, type Place } from "./evidence.ts";
 import { cite, clip, visible } from "./excerpt.ts";
 import type { Question } from "./question.ts";
-import { alike, MOST_REFERENCES, qualified } from "./references.ts";
+import { alike, isFamiliar, MOST_REFERENCES, qualified } from "./references.ts";
 import { roleOf } from "./roles.ts";
 
 /** A place that an answer cites. */
@@ -31,6 +31,8 @@ export interface List {
 const LIST_REMARK = 80;
 /** Fewer definitions of a file are no list. */
 const SHORTEST_LIST = 3;
+/** Of the places that were found, those whose uses in tests are listed. */
+const LED_WITH = 2;
 /** Commits that explain a "why", at most. */
 const REASONS = 3;
 
@@ -86,6 +88,47 @@ export function callersList(
       listed.length === 1 ? "" : "s"
     } (${by}): ${counts.join(", ")}\n${rowsOf(ordered, room, callerRow)}`,
     sources: ordered.slice(0, room).map(sourceOf),
+  };
+}
+
+/** Tests that use what was asked about, a line each: what the question names, else what was found for it. */
+export function testsList(
+  question: Question,
+  evidence: Evidence,
+  places: readonly Place[],
+  room: number,
+): List | undefined {
+  const isNamed = (name: string) => question.symbols.some((symbol) => alike(symbol, name));
+  const found = places.filter((place) => place.role === "code").slice(0, LED_WITH)
+    .map((place) => lastName(place.name));
+  const isFound = (use: Reference) =>
+    found.includes(use.name) &&
+    (use.resolution === "compiler" ||
+      evidence.namesakes(use.name) < 2 && !isFamiliar(use.name));
+  const uses = evidence.references.filter((use) =>
+    roleOf(use.path) === "test" &&
+    // What is written small is a word of tests' texts as well; types are used in other ways than called.
+    (use.kind === "call" || use.kind === "use" && /^\p{Lu}/u.test(use.name)) &&
+    (isNamed(use.name) || question.symbols.length === 0 && isFound(use))
+  );
+  const first = new Map<string, Reference>();
+  for (const use of uses) {
+    const test = `${use.path}\n${use.within}`;
+    const known = first.get(test);
+    if (known === undefined || known.kind !== "call" && use.kind === "call") first.set(test, use);
+  }
+  if (first.size === 0) return undefined;
+  const rows = [...first.values()];
+  const name = [...new Set(rows.map((use) => use.name))].map((one) => `\`${one}\``).join(", ");
+  const least = evidence.references.length >= MOST_REFERENCES ? "at least " : "";
+  const by = rows.every((use) => use.resolution === "compiler")
+    ? "resolved by the compiler"
+    : "found by name";
+  return {
+    text: `${name} is used in ${least}${rows.length} test${
+      rows.length === 1 ? "" : "s"
+    } (${by}):\n${rowsOf(rows, room, callerRow)}`,
+    sources: rows.slice(0, room).map(sourceOf),
   };
 }
 

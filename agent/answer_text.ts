@@ -13,12 +13,13 @@ import {
   type List,
   mergeSources,
   type Source,
+  testsList,
   wantedList,
 } from "./answer_lists.ts";
 import { remark, sentencesOf, shorten } from "./doc_text.ts";
 import { cite, codeLines, proseLines, quoteCode, quoteProse, visible } from "./excerpt.ts";
 import { nearestNames } from "./nearest.ts";
-import { alike, MOST_REFERENCES } from "./references.ts";
+import { alike, isFamiliar, MOST_REFERENCES } from "./references.ts";
 import { roleOf } from "./roles.ts";
 import type { Question } from "./question.ts";
 
@@ -27,7 +28,7 @@ export const HEADLINE =
 
 /** How to attach a model. */
 export const HOW_TO_ATTACH =
-  "To have a model reason: `deno task model use NAME`, then `deno task with-models ask …`; `deno task model list` names some.";
+  "To have a model reason about it: `batos model use NAME` (`batos model list` names some).";
 
 /** How much of everything is shown. */
 interface Layout {
@@ -72,10 +73,9 @@ const CALLERS_NAMED = 3;
 const COPIES_NAMED = 3;
 /** A file's own words are quoted when they hold this share of the question. */
 const HEADER_SHARE = 0.3;
+/** How a summary goes on of a file that says nothing of itself. */
+const LISTS_NAMES = /^(Defines|Sections|Passes on): /;
 const MEMBERS_NAMED = 16;
-/** Names that objects of every library have: a call by name alone says nothing about whose they are. */
-const FAMILIAR =
-  /^(.{1,3}|add|append|apply|call|catch|clear|clone|close|copy|count|create|delete|emit|equals|error|exec|extend|filter|find|flush|format|forEach|from|handle|hash|index|init|insert|items|join|keys|length|list|load|lock|log|match|name|next|open|parse|path|print|push|read|remove|replace|reset|reverse|send|size|slice|sort|split|start|stop|string|strip|test|text|then|toString|trim|type|update|value|values|wait|with|write)$/i;
 /** What is built or implemented rather than called. */
 const NOT_CALLED = new Set(["interface", "trait", "struct", "enum", "type", "section", "module"]);
 /** A match is called weak when this share of the question's words stands in none of the first places. */
@@ -127,6 +127,7 @@ class Writer {
     this.#noteWeakness(unknown, places);
     const { rows } = this.layout;
     if (question.shape === "callers") this.#list(callersList(question, evidence, rows));
+    if (question.wantsTests) this.#list(testsList(question, evidence, places, rows));
     if (question.shape === "history") this.#list(commitsList(this.state, question, evidence, rows));
     if (question.shape === "list") this.#list(wantedList(this.state, evidence, rows));
     this.#places(places);
@@ -239,11 +240,13 @@ class Writer {
       worth.push(place);
     }
     // The best first, then code, documents, tests; each by score.
-    const order = ["code", "config", "doc", "example", "test"];
+    const order = this.question.wantsTests
+      ? ["test", "code", "config", "doc", "example"]
+      : ["code", "config", "doc", "example", "test"];
     const ordered = worth.map((place, index) => ({
       place,
       lines: this.layout.lines[index]!,
-      rank: index ? order.indexOf(place.role) : -1,
+      rank: index || this.question.wantsTests ? order.indexOf(place.role) : -1,
     })).sort((one, other) => one.rank - other.rank);
     for (const { place, lines } of ordered) this.#place(place, lines);
   }
@@ -284,6 +287,8 @@ class Writer {
   #header(place: Place): string[] {
     if (this.#quoted.some((other) => other.path === place.path)) return [];
     const header = this.evidence.header(place.path);
+    // A list of its names is what memory says of a file that says nothing of itself.
+    if (LISTS_NAMES.test(header)) return [];
     if (this.evidence.score(header) < HEADER_SHARE) return [];
     const said = this.#doc(header);
     const known = this.evidence.outline(place.path).some((entry) =>
@@ -358,7 +363,7 @@ class Writer {
     const name = lastName(place.name);
     if (NOT_CALLED.has(place.kind)) return [];
     const all = this.evidence.references.filter((reference) => reference.name === name);
-    const unique = this.evidence.namesakes(name) < 2 && !FAMILIAR.test(name);
+    const unique = this.evidence.namesakes(name) < 2 && !isFamiliar(name);
     const calls = all.filter((reference) =>
       reference.kind === "call" &&
       (reference.resolution === "compiler" || unique) &&

@@ -8,6 +8,9 @@
 import type { GenesisDefinition, Image, UnitOfWork, ValueMap } from "../kernel/mod.ts";
 import type { Answer } from "./answer.ts";
 import { parseQuestion } from "./question.ts";
+import { qualified } from "./references.ts";
+import { roleOf } from "./roles.ts";
+import type { OutlineEntry } from "../rag/mod.ts";
 
 /** Name of the object in the lobby, and of its kind: of two that are written at once, the later one stays. */
 export const CONVERSATION = "conversation";
@@ -35,12 +38,18 @@ const MOST_TURNS = 8;
 const MOST_PLACES = 8;
 const LONGEST_QUESTION = 500;
 const LONGEST_ANSWER = 1_500;
+/** Places at the head of an answer among which is what it led with. */
+const LED_WITH = 3;
 /** Content words of the earlier question that stand for "it". */
 const MOST_SUBJECT_WORDS = 4;
 
 /** Words that point back; alone they say nothing to a search. */
 const POINTS_BACK =
   /\b(it|its|that|this|these|those|they|them|their|there|same|one|former|latter|he|she)\b/i;
+/** What is replaced by the subject. */
+const PRONOUN = /\b(it|that|this|they|them)\b/i;
+/** Words that only join a question to the last one. */
+const JOINS = /^((and|but|so|then|also|or)\b[\s,]*)+/i;
 const GOES_ON = /^(and|but|so|then|also|or|what about|how about|elsewhere)\b/i;
 
 /** What is remembered of an answer. */
@@ -80,37 +89,64 @@ function turnsOf(unit: UnitOfWork, oid: number): Turn[] {
   ) as unknown as Turn[];
 }
 
+/** Gives the definition that an earlier answer cited as `path:start-end`; undefined where the place is something else, or no more. */
+export type DefinitionAt = (place: string) => OutlineEntry | undefined;
+
 /**
  * What a question means that goes on with earlier ones: with their subject in place of "it", or behind it.
+ * @param at where the subject was asked for in words: who asks who calls it, or where it is, means what the answer led with
  * @returns the question itself where it stands alone
  */
-export function meaningOf(question: string, earlier: readonly Turn[]): string {
+export function meaningOf(
+  question: string,
+  earlier: readonly Turn[],
+  at: DefinitionAt = () => undefined,
+): string {
   const last = earlier.at(-1);
   if (last === undefined) return question;
-  const asked = parseQuestion(question);
+  const joined = question.trim().replace(JOINS, "");
+  const asked = parseQuestion(joined);
   const isAlone = asked.symbols.length + asked.paths.length > 0 && !POINTS_BACK.test(question) &&
     !GOES_ON.test(question.trim());
   const saysEnough = asked.terms.length > 3 && !POINTS_BACK.test(question);
   if (isAlone || saysEnough) return question;
-  const subject = subjectOf(earlier);
-  if (subject === "") return question;
-  const pronoun = /\b(it|that|this|they|them)\b/i;
-  return pronoun.test(question)
-    ? question.replace(pronoun, subject)
-    : `${question.replace(/[?\s]+$/, "")} (${subject})?`;
+  const turn = aboutSomething(earlier);
+  if (turn === undefined) return question;
+  const { symbols, terms, words } = parseQuestion(turn.question);
+  const said = terms.slice(0, MOST_SUBJECT_WORDS).map((term) => words.get(term) ?? term).join(" ");
+  const isNameWanted = ["callers", "where", "what", "history"].includes(asked.shape);
+  const led = symbols.length === 0 && isNameWanted ? ledWith(turn, at) : undefined;
+  const named = symbols.length > 0
+    ? symbols.slice(0, 2).map(asName).join(", ")
+    : led && asName(qualified(led));
+  const subject = named ?? said;
+  // Tests seldom name the one thing that an answer led with; its words find them as well.
+  const beside = led !== undefined && asked.about.has("test") ? ` (${said})` : "";
+  return PRONOUN.test(joined)
+    ? joined.replace(PRONOUN, () => subject).replace(/[?\s]*$/, (end) => `${beside}${end}`)
+    : `${joined.replace(/[?\s]+$/, "")} (${subject})?`;
 }
 
-/** What the conversation is about: the names or the content words of the last question that has some. */
-function subjectOf(earlier: readonly Turn[]): string {
-  for (const { question } of [...earlier].reverse()) {
-    const { symbols, terms, words } = parseQuestion(question);
-    if (symbols.length === 0 && POINTS_BACK.test(question)) continue;
-    if (symbols.length > 0) return symbols.slice(0, 2).join(", ");
-    if (terms.length > 0) {
-      return terms.slice(0, MOST_SUBJECT_WORDS).map((term) => words.get(term) ?? term).join(" ");
-    }
-  }
-  return "";
+/** The last turn that says what it is about; where all point back, the last with words at all. */
+function aboutSomething(earlier: readonly Turn[]): Turn | undefined {
+  const latest = [...earlier].reverse();
+  const hasWords = ({ question }: Turn) => parseQuestion(question).terms.length > 0;
+  return latest.find((turn) =>
+    hasWords(turn) &&
+    (parseQuestion(turn.question).symbols.length > 0 || !POINTS_BACK.test(turn.question))
+  ) ?? latest.find(hasWords);
+}
+
+/** What an answer led with: the first definition of code that it cites. */
+function ledWith(turn: Turn, at: DefinitionAt): OutlineEntry | undefined {
+  return turn.places.slice(0, LED_WITH)
+    .filter((place) => roleOf(place.replace(/:\d+-\d+$/, "")) === "code")
+    .map(at).find((entry) => entry !== undefined && entry.kind !== "section");
+}
+
+/** A plain word is marked, so that it is read as a name. */
+function asName(name: string): string {
+  return /^[a-z]+$/.test(name) ? `\`${name}\`` : name;
 }
 
 /** The question as a model is told it: what was said before stands behind it, the latest first, so that the oldest is what finds no room. */

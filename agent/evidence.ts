@@ -42,6 +42,8 @@ const ROLE_WEIGHT: Record<Role, number> = {
 };
 /** What the question asks for by its kind; retrieval has put documents, tests and examples at a half or a third. */
 const ASKED_ROLE = 1.6;
+/** Of everything else where tests are the answer: retrieval has put those at a third. */
+const TESTED_WEIGHT = 0.5;
 /** Bundles and vendored copies repeat what stands elsewhere, changelogs what once was. */
 const COPY_WEIGHT = 0.5;
 /** Share of a summary's relevance that its file gains: enough to reorder neighbours, not to lift a file that no chunk speaks for. */
@@ -91,6 +93,9 @@ const SECOND_SHARE = 0.7;
 const PLACES_A_FILE = 2;
 /** Of the file that comes first. */
 const PLACES_OF_THE_FIRST = 3;
+
+/** Files of languages in which one name has several signatures and one body. */
+const SIGNED_APART = /\.(pyi?|[cm]?tsx?)$/;
 
 export const CLASS_LIKE = new Set(["class", "interface", "trait", "struct", "enum", "module"]);
 const NAMEABLE = new Set([
@@ -228,10 +233,10 @@ export class Evidence {
 
   #pathWeight(path: string): number {
     const role = roleOf(path);
-    const { about, shape } = this.#question;
+    const { about, shape, wantsTests } = this.#question;
     const weight = role !== "code" && role !== "config" && about.has(role)
       ? ASKED_ROLE
-      : ROLE_WEIGHT[role];
+      : ROLE_WEIGHT[role] * (wantsTests ? TESTED_WEIGHT : 1);
     return weight * (isCopy(path) ? COPY_WEIGHT : 1) *
       (isChangelog(path) && shape !== "history" ? COPY_WEIGHT : 1);
   }
@@ -291,7 +296,7 @@ export class Evidence {
   ): Place[] {
     const language = this.#languages.get(path) ?? "";
     const role = roleOf(path);
-    const candidates = entries.filter((entry) =>
+    const candidates = withoutOverloads(path, entries).filter((entry) =>
       CANDIDATES.has(entry.kind) || this.#nameBonus(entry, role) > 0
     );
     const lines = this.#lines.get(path) ?? new Map<number, string>();
@@ -420,7 +425,7 @@ export class Evidence {
 
   /** What a definition gains by being named in the question. */
   #nameBonus(entry: OutlineEntry, role: Role): number {
-    const { symbols, capitals, shape, terms } = this.#question;
+    const { symbols, capitals, shape, terms, wantsTests } = this.#question;
     const certain = symbols.some((symbol) =>
       alike(symbol, entry.name) &&
       [undefined, entry.container.at(-1)].includes(ownerName(symbol))
@@ -429,10 +434,35 @@ export class Evidence {
     const asked = ["where", "callers", "what"].includes(shape) || terms.length === 1;
     const exact = symbols.some((symbol) => lastName(symbol) === entry.name) ? 1 : ALIKE_SHARE;
     return (certain ? (asked ? ASKED_BONUS : NAMED_BONUS) * exact : CAPITAL_BONUS) *
-      (this.#question.about.has(role as "test") ? 1 : NAMED_ROLE[role]) *
+      // Tests use the name; what bears it there is a stand-in.
+      (wantsTests
+        ? NAMED_ROLE.test
+        : this.#question.about.has(role as "test")
+        ? 1
+        : NAMED_ROLE[role]) *
       (NAMEABLE.has(entry.kind) ? 1 : MEMBER_SHARE) * (entry.container.length ? INNER_SHARE : 1) *
       (isSmall(entry) ? SMALL_WEIGHT : 1);
   }
+}
+
+/** Signatures for a type checker stand before the one definition that does something, the longest. */
+function withoutOverloads(path: string, entries: readonly OutlineEntry[]): readonly OutlineEntry[] {
+  if (!SIGNED_APART.test(path)) return entries;
+  const longest = new Map<string, OutlineEntry>();
+  for (const entry of entries) {
+    if (entry.kind !== "function" && entry.kind !== "method") continue;
+    const name = [...entry.container, entry.name].join("\n");
+    const known = longest.get(name);
+    if (!known || linesOf(entry) >= linesOf(known)) longest.set(name, entry);
+  }
+  return entries.filter((entry) =>
+    (longest.get([...entry.container, entry.name].join("\n")) ?? entry) === entry ||
+    (entry.kind !== "function" && entry.kind !== "method")
+  );
+}
+
+function linesOf({ startLine, endLine }: OutlineEntry): number {
+  return endLine - startLine;
 }
 
 function isSmall(entry: OutlineEntry): boolean {

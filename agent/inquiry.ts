@@ -72,7 +72,12 @@ export class Inquiry {
     this.#memory = memory;
     this.#options = options;
     this.#record = new CycleRecord(options.recorder, this.id);
-    this.#meant = meaningOf(this.asked, options.earlier ?? []);
+    this.#meant = meaningOf(this.asked, options.earlier ?? [], (place) => {
+      const [, path = "", start, end] = /^(.+):(\d+)-(\d+)$/s.exec(place) ?? [];
+      return memory.outline(path).find(({ startLine, endLine }) =>
+        startLine === Number(start) && endLine === Number(end)
+      );
+    });
     const { model, onCall, recorder } = options;
     this.#model = model && (onCall || recorder)
       ? recordCalls(model, (call) => {

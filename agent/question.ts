@@ -31,6 +31,8 @@ export interface Question {
   readonly words: ReadonlyMap<string, string>;
   /** Parts that can be searched for on their own; empty when the question is one. */
   readonly parts: readonly string[];
+  /** The question asks where something is tested: tests are the answer, not a detour. */
+  readonly wantsTests: boolean;
   /** The question asks about tests, documents or examples, so these are no detour. */
   readonly about: ReadonlySet<"test" | "doc" | "example">;
 }
@@ -74,6 +76,10 @@ const SHAPES: readonly [Shape, RegExp][] = [
   ],
 ];
 
+/** Asks for the tests of something. */
+const WANTS_TESTS =
+  /^(where|which|what|who|list|find|show|is|are)\b.*\b(tested|tests? (for|of|that|which|cover\w*|check\w*|exercis\w*)|covered by (a |any )?tests?)\b|^(what|who|which \w+) tests\b/i;
+
 /** Words of questions that `STOP_WORDS` leaves because they also name code; in a question they only frame it. */
 const FRAME = new Set(
   ("where what which who why how when file files defined define definition defines located live lives happen function functions " +
@@ -113,6 +119,7 @@ export function parseQuestion(input: string, workspace = ""): Question {
     terms,
     words,
     parts: partsOf(text),
+    wantsTests: WANTS_TESTS.test(text),
     about: aboutOf(text),
   };
 }

@@ -9,12 +9,23 @@ import type { ContextItem, Reference } from "./driver.ts";
 import type { MemoryPort } from "./memory_port.ts";
 import { isCopy } from "./roles.ts";
 
-/** Lines that hold a name which one action returns. */
+/** Lines that hold a name which one action returns; fewer are all there are. */
 export const MOST_REFERENCES = 80;
+/** Of which so many are of tests, where there are that many; these come on top if need be. */
+const KEPT_FOR_TESTS = 20;
 /** Files looked through for a name, at most, so that a step stays well under a second. */
 const MOST_FILES_SCANNED = 1500;
 /** Longest line of a reference. */
 const LONGEST_LINE = 300;
+
+/** Names that objects of every library have: a call by name alone says nothing about whose they are. */
+const FAMILIAR =
+  /^(.{1,3}|add|append|apply|call|catch|clear|clone|close|copy|count|create|delete|emit|equals|error|exec|extend|filter|find|flush|format|forEach|from|handle|hash|index|init|insert|items|join|keys|length|list|load|lock|log|match|name|next|open|parse|path|print|push|read|remove|replace|reset|reverse|send|size|slice|sort|split|start|stop|string|strip|test|text|then|toString|trim|type|update|value|values|wait|with|write)$/i;
+
+/** Whether a use of this name says nothing unless the compiler resolved it. */
+export function isFamiliar(name: string): boolean {
+  return FAMILIAR.test(name);
+}
 
 /** The symbol graph, as far as references need it: `SymbolGraph` of rag has this shape. */
 export interface GraphPort {
@@ -88,9 +99,10 @@ export function referencesByName(name: string, memory: MemoryPort, signal?: Abor
     signal?.throwIfAborted();
     const lines = linesWithName(file.text, last, file.language);
     total += lines.length;
-    if (!lines.length || found.length >= MOST_REFERENCES) continue;
+    const room = roomFor(path, found);
+    if (!lines.length || room === 0) continue;
     const outline = memory.outline(path);
-    for (const { line, text, prose } of lines.slice(0, MOST_REFERENCES - found.length)) {
+    for (const { line, text, prose } of lines.slice(0, room)) {
       const defined = outline.some((entry) =>
         entry.name === last && entry.startLine <= line && line <= entry.startLine + 1
       );
@@ -136,12 +148,11 @@ export async function referencesByGraph(
   const byPath = Map.groupBy(known.references, (reference) => reference.path);
   const paths = [...byPath.keys()].sort(bySource);
   for (const path of paths) {
-    if (found.length >= MOST_REFERENCES) break;
+    const room = roomFor(path, found);
+    if (room === 0) continue;
     const lines = memory.file(path)?.text.split("\n") ?? [];
     const outline = memory.outline(path);
-    for (
-      const { line, kind, resolution } of byPath.get(path)!.slice(0, MOST_REFERENCES - found.length)
-    ) {
+    for (const { line, kind, resolution } of byPath.get(path)!.slice(0, room)) {
       found.push({
         type: "reference",
         name: last,
@@ -174,6 +185,13 @@ export async function referencesByGraph(
     }, ${calls} of them calls`,
     items: [...outlinesOf(definitions, memory), ...found],
   };
+}
+
+/** How many references in a file are kept behind those found already: tests have some room whatever the code took. */
+function roomFor(path: string, found: readonly Reference[]): number {
+  if (!isTestPath(path)) return Math.max(0, MOST_REFERENCES - found.length);
+  const inTests = found.filter((reference) => isTestPath(reference.path)).length;
+  return Math.max(MOST_REFERENCES - found.length, KEPT_FOR_TESTS - inTests, 0);
 }
 
 /** Sources before copies before tests, else as they come. */

@@ -98,16 +98,27 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
       bold(count(definitions.length, "definition")),
       ...definitionLines(definitions, look),
     ];
-    lines.push(bold(count(references.length, "reference")));
+    // What is true of all is said once, and leaves room for the lines themselves.
+    const byName = references.filter(({ resolution }) => resolution === "name").length;
+    const allByName = byName > 0 && byName === references.length;
+    lines.push(
+      bold(count(references.length, "reference")) + (allByName ? dim(", found by name") : ""),
+    );
     const kinds = Math.max(0, ...references.map((reference) => reference.kind.length));
     for (const { path, line, kind, resolution, text } of references) {
       const where = fitPath(`${safe(path, look)}:${line}`, kinds + 4, look);
       const around = callers.filter((caller) =>
         caller.path === path && caller.start_line <= line && line <= caller.end_line
       ).at(-1);
-      const why = (around === undefined ? "" : `  in ${qualified(around)}`) +
-        (resolution === "name" ? "  (by name)" : "") + `  ${clip(text, MAX_LINE)}`;
-      const rest = fit(safe(why, look), kinds + 4 + textWidth(where), look);
+      const scope = (around === undefined ? "" : `  in ${qualified(around)}`) +
+        (resolution === "name" && !allByName ? "  (by name)" : "");
+      const used = kinds + 4 + textWidth(where);
+      const room = (look.columns ?? Infinity) - used - textWidth(scope) - 2;
+      // A word or two of a line say nothing.
+      const said = room < Math.min(LEAST_OF_A_LINE, textWidth(text))
+        ? ""
+        : `  ${clip(text, MAX_LINE)}`;
+      const rest = fit(safe(scope + said, look), used, look);
       const shown = linked(cyan(where), path, line, look);
       lines.push(`  ${dim(pad(kind, kinds))}  ${shown}${dim(rest)}`);
     }
@@ -241,6 +252,9 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
   },
 };
 
+/** Columns of a line of code below which it is not shown. */
+const LEAST_OF_A_LINE = 16;
+
 /** Problems listed in text; a repository full of broken fixtures must not hide the report. */
 const MAX_PROBLEMS = 20;
 
@@ -265,27 +279,34 @@ function markdown(text: string, look: Look): string {
   const lines: string[] = [];
   for (const line of printable(text).split("\n")) {
     const marks = /^(`{3,})/.exec(line)?.[1] ?? "";
+    const heading = /^#{1,6} (.*)$/.exec(line)?.[1];
     if (fence === "" ? marks !== "" : marks === fence) fence = fence === "" ? marks : "";
     else if (fence !== "") lines.push(`    ${clip(line, Math.max(20, look.columns - 4))}`);
-    else {
-      for (const part of wrap(line, look)) {
-        const heading = /^#{1,6} (.*)$/.exec(part)?.[1];
-        lines.push(
-          heading === undefined
-            ? part.replace(/`([^`]+)`/g, (_, name) => nameIn(name, look)).replace(
-              /\*\*([^*]+)\*\*/g,
-              (_, word) => bold(word),
-            )
-            : bold(heading),
-        );
-      }
-    }
+    else if (heading !== undefined) lines.push(...wrap(heading, look).map((part) => bold(part)));
+    else lines.push(...paragraph(line, look));
   }
   return lines.join("\n");
 }
 
+/** One paragraph or item of a list, whose further lines are set in under the first. */
+function paragraph(line: string, look: Look): string[] {
+  const indent = " ".repeat(/^\s*- /.exec(line)?.[0].length ?? 0);
+  const marked = line.split("`").length % 2 === 1;
+  let within = false;
+  return wrap(line.slice(indent.length), look, indent.length).map((part, at) => {
+    const words = !marked ? part : part.split("`").map((piece, index) => {
+      // A name may go on from the line before.
+      if (index > 0) within = !within;
+      return within ? nameIn(piece, look) : piece;
+    }).join("");
+    const shown = words.replace(/\*\*([^*]+)\*\*/g, (_, word) => look.colours.bold(word));
+    return `${at === 0 ? line.slice(0, indent.length) : indent}${shown}`;
+  });
+}
+
 /** What stands in backticks: a name, or a place that can be clicked. */
 function nameIn(text: string, look: Look): string {
+  if (text === "") return "";
   const [, path, line] = /^(.+):(\d+)(?:-\d+)?$/.exec(text) ?? [];
   const shown = look.colours.cyan(text);
   return path === undefined ? shown : linked(shown, path, Number(line), look);

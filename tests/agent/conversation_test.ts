@@ -10,6 +10,7 @@ import {
   withEarlier,
 } from "../../agent/conversation.ts";
 import { openMemoryImage } from "../../kernel/mod.ts";
+import type { OutlineEntry } from "../../rag/mod.ts";
 
 const turn = (question: string): Turn => ({
   question,
@@ -20,14 +21,14 @@ const turn = (question: string): Turn => ({
 
 Deno.test("meaningOf() puts the earlier subject in place of what points back", () => {
   const earlier = [turn("How does `retryDelay` grow?")];
-  assert.equal(meaningOf("and who calls it?", earlier), "and who calls retryDelay?");
+  assert.equal(meaningOf("and who calls it?", earlier), "who calls retryDelay?");
   assert.equal(meaningOf("where is that tested?", earlier), "where is retryDelay tested?");
   assert.equal(meaningOf("why?", earlier), "why (retryDelay)?");
 });
 
 Deno.test("meaningOf() finds the subject further back when the last question only pointed back", () => {
   const earlier = [turn("How does `retryDelay` grow?"), turn("who calls it?")];
-  assert.equal(meaningOf("and where is it tested?", earlier), "and where is retryDelay tested?");
+  assert.equal(meaningOf("and where is it tested?", earlier), "where is retryDelay tested?");
 });
 
 Deno.test("meaningOf() takes content words where no name was asked about", () => {
@@ -35,6 +36,34 @@ Deno.test("meaningOf() takes content words where no name was asked about", () =>
     meaningOf("what calls it?", [turn("how are parcels routed?")]),
     "what calls parcels routed?",
   );
+});
+
+Deno.test("meaningOf() takes for the subject of a question in words what its answer led with", () => {
+  const earlier = [{
+    ...turn("how does a request reach its handler?"),
+    places: ["docs/guide.md:1-4", "src/app.ts:1-90", "src/app.ts:50-60"],
+  }];
+  const entry = { path: "src/app.ts", container: [], signature: "", doc: "", exported: true };
+  const definitions: Record<string, OutlineEntry> = {
+    "docs/guide.md:1-4": { ...entry, name: "Guide", kind: "section", startLine: 1, endLine: 4 },
+    "src/app.ts:1-90": { ...entry, name: "App", kind: "class", startLine: 1, endLine: 90 },
+  };
+  const at = (place: string) => definitions[place];
+  assert.equal(meaningOf("who calls it?", earlier, at), "who calls App?");
+  assert.equal(meaningOf("where is it defined?", earlier, at), "where is App defined?");
+  assert.equal(
+    meaningOf("and where is it tested?", earlier, at),
+    "where is App tested (request reach handler)?",
+  );
+  assert.equal(meaningOf("how does it fail?", earlier, at), "how does request reach handler fail?");
+  assert.equal(meaningOf("why?", earlier, at), "why (request reach handler)?");
+  // What was cited then may be gone.
+  assert.equal(meaningOf("who calls it?", earlier), "who calls request reach handler?");
+});
+
+Deno.test("meaningOf() marks a plain word that is a name", () => {
+  const earlier = [turn("what does the `run` method do?")];
+  assert.equal(meaningOf("who calls it?", earlier), "who calls `run`?");
 });
 
 Deno.test("meaningOf() leaves a question alone that says what it is about", () => {

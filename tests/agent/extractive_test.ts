@@ -38,6 +38,31 @@ Deno.test("where: leads with the definition, its comment, its code, and who call
   assert.match(lead, /above 90 percent/);
 });
 
+Deno.test("where is it tested: leads with the tests that use it, by name or in words", async () => {
+  for (const question of ["where is Order tested?", "which tests cover the total of an order?"]) {
+    const text = await ask(question);
+    const lead = text.split("\n\n")[1]!;
+    assert.match(lead, /`tests\/order_test\.ts:\d+-\d+`/, `${question}\n${text}`);
+  }
+});
+
+Deno.test("of a name with several signatures the one with a body is shown, and no list of names is quoted as a file's words", async () => {
+  const text = await ask("how is a parcel weighed?", {
+    "weigh.py": `from typing import overload
+
+@overload
+def weigh_parcel(parcel: str) -> int: ...
+@overload
+def weigh_parcel(parcel: bytes) -> int: ...
+def weigh_parcel(parcel):
+    scale = len(parcel)
+    return scale * 2
+`,
+  });
+  assert.match(text.split("\n\n")[1]!, /^`weigh_parcel` \(function, `weigh\.py:7-9`\)/);
+  assert.ok(!text.includes("Defines:"), text);
+});
+
 Deno.test("what: a class is described by its comment and members", async () => {
   const text = await ask("what is an order?");
   assert.match(
