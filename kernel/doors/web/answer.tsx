@@ -62,7 +62,7 @@ function AnswerBlock({ block, isStale }: { block: Block; isStale: IsStale }) {
         <Code
           text={block.text}
           path={block.place?.path ?? `x.${block.language}`}
-          from={block.place?.start ?? 1}
+          from={block.place?.start}
           label={block.place === undefined ? "Quoted code" : `Lines of ${block.place.path}`}
         />
       );

@@ -19,7 +19,7 @@ export type Block =
     readonly kind: "code";
     readonly language: string;
     readonly text: string;
-    /** The last place that was named before it: what it most likely shows. */
+    /** The place before it that has as many lines: what it shows. Where there is none, nobody knows the numbers of its lines. */
     readonly place?: { readonly path: string; readonly start: number; readonly end: number };
   };
 
@@ -32,10 +32,10 @@ export function answerBlocks(text: string, isCited: IsCited): Block[] {
   const lines = text.split("\n");
   let paragraph: string[] = [];
   let items: string[] = [];
-  let place: { path: string; start: number; end: number } | undefined;
+  let places: { path: string; start: number; end: number }[] = [];
   const read = (line: string): Inline[] => {
     const content = inlines(line, isCited);
-    for (const piece of content) if (piece.kind === "place") place = piece;
+    places.push(...content.filter((piece) => piece.kind === "place"));
     return content;
   };
   const flush = () => {
@@ -54,20 +54,27 @@ export function answerBlocks(text: string, isCited: IsCited): Block[] {
       const [, mark = "", language = ""] = fence;
       const from = i + 1;
       do i++; while (i < lines.length && lines[i]!.trim() !== mark);
-      const { path, start, end } = place ?? {};
+      const code = lines.slice(from, i);
+      // Lines that were left out shift those behind them.
+      const isWhole = !code.some((line) => line.startsWith("… "));
+      const place = places.find(({ start, end }) => isWhole && end - start + 1 === code.length);
       blocks.push({
         kind: "code",
         language,
-        text: lines.slice(from, i).join("\n"),
-        ...(path !== undefined && { place: { path, start: start!, end: end! } }),
+        text: code.join("\n"),
+        ...(place !== undefined && {
+          place: { path: place.path, start: place.start, end: place.end },
+        }),
       });
-      place = undefined;
+      places = [];
       continue;
     }
     const heading = /^#{1,6}\s+(.*)$/.exec(line) ??
       // The extractive answer writes its headings as words with a colon.
       /^((?:Sources|Also relevant)):$/.exec(line);
     const item = /^\s*[-*]\s+(.*)$/.exec(line);
+    // A list or a heading begins another thought.
+    if (heading !== null || item !== null) places = [];
     if (heading !== null) {
       flush();
       blocks.push({ kind: "heading", content: inlines(heading[1]!, isCited) });

@@ -16,8 +16,8 @@ interface CodeProps {
   readonly text: string;
   /** Name of its file: it says which language it is. */
   readonly path: string;
-  /** Number of its first line. */
-  readonly from: number;
+  /** Number of its first line; undefined where nobody knows it, then lines have none. */
+  readonly from: number | undefined;
   /** Lines to mark. */
   readonly marked?: { readonly start: number; readonly end: number } | undefined;
   /** Words to mark. */
@@ -47,7 +47,7 @@ export function Code({ text, path, from, marked, words, follow, excerpt, label }
   }, [text, path, marked?.start, marked?.end, follow]);
   const blocks: Piece[][][] = [];
   for (let at = 0; at < lines.length; at += BLOCK) blocks.push(lines.slice(at, at + BLOCK));
-  const digits = String(from + lines.length).length;
+  const digits = String((from ?? 0) + lines.length).length;
   return (
     <div
       ref={box}
@@ -60,11 +60,15 @@ export function Code({ text, path, from, marked, words, follow, excerpt, label }
       {blocks.map((block, index) => (
         <div class="code-block" key={index}>
           {block.map((pieces, at) => {
-            const number = from + index * BLOCK + at;
-            const isMarked = marked !== undefined && marked.start <= number &&
+            const number = (from ?? 0) + index * BLOCK + at;
+            const isMarked = from !== undefined && marked !== undefined && marked.start <= number &&
               number <= marked.end;
             return (
-              <div class={isMarked ? "line marked" : "line"} key={number} data-line={number}>
+              <div
+                class={isMarked ? "line marked" : "line"}
+                key={number}
+                data-line={from === undefined ? undefined : number}
+              >
                 <span class="line-text">
                   {pieces.length === 0
                     ? "\u200b"

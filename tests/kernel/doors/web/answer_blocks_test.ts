@@ -7,8 +7,8 @@ const all = () => true;
 
 const ANSWER = `Extractive answer (no model attached): quoted.
 
-\`rank\` (function, \`rag/rank.ts:151-163\`): “Ranks the chunks.”
-The file: “Ranking.”
+\`rank\` (function, \`rag/rank.ts:151-153\`): “Ranks the chunks.”
+Tested from \`it\` (\`tests/rank_test.ts:4\`).
 \`\`\`typescript
 export function rank() {
   // \`not/a/place.ts:1-2\`
@@ -37,7 +37,7 @@ Deno.test("paragraphs, code, headings and lists are told apart", () => {
     kind: "code",
     language: "typescript",
     text: "export function rank() {\n  // `not/a/place.ts:1-2`\n}",
-    place: { path: "rag/rank.ts", start: 151, end: 163 },
+    place: { path: "rag/rank.ts", start: 151, end: 153 },
   });
   assert.deepEqual(blocks[4], {
     kind: "list",
@@ -50,6 +50,21 @@ Deno.test("paragraphs, code, headings and lists are told apart", () => {
       [{ kind: "text", text: "plain" }],
     ],
   });
+});
+
+Deno.test("lines of code have numbers only where a place before it has as many lines, none left out", () => {
+  const placeOf = (before: string, code: string) => {
+    const block = answerBlocks(`${before}\n\`\`\`ts\n${code}\n\`\`\``, all).at(-1)!;
+    return block.kind === "code" ? block.place : assert.fail(block.kind);
+  };
+  assert.deepEqual(placeOf("`a.ts:5-6` called from `b.ts:9`", "x\ny"), {
+    path: "a.ts",
+    start: 5,
+    end: 6,
+  });
+  assert.equal(placeOf("`a.ts:5-9`", "x\ny"), undefined);
+  assert.equal(placeOf("`a.ts:5-7`", "x\n… line 6\ny"), undefined);
+  assert.equal(placeOf("no place", "x"), undefined);
 });
 
 Deno.test("a place whose citation does not hold is no link", () => {
