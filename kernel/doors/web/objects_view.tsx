@@ -186,20 +186,25 @@ function World(
       ...moved,
       [oid]: [Math.round(Math.max(0, Math.min(x, width - WIDTH))), Math.round(Math.max(0, y))],
     }));
-  const settle = async (oid: string) => {
-    const at = positions.get(oid)!;
-    try {
-      if (!hasWorld) await run("image_new", { name: WORLD });
-      await run("image_set", {
-        object: WORLD,
-        slot: "positions",
-        value: JSON.stringify({ ...kept, [oid]: at }),
-      });
-      setProblem(undefined);
-      onChange();
-    } catch (error) {
-      setProblem(problemText(error));
-    }
+  // Writes go one after the other, each of all that was moved until then.
+  const latest = useRef<Positions>({});
+  latest.current = { ...kept, ...moved };
+  const hasOne = useRef(false);
+  hasOne.current ||= hasWorld;
+  const writing = useRef(Promise.resolve());
+  const settle = () => {
+    writing.current = writing.current.then(async () => {
+      try {
+        if (!hasOne.current) await run("image_new", { name: WORLD });
+        hasOne.current = true;
+        const value = JSON.stringify(latest.current);
+        await run("image_set", { object: WORLD, slot: "positions", value });
+        setProblem(undefined);
+        onChange();
+      } catch (error) {
+        setProblem(problemText(error));
+      }
+    });
   };
   return (
     <>
@@ -248,7 +253,7 @@ function Thing(
     at: readonly [number, number];
     isChosen: boolean;
     onMove: (oid: string, x: number, y: number) => void;
-    onSettle: (oid: string) => void;
+    onSettle: () => void;
   },
 ) {
   const grip = useRef<{ x: number; y: number; far: boolean } | undefined>(undefined);
@@ -284,7 +289,7 @@ function Thing(
           if (held.far) onMove(oid, toX, toY);
         }}
         onPointerUp={() => {
-          if (grip.current?.far) setTimeout(() => settle.current(oid));
+          if (grip.current?.far) setTimeout(() => settle.current());
           else grip.current = undefined;
         }}
         onPointerCancel={() => grip.current = undefined}
@@ -299,7 +304,7 @@ function Thing(
           event.preventDefault();
           onMove(oid, x + by[0], y + by[1]);
           clearTimeout(timer.current);
-          timer.current = setTimeout(() => settle.current(oid), SETTLE_MS);
+          timer.current = setTimeout(() => settle.current(), SETTLE_MS);
         }}
       >
         <strong>{name === "" ? `@${oid}` : name}</strong>
