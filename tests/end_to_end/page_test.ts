@@ -173,12 +173,21 @@ withPage(
     await page.keyboard.press("ArrowRight");
     await stands(116, 50);
     // It is written once the keys have been quiet for a moment.
-    await holds(
-      page,
-      `fetch("/api/image_get", { method: "POST", headers: { "content-type": "application/json" },
-        body: '{"object":"world_morph"}' }).then((r) => r.json()).then((r) =>
-        JSON.stringify(r.results?.[0].slots ?? []).includes("[${x + 116},${y + 50}]"))`,
-    );
+    const written = async () => {
+      const response = await fetch(`${served.base}/api/image_get`, {
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${served.token}`,
+          "content-type": "application/json",
+        },
+        body: '{"object":"world_morph"}',
+      });
+      return (await response.text()).includes(`[${x + 116},${y + 50}]`);
+    };
+    for (let turn = 0; !await written(); turn++) {
+      assert.ok(turn < 300, "waited in vain for the place to be written");
+      await new Promise((done) => setTimeout(done, 50));
+    }
     await page.reload();
     await page.locator(".thing.chosen a").waitFor();
     await holds(
