@@ -1,0 +1,94 @@
+/**
+ * The command `ask`: a question becomes a cognitive cycle of the workspace's image.
+ *
+ * Owns what is opened for it. What must hold: a workspace that cannot be written still answers; the agent is loaded when somebody asks.
+ */
+import { join } from "node:path";
+import {
+  anchorModel,
+  chosenModel,
+  environment,
+  findModel,
+  type HandlerContext,
+  type Handlers,
+  openTrail,
+  type Workspace,
+  writeProblem,
+} from "../../kernel/mod.ts";
+import { loadTokenCounter, WorkspaceTrail } from "../../rag/mod.ts";
+import { kept } from "./kept.ts";
+import { embedderOf, indexOf, locate, note, redactor, trailPlace, vectorOf } from "./place.ts";
+
+/** The handler. */
+export const askHandlers: Pick<Handlers, "ask"> = {
+  async ask({ question, repo, refresh, model: named, audit, ...rest }, context) {
+    const { steps, tokens, seconds, continue: goesOn } = rest;
+    const workspace = locate(repo);
+    await using embedder = embedderOf(workspace, context);
+    using memory = await indexOf(workspace, "ask", context, embedder).open(refresh);
+    const { answerByModel, askInCycle, conversationIn, openCyclePlace, PersonaAdapters } =
+      await import("../mod.ts");
+    const path = imagePath(workspace, context);
+    using place = path !== undefined && kept.cycles
+      ? await kept.cycles.take(path)
+      : await openCyclePlace(path);
+    const earlier = goesOn ? conversationIn(place.image) : [];
+    if (goesOn && earlier.length === 0) note(context, "there is no earlier question to go on with");
+    // A question does not wait for the compiler; what it found for an earlier `refs` or `impact` is used.
+    const graph = await memory.graph();
+    await using recorder = audit
+      ? await openTrail(workspace.folder, { redactor, progress: context.progress })
+      : undefined;
+    const { root } = workspace;
+    const { progress, signal } = context;
+    let written = 0;
+    return await answerByModel({
+      name: named === undefined ? chosenModel(workspace).name : anchorModel(named, root),
+      isNamed: named !== undefined,
+      models: kept.models,
+      locate: (reference) => findModel(reference, root),
+      env: environment,
+      count: await loadTokenCounter(),
+      progress,
+      signal,
+    }, async (model) => {
+      // Gone from the model before that goes.
+      await using own = kept.adapters ? undefined : new PersonaAdapters(adapterPlace(workspace));
+      return await askInCycle(question, memory, place.image, place.cycles, {
+        adapters: kept.adapters ?? own,
+        root,
+        earlier,
+        graph: graph.isCurrent() ? graph : undefined,
+        trail: new WorkspaceTrail(memory, trailPlace(workspace, "ask", context)),
+        recorder,
+        vector: (text) => vectorOf(text, memory, embedder, context),
+        model,
+        budget: { steps, tokens, ms: seconds && seconds * 1000 },
+        driving: {
+          onText: (piece) =>
+            progress({ phase: "writing, characters", done: written += piece.length }),
+        },
+        signal,
+        onStep: ({ step, thought, action, arguments: given, observation }) =>
+          progress({
+            phase: "thinking, step",
+            done: step,
+            detail: action,
+            step: { thought, action, arguments: given, observation },
+          }),
+      });
+    });
+  },
+};
+
+/** The file of the image; undefined, with a note, where nothing can be written: a question is then kept nowhere. */
+function imagePath(workspace: Workspace, context: HandlerContext): string | undefined {
+  const problem = writeProblem(workspace.folder, true);
+  if (problem === undefined) return join(workspace.folder, "image.db");
+  note(context, `"${workspace.folder}" cannot be written (${problem}): the question is not kept`);
+}
+
+/** Where adapters are warm, and where they are cold. */
+export function adapterPlace({ folder }: Workspace) {
+  return { folder: join(folder, "adapters"), blobs: join(folder, "blobs") };
+}
