@@ -67,6 +67,15 @@ withPage(
     assert.equal(await page.locator(".source .facts a").textContent(), path);
     assert.ok(await page.locator(".source [class^=hl-]").count() > 0, "it is highlighted");
 
+    // What follows up is meant with what was asked before.
+    await page.locator("#question").fill("And where is it tested?");
+    await page.keyboard.press("Enter");
+    await page.locator(".foundation").nth(1).waitFor();
+    assert.match(
+      (await page.locator(".turn").nth(1).textContent()) ?? "",
+      /tests\/backoff_test\.ts/,
+    );
+
     // Back and Escape close it; a reload keeps the answer.
     await page.goBack();
     await page.locator(".source").waitFor({ state: "detached" });
@@ -75,7 +84,7 @@ withPage(
     await page.keyboard.press("Escape");
     await page.locator(".source").waitFor({ state: "detached" });
     await page.reload();
-    await page.locator(".answer").waitFor();
+    await page.locator(".answer").first().waitFor();
     await page.getByRole("button", { name: "New conversation" }).click();
     await page.locator(".welcome").waitFor();
     chromium.assertClean();

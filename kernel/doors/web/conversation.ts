@@ -24,17 +24,17 @@ export interface Turn {
 
 /** As many turns as are kept over a reload: what a person scrolls back to. */
 const MAX_KEPT = 20;
-/** Fields that a question may take to belong to a conversation, where the kernel has them. */
-const CONVERSATION_FIELD = "conversation";
+/** Field by which a question goes on with the one before, where the kernel has it. */
+const FOLLOW_UP = "continue";
 
 /** See the module text. */
-export const conversation = new Store<{ readonly id: string; readonly turns: readonly Turn[] }>(
+export const conversation = new Store<{ readonly turns: readonly Turn[] }>(
   restore(),
 );
 
 /** Whether a further question knows the ones before. */
 export function rememberedByKernel(): boolean {
-  return CONVERSATION_FIELD in (kernel.value.table?.commands.ask?.input.properties ?? {});
+  return FOLLOW_UP in (kernel.value.table?.commands.ask?.input.properties ?? {});
 }
 
 /** Whether a question is being answered. */
@@ -52,6 +52,7 @@ export async function ask(question: string): Promise<void> {
   const text = question.trim();
   if (text === "" || isAsking()) return;
   const id = crypto.randomUUID();
+  const isFollowUp = conversation.value.turns.some(({ answer }) => answer !== undefined);
   const fresh: Turn = {
     id,
     question: text,
@@ -72,7 +73,7 @@ export async function ask(question: string): Promise<void> {
   try {
     const input = {
       question: text,
-      ...(rememberedByKernel() && { [CONVERSATION_FIELD]: conversation.value.id }),
+      ...(isFollowUp && rememberedByKernel() && { [FOLLOW_UP]: true }),
     };
     const [answer] = await run("ask", input, {
       onRun: (run) => change(() => ({ run })),
@@ -101,28 +102,28 @@ export function stopAsking(): void {
 /** Begins anew. */
 export function forget(): void {
   stopAsking();
-  conversation.set({ id: crypto.randomUUID(), turns: [] });
+  conversation.set({ turns: [] });
   keep();
 }
 
 function keep(): void {
-  const { id, turns } = conversation.value;
+  const { turns } = conversation.value;
   try {
     sessionStorage.setItem(
       "conversation",
-      JSON.stringify({ id, turns: turns.filter((turn) => !isRunning(turn)).slice(-MAX_KEPT) }),
+      JSON.stringify({ turns: turns.filter((turn) => !isRunning(turn)).slice(-MAX_KEPT) }),
     );
   } catch {
     // No room or no permission: then a reload begins anew.
   }
 }
 
-function restore(): { id: string; turns: Turn[] } {
+function restore(): { turns: Turn[] } {
   try {
     const kept = JSON.parse(sessionStorage.getItem("conversation") ?? "null");
     if (kept !== null) return kept;
   } catch {
     // Of another version, or not permitted.
   }
-  return { id: crypto.randomUUID(), turns: [] };
+  return { turns: [] };
 }

@@ -46,7 +46,7 @@ export function ObjectsView() {
     again: version,
     keep: true,
   });
-  const isEmpty = result?.objects.length === 0 || /holds none|there is none/.test(problem ?? "");
+  const isEmpty = result?.objects.length === 0 || /holds none|no image yet/.test(problem ?? "");
   if (isEmpty) return <EmptyWorld onMade={again} />;
   if (problem !== undefined) return <p class="problem" role="alert">{problem}</p>;
   if (result === undefined) return loading ? <p class="summary">Opening the image…</p> : null;
