@@ -157,6 +157,7 @@ export function updateReadme(repository: string, results: string): string[] {
   add<VectorsResult>("vectors", (saved) => vectorsSection(saved.result));
   add<PageResult>("page", (saved) => pageSection(saved.result));
   add<AuditResult>("audit", (saved) => auditSection(saved.result));
+  add<AuditResult>("endpoint", (saved) => auditSection(saved.result));
   add<ModelsResult>(
     "models",
     ({ result: { overhead, delay, runs } }) =>
