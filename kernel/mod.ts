@@ -121,6 +121,7 @@ export {
   DamagedImageError,
   ImageError,
   NewerImageError,
+  NoImageError,
   NoSuchObjectError,
   NotUnderstoodError,
   PackedError,
@@ -132,6 +133,8 @@ export type { ObjectRevision } from "./image/history.ts";
 export type { Image, TransactOptions } from "./image/image.ts";
 export type { FindShown, ImageDesk } from "./image/image_desk.ts";
 export type { WatchedImage } from "./image/image_port.ts";
+export type { ImageFile } from "./image/image_file.ts";
+export type { ImageUpkeep } from "./image/image_upkeep.ts";
 export type { StoredTransaction, StoreProblem, TransactionInfo } from "./image/image_store.ts";
 export type { Found } from "./image/lookup.ts";
 export type { ConflictResolver } from "./image/merge.ts";
@@ -176,6 +179,8 @@ import type { McpParts } from "./doors/mcp/server.ts";
 import type { Image } from "./image/image.ts";
 import type { FindShown, ImageDesk } from "./image/image_desk.ts";
 import type { WatchedImage } from "./image/image_port.ts";
+import type { ImageFile } from "./image/image_file.ts";
+import type { ImageUpkeep } from "./image/image_upkeep.ts";
 import type { OpenImageOptions } from "./image/open_image.ts";
 
 /**
@@ -229,6 +234,25 @@ export async function* registerAgents(
 export async function imageDesk(image: Image, findShown?: FindShown): Promise<ImageDesk> {
   const { ImageDesk } = await import("./image/image_desk.ts");
   return new ImageDesk(image, findShown);
+}
+
+/** What keeps an image in order, as the commands about it do; loaded when it is first needed. */
+export async function imageUpkeep(
+  image: Image,
+  desk: ImageDesk,
+  context: HandlerContext,
+): Promise<ImageUpkeep> {
+  const { ImageUpkeep } = await import("./image/image_upkeep.ts");
+  return new ImageUpkeep(image, desk, context);
+}
+
+/**
+ * The file of a workspace's image, for commands that look at it without opening the image.
+ * @param folder state folder of the workspace
+ */
+export async function imageFile(folder: string, context: HandlerContext): Promise<ImageFile> {
+  const { ImageFile } = await import("./image/image_file.ts");
+  return new ImageFile(folder, context);
 }
 
 /** The codebase as a chat model, for a server to mount at `/v1/`: a function that answers requests and never rejects. */

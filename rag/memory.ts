@@ -109,8 +109,10 @@ export function openMemory(workspace: string, options: MemoryOptions = {}): Memo
   } catch (error) {
     if (!(error instanceof DamagedIndexError && options.rebuild)) throw error;
     // Kept, not deleted: objects and the trail may still be saved from it.
-    renameSync(path, `${path}.damaged-${new Date().toISOString().replaceAll(":", "-")}`);
-    for (const suffix of ["-wal", "-shm"]) rmSync(path + suffix, { force: true });
+    const aside = `${path}.damaged-${new Date().toISOString().replaceAll(":", "-")}`;
+    if (existsSync(`${path}-wal`)) renameSync(`${path}-wal`, `${aside}-wal`);
+    rmSync(`${path}-shm`, { force: true });
+    renameSync(path, aside);
     return new Memory(new Store(path));
   }
   if (options.rebuild) store.clear();

@@ -10,6 +10,7 @@ import {
   CommandError,
   type HandlerContext,
   type Handlers,
+  imageFile,
   readQueries,
   runAudit,
   sha256,
@@ -159,6 +160,7 @@ export const codeHandlers: Pick<
       source_bytes,
       vectors_state,
       stale: await indexOf(workspace, "status", context).countStale(memory),
+      image: (await imageFile(workspace.folder, context)).totals(),
     };
   },
 
@@ -170,6 +172,8 @@ export const codeHandlers: Pick<
     checks.push(await check("parsers", checkParsers));
     checks.push(await check("index", () => checkIndex(workspace.root, index)));
     checks.push(await check("vectors", () => checkVectors(workspace.root)));
+    const image = await imageFile(workspace.folder, context);
+    checks.push(await check("image", () => image.finding()));
     return { checks };
   },
 };

@@ -12,6 +12,8 @@ import {
   type Image,
   type ImageDesk,
   imageDesk,
+  imageFile,
+  imageUpkeep,
   locateModel,
   openImage,
 } from "../../kernel/mod.ts";
@@ -55,13 +57,38 @@ export const imageHandlers: Pick<
   image_rm: (input) => onImage(input, "shared", (desk) => desk.remove(input)),
   image_send: (input, { signal }) => onImage(input, "shared", (desk) => desk.send(input, signal)),
   image_undo: (input) => onImage(input, "shared", (desk) => desk.undo(input)),
+
+  image_pack: (input, context) =>
+    onImage(
+      input,
+      "shared",
+      async (desk, image) => (await imageUpkeep(image, desk, context)).pack(input),
+    ),
+
+  image_check: async ({ repo }, context) =>
+    await (await imageFile(locate(repo).folder, context)).check(),
+
+  image_export: async function* (input, context) {
+    yield* await onImage(
+      input,
+      "read",
+      async (desk, image) => (await imageUpkeep(image, desk, context)).export(input),
+    );
+  },
+
+  image_import: (input, context) =>
+    onImage(
+      input,
+      "shared",
+      async (desk, image) => (await imageUpkeep(image, desk, context)).import(input),
+    ),
 };
 
 /** Opens the image of the workspace for one command. */
 async function onImage<R>(
   { repo }: { repo?: string | undefined },
   mode: "read" | "shared",
-  work: (desk: ImageDesk) => R | Promise<R>,
+  work: (desk: ImageDesk, image: Image) => R | Promise<R>,
 ): Promise<R> {
   const workspace = locate(repo);
   if (mode !== "read") workspace.requireWritable();
@@ -73,10 +100,10 @@ async function onImage<R>(
   }
   using image = await openImage(path, { mode, command: "batos image" });
   using memory = openMemoryIfMade(workspace.root);
-  if (memory === undefined) return await work(await imageDesk(image));
+  if (memory === undefined) return await work(await imageDesk(image), image);
   const { mountMemory } = await import("../mod.ts");
   using mount = await mountMemory(image, memory);
-  return await work(await imageDesk(image, mount.find));
+  return await work(await imageDesk(image, mount.find), image);
 }
 
 /** Opens the image of the workspace for a command about adapters. */

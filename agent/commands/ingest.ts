@@ -9,6 +9,7 @@ import {
   CommandError,
   type HandlerContext,
   type Handlers,
+  imageFile,
   type Result,
   watchFolder,
   type Workspace,
@@ -42,6 +43,7 @@ export const ingestHandlers: Pick<Handlers, "ingest"> = {
     {
       using _lock = await workspace.lock("ingest", input.wait * 1000, context);
       if (input.root !== undefined) workspace.limit = limit;
+      if (input.rebuild) await (await imageFile(workspace.folder, context)).rescue();
       using memory = openMemory(workspace.root, { rebuild: input.rebuild });
       const index = indexOf(workspace, "ingest", context, embedder);
       index.requireEmbedder(memory);

@@ -226,6 +226,14 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
       ["embedder", result.embedder ?? "none"],
       ["fingerprint", result.fingerprint],
       [
+        "image",
+        result.image === null
+          ? "none"
+          : `${count(result.image.objects, "object")}, ${
+            count(result.image.transactions, "transaction")
+          }, ${size(result.image.bytes)}`,
+      ],
+      [
         "stale",
         result.stale === 0 ? "0, up to date" : `${count(result.stale, "file")}: run "batos ingest"`,
       ],

@@ -5,7 +5,7 @@
  */
 import type { Result } from "../commands.ts";
 import type { imageCommands } from "../table/image.ts";
-import { count, fit, type Look, type Renderers, safe } from "./look.ts";
+import { count, fit, type Look, type Renderers, safe, size, wrap } from "./look.ts";
 import { pad, textWidth } from "./terminal.ts";
 
 type Change = Result<"image_set">["changes"][number];
@@ -113,7 +113,69 @@ export const imageRenderers: Renderers<keyof typeof imageCommands> = {
       committed(result, look)
     }`;
   },
+
+  image_pack(result, look) {
+    const { bold, dim } = look.colours;
+    const { objects, revisions, transactions, blobs, bytes_before, bytes_after } = result;
+    const removed = [
+      count(revisions, "revision"),
+      count(objects, "object"),
+      count(blobs, "blob"),
+      count(transactions, "transaction"),
+    ].join(", ");
+    const kept = result.up_to === 0
+      ? "all of the past is kept"
+      : `kept from transaction ${result.up_to} on`;
+    const sizes = `${size(bytes_before)} before, ${size(bytes_after)} after`;
+    return `${bold(`removed ${removed}`)}\n${dim(`${kept}; ${sizes}`)}`;
+  },
+
+  image_check({ problems, transactions, objects, revisions, blobs }, look) {
+    const { bold, green, red, cyan, dim } = look.colours;
+    const read = [
+      count(objects, "object"),
+      count(revisions, "revision"),
+      count(blobs, "blob"),
+      count(transactions, "transaction"),
+    ].join(", ");
+    if (problems.length === 0) return `${green("sound")}: ${read}`;
+    const shown = problems.slice(0, MOST_PROBLEMS).flatMap(({ oid, tid, problem }) => [
+      cyan(
+        oid === undefined
+          ? tid === undefined ? "the file" : `transaction ${tid}`
+          : `@${oid}${tid === undefined ? "" : `, transaction ${tid}`}`,
+      ),
+      ...wrap(safe(problem, look), look, 2).map((line) => `  ${line}`),
+    ]);
+    return [
+      `${red(bold(count(problems.length, "problem")))} in ${read}`,
+      ...shown,
+      ...(problems.length > MOST_PROBLEMS
+        ? [dim(`… ${problems.length - MOST_PROBLEMS} more; --json lists all`)]
+        : []),
+      dim('"batos ingest --rebuild" saves what can be read of a damaged file into a new one'),
+    ].join("\n");
+  },
+
+  image_export({ file, objects, blobs, bytes, ...object }, look) {
+    const what = `${refText(object)}: ${count(objects, "object")}, ${count(blobs, "blob")}, ${
+      size(bytes)
+    }`;
+    return safe(`${what} in "${file}"`, look);
+  },
+
+  image_import({ objects, blobs, tid, ...object }, look) {
+    const head = `${look.colours.cyan(`@${object.oid}`)} ${
+      look.colours.bold(safe(object.name, look))
+    }`;
+    return `${head}\n${
+      look.colours.dim(`${count(objects, "object")}, ${count(blobs, "blob")}, transaction ${tid}`)
+    }`;
+  },
 };
+
+/** Problems listed in text; more of them say nothing new. */
+const MOST_PROBLEMS = 20;
 
 /** The parent that an own slot names, with its name. */
 function parentText({ parents }: Result<"image_get">, slot: string): string | undefined {

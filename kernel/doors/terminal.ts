@@ -118,10 +118,9 @@ export function fileLinks(
     const file = pathToFileURL(join(root, path));
     const address = template === undefined
       ? `${file.href}#${line}`
-      : template.replace(/\p{Cc}/gu, "").replaceAll("{path}", file.pathname).replaceAll(
-        "{line}",
-        `${line}`,
-      );
+      // As functions: "$&" in a path is no pattern of a replacement.
+      : template.replace(/\p{Cc}/gu, "").replaceAll("{line}", () => `${line}`)
+        .replaceAll("{path}", () => file.pathname);
     return `\x1b]8;;${address}\x1b\\${shown}\x1b]8;;\x1b\\`;
   };
 }

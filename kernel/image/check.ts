@@ -50,7 +50,10 @@ export async function checkImage(
     report.transactions++;
     for (const oid of one.oids) {
       oids.add(oid);
-      if (one.tid > packed) wrote.set(oid, [...wrote.get(oid) ?? [], one.tid]);
+      if (one.tid <= packed) continue;
+      const tids = wrote.get(oid);
+      if (tids === undefined) wrote.set(oid, [one.tid]);
+      else tids.push(one.tid);
     }
   }
   for (const one of listOids(store, newest)) {
@@ -67,14 +70,16 @@ export async function checkImage(
       return true;
     }
   };
+  let looked = 0;
   for (const oid of [...oids].sort((a, b) => a - b)) {
-    report.objects++;
-    if (report.objects % BATCH === 0) {
-      onProgress?.(report.objects);
+    if (++looked % BATCH === 0) {
+      onProgress?.(looked);
       await new Promise((done) => setTimeout(done, 0));
       signal?.throwIfAborted();
     }
     const ids = attempt(() => store.revisionIds(oid), { oid }, problems) ?? [];
+    // Of an object that a pack took away its transaction still speaks.
+    if (ids.length > 0) report.objects++;
     for (const tid of wrote.get(oid) ?? []) {
       if (!ids.includes(tid)) {
         problems.push({
@@ -177,19 +182,25 @@ async function* readTransactions(
   newest: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<StoredTransaction | StoreProblem> {
-  for (let after = 0; after < newest; after += BATCH) {
+  for (let after = 0; after < newest;) {
     signal?.throwIfAborted();
-    const upTo = Math.min(after + BATCH, newest);
+    const ids = attempt(() => store.transactionIds(after, BATCH), {}, []);
+    if (ids?.length === 0) return;
+    // Without a list of them each is tried.
+    const tids = ids ?? Array.from({ length: BATCH }, (_, n) => after + 1 + n);
+    const upTo = Math.min(tids.at(-1)!, newest);
     const some = attempt(() => store.transactions({ after, upTo }), {}, []);
     if (some !== undefined) yield* some;
     else {
-      for (let tid = after + 1; tid <= upTo; tid++) {
+      for (const tid of tids) {
+        if (tid > newest) break;
         const problems: StoreProblem[] = [];
         const one = attempt(() => store.transaction(tid), { tid }, problems);
         yield* problems;
         if (one !== undefined) yield one;
       }
     }
+    after = upTo;
     await new Promise((done) => setTimeout(done, 0));
   }
 }

@@ -111,6 +111,11 @@ export class DamagedImageError extends ImageError {
   }
 }
 
+/** There is nothing to be read: a file without an image, or none at all. */
+export class NoImageError extends ImageError {
+  override readonly name = "NoImageError";
+}
+
 /** A later version of the program wrote the image. */
 export class NewerImageError extends ImageError {
   override readonly name = "NewerImageError";

@@ -6,6 +6,9 @@
  */
 import { DamagedImageError, ImageError } from "./errors.ts";
 
+/** SQLITE_IOERR_READ and SQLITE_IOERR_SHORT_READ: the disk does not give a page, or the file ends within it. */
+const UNREADABLE: readonly number[] = [266, 522];
+
 /**
  * What to throw instead of `error`.
  * @param what was done, on what: `write to the image "…"`
@@ -22,9 +25,12 @@ export function explainSqlite(error: unknown, what: string, busyMs: number): unk
       { cause: error },
     );
   }
-  if (/malformed|not a database|corrupt/i.test(message)) {
+  const { errcode } = error as { errcode?: number };
+  const isDamage = /malformed|not a database|corrupt|vtable constructor failed/i.test(message) ||
+    (errcode !== undefined && UNREADABLE.includes(errcode));
+  if (isDamage) {
     return new DamagedImageError(
-      `${what}: ${message}; "image check" says what is damaged, and what can be read can be copied to a new file`,
+      `${what}: ${message}; "batos image check" says what is damaged, "batos ingest --rebuild" saves what can be read into a new file`,
     );
   }
   if (/locked|busy/i.test(message)) {
@@ -36,4 +42,10 @@ export function explainSqlite(error: unknown, what: string, busyMs: number): unk
     );
   }
   return new ImageError(`${what}: ${message}`, { cause: error });
+}
+
+/** The lines of `PRAGMA integrity_check`; a line between stars names the database, of which there is one. */
+export function fileProblems(report: string): { problem: string }[] {
+  return report.split("\n").filter((line) => line !== "ok" && !line.startsWith("***"))
+    .map((line) => ({ problem: `the file: ${line}` }));
 }

@@ -23,7 +23,7 @@ import {
 } from "./primitives.ts";
 import { makeSlot, primitive, readOnly, slotAsIs, type SlotSpecs, specPairs } from "./slot_spec.ts";
 import type { UnitOfWork } from "./unit_of_work.ts";
-import { emptyMap, type Oid, Ref, type Value, type ValueMap } from "./values.ts";
+import { emptyMap, FIRST_MOUNTED_OID, type Oid, Ref, type Value, type ValueMap } from "./values.ts";
 
 /** An object that is to be there, under a name. */
 export interface GenesisDefinition {
@@ -147,6 +147,30 @@ export function defineFirstObjects(unit: UnitOfWork): void {
     if (unit.slot(LOBBY_OID, name) === undefined) unit.define(LOBBY_OID, name, new Ref(oid));
   }
   defineObjects(unit, FIRST_OBJECTS);
+}
+
+/**
+ * Puts back what a damaged file lost of the objects that the kernel and others define: at their OIDs, so that what refers to them
+ * finds them again, bare where whoever defines them fills them when the image is opened next. The lobby forgets other names that lead nowhere.
+ *
+ * @param hasLobby whether the lobby could be read: otherwise what it lacks was not taken out by a person
+ */
+export function restoreLostObjects(unit: UnitOfWork, hasLobby: boolean): void {
+  for (const { oid } of FIRST_OBJECTS) if (!unit.has(oid)) unit.place(oid, { parent: null });
+  const kept = unit.get(GENESIS_OID, "shipped") as ValueMap | undefined;
+  const shipped = Object.assign(emptyMap(), hasLobby ? kept : undefined);
+  for (const { name, oid } of FIRST_OBJECTS) if (unit.slots(oid).size === 0) delete shipped[name];
+  for (const [name, slot] of unit.slots(LOBBY_OID)) {
+    if (slot.type !== "data" || !(slot.value instanceof Ref)) continue;
+    const { oid } = slot.value;
+    if (oid >= FIRST_MOUNTED_OID || unit.has(oid)) continue;
+    if (name in shipped) {
+      unit.place(oid, { parent: null });
+      delete shipped[name];
+    } else unit.remove(LOBBY_OID, name);
+  }
+  unit.define(GENESIS_OID, "shipped", shipped);
+  defineFirstObjects(unit);
 }
 
 /**

@@ -16,7 +16,7 @@ import {
   type CopyReport,
 } from "./check.ts";
 import { CommittedState, type Mount } from "./committed_state.ts";
-import { ConflictError, ImageError, PackedError, ReadOnlyError } from "./errors.ts";
+import { ConflictError, ImageError, NoImageError, PackedError, ReadOnlyError } from "./errors.ts";
 import {
   defineFirstObjects,
   defineObjects,
@@ -79,14 +79,14 @@ export class Image implements Disposable {
    * The image in a store. An empty store gets the first objects, as its first transaction; one of an older version gets what it lacks.
    * The image closes the store.
    *
-   * @throws {ImageError} when the store is empty and read-only
+   * @throws {NoImageError} when the store is empty and read-only
    */
   static async open(store: ImageStore, parts: ImageParts = {}): Promise<Image> {
     const image = new Image(store, parts);
     try {
       if (store.readOnly) {
         if (store.newestTransaction() === 0) {
-          throw new ImageError(
+          throw new NoImageError(
             `open the image "${store.name}" for reading: it holds none; open it for writing first`,
           );
         }
@@ -234,6 +234,16 @@ export class Image implements Disposable {
   async pack(options: PackOptions = {}): Promise<PackReport> {
     this.#requireWritable("pack");
     return await packImage(this.#state, this.#parts.blobs, this.#units.exclusively, options);
+  }
+
+  /**
+   * Gives the disk the room that packs made, where that is worth it.
+   * @returns whether the file was written anew
+   * @throws {ImageError} when somebody reads or writes all the while, or there is no room for a copy; then everything is as it was
+   */
+  async compact(): Promise<boolean> {
+    this.#requireWritable("compact");
+    return await this.#units.exclusively("compact", () => this.#state.store.compact());
   }
 
   /** Reads everything and says what is wrong. */

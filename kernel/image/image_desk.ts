@@ -44,6 +44,16 @@ export class ImageDesk {
     this.#findShown = findShown;
   }
 
+  /**
+   * The object that somebody means.
+   * @throws {ImageError} with near names when there is none
+   */
+  find(object: string, at?: number): Named {
+    using unit = this.#view(at);
+    const names = new Names(unit, this.#findShown);
+    return names.of(names.find(object));
+  }
+
   /** Objects that match, by OID. */
   ls(
     { pattern, prototype, at, limit, after }: Omit<Input<"image_ls">, "repo">,

@@ -105,6 +105,10 @@ export interface ImageStore {
    * more; where the answer throws, nothing is removed.
    */
   drop(tid: number, select: () => Dropped): void;
+  /** Gives back the room of what was dropped, where that is worth it; says whether it did. */
+  compact(): boolean;
+  /** Ids of transactions after one, in order, at most `limit`; none of them is read. */
+  transactionIds(after: number, limit: number): number[];
   /** What is wrong with the file as a whole; records are read by `check.ts`. */
   problems(): Iterable<StoreProblem>;
   close(): void;

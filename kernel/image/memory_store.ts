@@ -109,6 +109,14 @@ export class MemoryImageStore implements ImageStore {
     return { tid, result };
   }
 
+  compact(): boolean {
+    return false;
+  }
+
+  transactionIds(after: number, limit: number): number[] {
+    return this.transactions({ after, limit }).map(({ tid }) => tid);
+  }
+
   restore(transaction: TransactionInfo, revisions: readonly Revision[]): void {
     this.#requireOpen();
     if (transaction.tid <= this.newestTransaction()) {

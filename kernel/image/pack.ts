@@ -30,6 +30,8 @@ export interface PackOptions {
   /** The last transaction whose past is forgotten; by default the newest that no open unit needs. */
   readonly upTo?: number;
   readonly signal?: AbortSignal;
+  /** Told how far it is, every now and then: objects read, then objects looked at for what goes. */
+  readonly onProgress?: (phase: "reading" | "removing", done: number, total?: number) => void;
 }
 
 /** Objects read, or revisions dropped, before others get a turn: some tens of milliseconds. */
@@ -40,7 +42,7 @@ export async function packImage(
   state: CommittedState,
   blobs: BlobFolder | undefined,
   exclusively: <T>(action: string, work: () => T) => Promise<T>,
-  { upTo = Infinity, signal }: PackOptions,
+  { upTo = Infinity, signal, onProgress }: PackOptions,
 ): Promise<PackReport> {
   const { store } = state;
   state.refresh();
@@ -51,12 +53,13 @@ export async function packImage(
   }
   marks.reach(LOBBY_OID);
   marks.reachLaterWrites(store.newestTransaction());
-  await marks.follow(signal);
+  await marks.follow(signal, (done) => onProgress?.("reading", done));
 
   const report = { upTo: moment, objects: 0, revisions: 0, transactions: 0, blobs: 0 };
   const candidates = await listOids(store, moment, signal);
   for (let at = 0; at < candidates.length; at += BATCH) {
     signal?.throwIfAborted();
+    onProgress?.("removing", at, candidates.length);
     const batch = candidates.slice(at, at + BATCH);
     await exclusively("pack", () =>
       store.drop(moment, () => {
@@ -118,10 +121,16 @@ class Marks {
   }
 
   /** Reads what is kept of everything reached so far, until nothing new is found. */
-  async follow(signal: AbortSignal | undefined): Promise<void> {
+  async follow(
+    signal: AbortSignal | undefined,
+    onProgress: (objects: number) => void,
+  ): Promise<void> {
     for (let count = 1; this.#waiting.length > 0; count++) {
       this.#read(this.#waiting.pop()!, 0);
-      if (count % BATCH === 0) await pause();
+      if (count % BATCH === 0) {
+        onProgress(count);
+        await pause();
+      }
       signal?.throwIfAborted();
     }
   }

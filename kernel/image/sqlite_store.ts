@@ -22,8 +22,8 @@
  * by SQLite at the last commit; a newer format is refused and not touched.
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { DamagedImageError, ImageError, NewerImageError } from "./errors.ts";
-import { explainSqlite } from "./explain_sqlite.ts";
+import { DamagedImageError, ImageError, NewerImageError, NoImageError } from "./errors.ts";
+import { explainSqlite, fileProblems } from "./explain_sqlite.ts";
 import {
   type Dropped,
   FIRST_FREE_OID,
@@ -42,19 +42,23 @@ import {
   unpackRecent,
 } from "./recent_transactions.ts";
 import {
+  revisionColumns,
   revisionCrc,
   revisionOf,
   type RevisionRow,
+  type Row,
+  transactionColumns,
   transactionOf,
-  type TransactionRow,
   transactionRow,
 } from "./stored_rows.ts";
 import type { Oid } from "./values.ts";
 
 /** Rises when a store of the version before could not read what this one writes. */
-const FORMAT = 2;
+export const FORMAT = 2;
 /** How long a statement waits for another process's commit. Commits take well under a second. */
 const BUSY_MS = 10_000;
+/** Share of the file that must be free for it to be written anew, index and all: less is soon used again. */
+const WORTH_COMPACTING = 1 / 8;
 /** Problems of the file that are listed; more of them say nothing new. */
 const MOST_FILE_PROBLEMS = 20;
 /**
@@ -86,8 +90,6 @@ const SCHEMA = `
   INSERT OR IGNORE INTO image_meta VALUES ('format', ${FORMAT}), ('next_oid', ${FIRST_FREE_OID}), ('packed', 0);
 `;
 
-type Row = Record<string, unknown>;
-
 /** See the module text. */
 export class SqliteImageStore implements ImageStore {
   readonly name: string;
@@ -106,7 +108,7 @@ export class SqliteImageStore implements ImageStore {
    *
    * @throws {NewerImageError} when a later version wrote it
    * @throws {DamagedImageError} when SQLite cannot read the file
-   * @throws {ImageError} when it is to be read and holds no image
+   * @throws {NoImageError} when it is to be read and holds none
    */
   constructor(path: string, { readOnly = false }: { readOnly?: boolean } = {}) {
     this.name = path;
@@ -127,7 +129,7 @@ export class SqliteImageStore implements ImageStore {
       }
       if (format === 0) {
         if (readOnly) {
-          throw new ImageError(
+          throw new NoImageError(
             `open the image "${path}" for reading: it holds none; open it for writing first`,
           );
         }
@@ -402,6 +404,35 @@ export class SqliteImageStore implements ImageStore {
       }));
   }
 
+  compact(): boolean {
+    this.#requireOpen("compact");
+    return this.#explained("compact", () => {
+      const pragma = (name: string) => Number(Object.values(this.#get(`PRAGMA ${name}`)!)[0]);
+      const isWorth = pragma("freelist_count") >= pragma("page_count") * WORTH_COMPACTING;
+      this.#statements.clear();
+      if (isWorth) this.#database.exec("VACUUM");
+      // The file shrinks when the log goes into it.
+      this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      this.#dataVersion = -1;
+      return isWorth;
+    });
+  }
+
+  transactionIds(after: number, limit: number): number[] {
+    this.#requireOpen("read");
+    return this.#explained("read the transactions of", () => {
+      this.#catchUp();
+      const placed = this.#all(
+        "SELECT tid FROM image_transaction WHERE tid > ? AND tid <= ? ORDER BY tid LIMIT ?",
+        after,
+        this.#recent.placed,
+        limit,
+      );
+      const recent = this.#recent.between(after, Infinity);
+      return [...placed, ...recent].slice(0, limit).map(({ tid }) => Number(tid));
+    });
+  }
+
   *problems(): Iterable<StoreProblem> {
     this.#requireOpen("check");
     for (
@@ -410,8 +441,7 @@ export class SqliteImageStore implements ImageStore {
         () => this.#all(`PRAGMA integrity_check(${MOST_FILE_PROBLEMS})`),
       )
     ) {
-      const problem = String(Object.values(row)[0]);
-      if (problem !== "ok") yield { problem: `the file: ${problem}` };
+      yield* fileProblems(String(Object.values(row)[0]));
     }
   }
 
@@ -560,19 +590,4 @@ export class SqliteImageStore implements ImageStore {
 
 function revisionValues({ oid, tid, crc, data }: RevisionRow): SQLInputValue[] {
   return [oid, tid, crc, data];
-}
-
-function revisionColumns(oid: Oid, row: Row): RevisionRow {
-  return { oid, tid: Number(row.tid), crc: Number(row.crc), data: row.data as string | null };
-}
-
-function transactionColumns(row: Row): TransactionRow {
-  return {
-    tid: Number(row.tid),
-    time: Number(row.time),
-    user: String(row.user),
-    description: String(row.description),
-    oids: String(row.oids),
-    crc: Number(row.crc),
-  };
 }

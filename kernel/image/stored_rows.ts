@@ -25,6 +25,26 @@ export interface TransactionRow {
   readonly crc: number;
 }
 
+/** A row as SQLite gives it. */
+export type Row = Record<string, unknown>;
+
+/** A state of an object from the columns of its row. */
+export function revisionColumns(oid: Oid, row: Row): RevisionRow {
+  return { oid, tid: Number(row.tid), crc: Number(row.crc), data: row.data as string | null };
+}
+
+/** A transaction from the columns of its row. */
+export function transactionColumns(row: Row): TransactionRow {
+  return {
+    tid: Number(row.tid),
+    time: Number(row.time),
+    user: String(row.user),
+    description: String(row.description),
+    oids: String(row.oids),
+    crc: Number(row.crc),
+  };
+}
+
 /** The checksum of a state of an object. */
 export function revisionCrc(oid: Oid, tid: number, data: string | null): number {
   return crc32(data === null ? `${oid} ${tid} gone` : `${oid} ${tid} text ${data}`);

@@ -113,21 +113,25 @@ export async function importLines(
   if (head.version !== VERSION) {
     throw lines.wrong(`version ${head.version}, this program reads version ${VERSION}`);
   }
+  const { root } = head;
+  const entries = Object.entries(head.named ?? {});
+  if (!isOid(root) || !entries.every((entry): entry is [string, Oid] => isOid(entry[1]))) {
+    throw lines.wrong("a head without the root, or with names that stand for no object");
+  }
   const oids = new Map<Oid, Oid>();
-  for (const [name, oid] of Object.entries(head.named as Record<string, Oid>)) {
+  for (const [name, oid] of entries) {
     const slot = unit.slot(LOBBY_OID, name);
     if (slot?.type === "data" && slot.value instanceof Ref) oids.set(oid, slot.value.oid);
   }
-  const named = new Map(
-    Object.entries(head.named as Record<string, Oid>).map(([name, oid]) => [oid, name]),
-  );
-  const objects: { oid: Oid; slots: unknown[] }[] = [];
+  const named = new Map(entries.map(([name, oid]) => [oid, name]));
+  const objects: { oid: Oid; slots: unknown[]; at: number }[] = [];
   let [blobs, ended] = [0, false];
   for (let one = await lines.next(); one !== undefined; one = await lines.next()) {
     if (isOid(one.oid) && Array.isArray(one.slots)) {
       oids.set(one.oid, unit.create({ parent: null, kind: String(one.kind ?? "") }));
-      objects.push({ oid: one.oid, slots: one.slots });
+      objects.push({ oid: one.oid, slots: one.slots, at: lines.count });
     } else if (typeof one.blob === "string") {
+      if (!Number.isSafeInteger(one.size)) throw lines.wrong("a blob without a size");
       const blob = await unit.putBlob(lines.bytes(Number(one.size)));
       if (blob.hash !== one.blob) throw lines.wrong(`the bytes of blob "${one.blob}" are others`);
       blobs++;
@@ -146,13 +150,20 @@ export async function importLines(
         : `import: the objects refer to object ${oid}, which the file does not hold`,
     );
   };
-  for (const { oid, slots } of objects) {
+  for (const { oid, slots, at } of objects) {
     for (const json of slots) {
-      const [name, slot] = slotFromJson(relink(json, moved) as Parameters<typeof slotFromJson>[0]);
-      unit.define(oids.get(oid)!, name, slotAsIs(slot));
+      try {
+        const [name, slot] = slotFromJson(
+          relink(json, moved) as Parameters<typeof slotFromJson>[0],
+        );
+        unit.define(oids.get(oid)!, name, slotAsIs(slot));
+      } catch (error) {
+        if (error instanceof ImageError) throw error;
+        throw lines.wrong(`a slot that is none: ${(error as Error).message}`, at);
+      }
     }
   }
-  return { root: moved(head.root as Oid), objects: objects.length, blobs };
+  return { root: moved(root), objects: objects.length, blobs };
 }
 
 /** The text form of a slot with other OIDs; every JSON object in it is a tagged value. */
@@ -171,7 +182,8 @@ function relink(json: unknown, moved: (oid: Oid) => Oid): unknown {
 class Lines {
   readonly #reader: ReadableStreamDefaultReader<string>;
   #buffer = "";
-  #count = 0;
+  /** Of the line that was read last, from 1. */
+  count = 0;
 
   constructor(source: ReadableStream<Uint8Array>) {
     this.#reader = source.pipeThrough(new TextDecoderStream("utf-8", { fatal: true })).getReader();
@@ -183,7 +195,7 @@ class Lines {
     const parts = [this.#buffer];
     let length = this.#buffer.length;
     while (end < 0) {
-      const { done, value } = await this.#reader.read();
+      const { done, value } = await this.#read();
       if (done) break;
       const found = value.indexOf("\n");
       if (found >= 0) end = length + found;
@@ -195,7 +207,7 @@ class Lines {
     const one = end < 0 ? text : text.slice(0, end);
     this.#buffer = end < 0 ? "" : text.slice(end + 1);
     if (end < 0 && one.trim() === "") return undefined;
-    this.#count++;
+    this.count++;
     try {
       const json: unknown = JSON.parse(one);
       if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as Json;
@@ -203,6 +215,15 @@ class Lines {
       // Told below.
     }
     throw this.wrong("no JSON object");
+  }
+
+  async #read(): Promise<ReadableStreamReadResult<string>> {
+    try {
+      return await this.#reader.read();
+    } catch (error) {
+      if (error instanceof TypeError) throw this.wrong("bytes that are no UTF-8", this.count + 1);
+      throw error;
+    }
   }
 
   /** The pieces of a blob that follow. */
@@ -221,7 +242,7 @@ class Lines {
     }
   }
 
-  wrong(reason: string): ImageError {
-    return new ImageError(`import: line ${this.#count}: ${reason}`);
+  wrong(reason: string, line = this.count): ImageError {
+    return new ImageError(`import: line ${line}: ${reason}`);
   }
 }

@@ -439,6 +439,14 @@ export const codeCommands = {
       fingerprint: z.string(),
       stale: z.int().min(0),
       languages: field(z.record(z.string(), z.int().min(0)), "Files of each language"),
+      image: field(
+        z.object({
+          objects: z.int().min(0),
+          transactions: z.int().min(0),
+          bytes: field(z.int().min(0), "Of all revisions and blobs"),
+        }).nullable(),
+        "The living image; null where there is none",
+      ),
     }),
     exit: () => 0,
   }),
@@ -446,7 +454,7 @@ export const codeCommands = {
   doctor: command({
     summary: "Check that everything batos needs is there and sound",
     doc:
-      "Looks at the runtime, git, the parsers, the workspace, the index and its lock; says what to do about what " +
+      "Looks at the runtime, git, the parsers, the workspace, its lock, the index and the image; says what to do about what " +
       "is wrong.",
     examples: [["doctor", "one line a check"]],
     positionals: [],

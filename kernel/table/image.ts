@@ -63,6 +63,12 @@ const committed = {
   changes: field(z.array(change), "What it wrote"),
 };
 
+const counts = {
+  objects: z.int().min(0),
+  revisions: z.int().min(0),
+  blobs: z.int().min(0),
+};
+
 const dry_run = field(z.boolean().default(false), "Show what would change, write nothing");
 
 const VALUE =
@@ -270,6 +276,124 @@ export const imageCommands = {
       repo,
     }),
     result: z.object({ undone: z.array(tid), ...committed }),
+    exit: () => 0,
+  }),
+
+  image_pack: command({
+    summary: "Forget the past, and what nothing leads to",
+    doc:
+      "Removes old revisions, objects that nothing leads to any more, and their blobs. What is " +
+      "forgotten can be neither seen nor undone. Without --keep or --before all of the past is. Others may write meanwhile.",
+    examples: [
+      ["image pack --keep 30", "keep the past of 30 days"],
+      [
+        "image pack --before 41",
+        "keep transaction 41, which can still be undone, and what came after",
+      ],
+      ["image pack", "keep the present alone"],
+    ],
+    positionals: [],
+    input: z.object({
+      keep: field(z.number().min(0).max(36_500).optional(), "Keep the past of so many days", {
+        placeholder: "DAYS",
+      }),
+      before: field(z.int().min(1).optional(), "Forget what was before this transaction", {
+        placeholder: "TID",
+      }),
+      repo,
+    }).refine(({ keep, before }) => keep === undefined || before === undefined, {
+      error: "give either --keep DAYS or --before TID",
+    }),
+    result: z.object({
+      up_to: field(tid, "The past before this transaction is gone"),
+      ...counts,
+      transactions: z.int().min(0),
+      bytes_before: field(z.int().min(0), "Of the file, index included, and the blobs"),
+      bytes_after: z.int().min(0),
+    }),
+    exit: () => 0,
+  }),
+
+  image_check: command({
+    summary: "Read everything in the image and list damage",
+    doc:
+      "Reads every record and blob and compares them with their checksums; finds references to what is missing. Changes nothing. " +
+      'Exit code 1 when something is wrong. "batos ingest --rebuild" saves what can be read of a damaged file.',
+    examples: [
+      ["image check", "what is wrong, by object and transaction"],
+      ["image check --json --quiet", "for programs"],
+    ],
+    positionals: [],
+    input: z.object({ repo }),
+    result: z.object({
+      ...counts,
+      transactions: z.int().min(0),
+      problems: field(
+        z.array(z.object({
+          oid: oid.optional(),
+          tid: tid.optional(),
+          problem: field(
+            z.string(),
+            "What is wrong with it; with the file as a whole, where it has neither",
+          ),
+        })),
+        "Empty where nothing is wrong",
+      ),
+    }),
+    exit: (results) => results.some(({ problems }) => problems.length > 0) ? 1 : 0,
+  }),
+
+  // These two are local: they read and write files wherever their caller may, and standard input and output. Who comes through another
+  // door has no files here, and reads objects with "image get".
+  image_export: command({
+    summary: "Write an object and all that it leads to into a file",
+    doc:
+      "Lines of JSON, blobs included. What the lobby knows by name, such as prototypes, is linked by name and not taken along.",
+    examples: [
+      ["image export todo todo.jsonl", 'the object "todo"'],
+      ["image export @12 - | gzip > 12.gz", "through a pipe"],
+    ],
+    positionals: ["object", "file"],
+    local: true,
+    input: z.object({
+      object,
+      file: field(z.string().min(1), "The file to make, `-` for stdout", { placeholder: "FILE" }),
+      repo,
+      at,
+      force: field(z.boolean().default(false), "Even where there is a file of that name"),
+    }),
+    result: named.extend({
+      file: z.string(),
+      objects: z.int().min(0),
+      blobs: z.int().min(0),
+      bytes: z.int().min(0),
+    }),
+    exit: () => 0,
+  }),
+
+  image_import: command({
+    summary: "Make the objects that an export wrote",
+    doc:
+      "All of them in one transaction, or none. They are new objects with OIDs of their own; prototypes are found by their names.",
+    examples: [
+      ["image import todo.jsonl --name todo", 'found as "todo"'],
+      ["image import - < todo.jsonl", "from standard input"],
+    ],
+    positionals: ["file"],
+    local: true,
+    input: z.object({
+      file: field(z.string().min(1), "The file to read, `-` for stdin", { placeholder: "FILE" }),
+      repo,
+      name: field(z.string().min(1).max(1000).optional(), "Name in the lobby", {
+        placeholder: "NAME",
+      }),
+    }),
+    result: named.extend({
+      file: z.string(),
+      objects: z.int().min(0),
+      blobs: z.int().min(0),
+      tid,
+    }),
     exit: () => 0,
   }),
 };

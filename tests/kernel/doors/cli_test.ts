@@ -260,6 +260,7 @@ Deno.test("progress is one rewritten line on a terminal, and nothing with --quie
         fingerprint: "",
         stale: 0,
         languages: {},
+        image: null,
       });
     },
   };

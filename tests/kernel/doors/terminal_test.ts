@@ -79,6 +79,7 @@ Deno.test("places are links on a terminal that has colours, and nowhere else", (
   );
   const editor = fileLinks(true, env({ BATOS_EDITOR_URL: "vscode://file{path}:{line}" }), "/r");
   assert.ok(editor!("x", "ü.ts", 7).includes(";vscode://file/r/%C3%BC.ts:7\x1b"));
+  assert.ok(editor!("x", "a$&b.ts", 7).includes(";vscode://file/r/a$&b.ts:7\x1b"));
   for (
     const values of [{ NO_COLOR: "1" }, { TERM: "dumb" }, { TERM: "linux" }, {
       BATOS_EDITOR_URL: "",
