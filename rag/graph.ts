@@ -60,6 +60,9 @@ const TEST_DEPTH = 6;
 const RESOLUTION_FILES =
   /(^|\/)(package\.json|[jt]sconfig[^/]*\.json|deno\.jsonc?|import_map\.json|pnpm-workspace\.yaml|lerna\.json)$/;
 
+/** Files that are suggested for one that is not there. */
+const MOST_FILES = 5;
+
 const SAME = LINK_KINDS.indexOf("same"),
   OVERRIDES = LINK_KINDS.indexOf("overrides"),
   SHAPE = LINK_KINDS.indexOf("shape");
@@ -355,7 +358,18 @@ export class SymbolGraph {
     return around ? [{ file, definition: around }] : [];
   }
 
+  /** Names near one that nothing has, or files near one that is not there. */
   #suggest(target: string): string[] {
+    const [, file, extension] = /^(.+)\.(\w+)(?::\d+)*$/.exec(normal(target)) ?? [];
+    const paths = file === undefined ? [] : this.#files.map(({ path }) => path);
+    if (paths.some((path) => path.endsWith(`.${extension}`))) {
+      const stemOf = (path: string) => path.replace(/^.*\//, "").replace(/\.\w+$/, "");
+      const near = nearNames(stemOf(file!), paths.map(stemOf));
+      return near.flatMap((stem) => paths.filter((path) => stemOf(path) === stem)).slice(
+        0,
+        MOST_FILES,
+      );
+    }
     const name = target.split(/\.|::|#|\//).at(-1) ?? target;
     return nearNames(name, this.#imports.definitionNames());
   }

@@ -144,6 +144,11 @@ export class Memory implements Disposable {
     return this.store.known();
   }
 
+  /** Whether it holds no file. */
+  isEmpty(): boolean {
+    return this.store.get("SELECT 1 FROM file LIMIT 1") === undefined;
+  }
+
   /** When the last complete ingest began, in milliseconds since the epoch; 0 when there was none. */
   lastIngest(): number {
     return Number(this.store.meta("last_ingest") ?? 0);

@@ -88,6 +88,16 @@ export class WorkspaceIndex {
    * @throws the error of `lock` when there is no index and none can be made now.
    */
   async open(refresh: boolean): Promise<Memory> {
+    const memory = await this.#open(refresh);
+    if (memory.isEmpty()) {
+      const detail =
+        'there is no file in the index; "batos ingest --dry-run" says which are left out, and why';
+      this.#place.progress({ phase: "", detail, note: true });
+    }
+    return memory;
+  }
+
+  async #open(refresh: boolean): Promise<Memory> {
     const { root, progress } = this.#place;
     const memory = openMemoryIfMade(root, this.#place.memories);
     // 0: the first ingest never came to its end, so most of the workspace may be missing.

@@ -77,7 +77,9 @@ Deno.test("an empty repository is ingested, and nothing is found in it", async (
   const report = await repository.ingest();
   assert.equal(report.files, 0);
   assertDone(await repository.run(["search", "anything"]), [1]);
-  assertDone(await repository.run(["ask", "What is this?"]), [1]);
+  const asked = await repository.run(["ask", "What is this?"]);
+  assertDone(asked, [1]);
+  assert.match(asked.err, /there is no file in the index; "batos ingest --dry-run" says/);
   assertDone(await repository.run(["refs", "anything"]), [1]);
   const status = await repository.status();
   assert.deepEqual([status.files, status.chunks, status.stale], [0, 0, 0]);

@@ -248,6 +248,14 @@ Deno.test("impact() of a file follows what it defines and who imports it; of not
     assert.deepEqual(result.tests, ["packages/app/test/main.test.ts"]);
     const unknown = await graph.impact(["pricee"]);
     assert.deepEqual([unknown.affected, unknown.suggestions], [[], ["Price"]]);
+    // A file is not taken for a name.
+    for (
+      const [written, near] of [
+        ["pices.ts", []],
+        ["src/pirce.ts", ["packages/cart/src/price.ts"]],
+        ["packages/price.ts:9", ["packages/cart/src/price.ts"]],
+      ] as const
+    ) assert.deepEqual((await graph.impact([written])).suggestions, near, written);
   });
 });
 
