@@ -147,6 +147,7 @@ export class ModelStore {
       // Another process may have brought it while this one waited.
       if (there() === undefined) await this.#bring(parsed, shown, wanted, options, howToPermit);
     } catch (error) {
+      removeIfEmpty(this.#folder(parsed));
       if (isForbidden(error)) {
         const remedy = error instanceof Deno.errors.PermissionDenied
           ? "give the right to write there"
@@ -488,6 +489,13 @@ function entries(folder: string): Deno.DirEntry[] {
 
 function removeIfThere(path: string): void {
   unlessMissing(() => Deno.removeSync(path, { recursive: true }));
+}
+
+/** A pull that brought nothing leaves nothing to go on with. */
+function removeIfEmpty(folder: string): void {
+  const isEmpty = entries(folder).every(({ name }) => name === MANIFEST) &&
+    readManifest(folder)?.files.length === 0;
+  if (isEmpty) removeIfThere(folder);
 }
 
 function unlessMissing<T>(look: () => T): T | undefined {

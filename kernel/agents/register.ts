@@ -108,7 +108,10 @@ export async function* register(
 }
 
 /** Which agents are meant. */
-function chosen({ action, agents: named, user }: Registration, folders: Folders): AgentName[] {
+function chosen(
+  { action, agents: named, user, print }: Registration,
+  folders: Folders,
+): AgentName[] {
   const hasFile = (name: AgentName) => fileOf(name, user, folders) !== undefined;
   for (const name of named) {
     if (hasFile(name)) continue;
@@ -124,6 +127,8 @@ function chosen({ action, agents: named, user }: Registration, folders: Folders)
     hasFile(name) && (action === "uninstall" || isHere(agents[name], folders))
   );
   if (here.length > 0) return here;
+  // Whoever writes by hand may do so for a machine that is elsewhere.
+  if (print) return AGENT_NAMES.filter(hasFile);
   throw new CommandError(`no agent was found here; name one of ${AGENT_NAMES.join(", ")}`);
 }
 

@@ -127,6 +127,10 @@ Deno.test("--print shows what belongs into the files and writes nothing", async 
   assert.match(out, /^Codex, \.codex\/config\.toml:\n\[mcp_servers\.batos\]\n/);
   assert.match(out, /\nClaude Code, \.mcp\.json:\n\{\n {2}"mcpServers"/);
   assert.throws(() => place.read(".mcp.json"), Deno.errors.NotFound);
+  // Without names and without agents, as on a server: what every agent would need.
+  const all = await place.run("install", "--print");
+  assert.equal(all.code, 0, all.err);
+  assert.match(all.out, /mcpServers/);
 });
 
 Deno.test("without names the agents that are here are told; unknown ones and impossible files are refused", async () => {

@@ -314,6 +314,7 @@ Deno.test("without permission to connect, pull() says what to run instead", asyn
     `pull "${FILE}": this process may not connect to "huggingface.co"; start it with --allow-net=huggingface.co`,
     `pull "${FILE}": this process may not write "${folder.path}_not"; run deno task model`,
   ], new TextDecoder().decode(stderr));
+  assert.deepEqual(new ModelStore({ folder: folder.path }).list(), [], "nothing to go on with");
 });
 
 Deno.test("a hub that is no address and a token that cannot be one are refused at once", () => {
