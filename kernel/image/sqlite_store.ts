@@ -46,10 +46,12 @@ import {
   revisionCrc,
   revisionOf,
   type RevisionRow,
+  revisionValues,
   type Row,
   transactionColumns,
   transactionOf,
   transactionRow,
+  transactionValues,
 } from "./stored_rows.ts";
 import type { Oid } from "./values.ts";
 
@@ -69,10 +71,8 @@ const MOST_RECENT = 128;
 /** What one of them takes at most, in bytes: a quarter of a page. What is larger has pages of its own to fill. */
 const LARGEST_RECENT = 2_048;
 
-/** Revisions that one statement inserts: a call costs more than its row, and from here on little is left to gain. */
+/** Rows that one statement inserts: a call costs more than its row, and from here on little is left to gain. */
 const ROWS_AT_ONCE = 16;
-const INSERT_ROW = "INSERT INTO image_revision VALUES (?, ?, ?, ?)";
-const INSERT_ROWS = INSERT_ROW + ", (?, ?, ?, ?)".repeat(ROWS_AT_ONCE - 1);
 
 const RECENT_TABLE = `
   CREATE TABLE IF NOT EXISTS image_recent(
@@ -464,64 +464,47 @@ export class SqliteImageStore implements ImageStore {
 
   /** Appends a transaction to those that are not in their places. */
   #putRecent(transaction: RecentTransaction): void {
-    const { row: { tid, time, user, description, oids, crc }, revisions } = transaction;
+    const { row, revisions } = transaction;
     this.#run(
       "INSERT INTO image_recent VALUES (?, ?, ?, ?, ?, ?, ?)",
-      tid,
-      time,
-      user,
-      description,
-      oids,
-      crc,
+      ...transactionValues(row),
       packRevisions(revisions),
     );
     this.#recent.add(transaction);
   }
 
   /** Puts a transaction in its place; none may be left that is older and is not. */
-  #place(transaction: Pick<RecentTransaction, "row" | "revisions">): void {
-    this.#insert(transaction);
-    const { tid, time } = transaction.row;
-    this.#recent.place(tid, time);
+  #place({ row, revisions }: Pick<RecentTransaction, "row" | "revisions">): void {
+    this.#insert("image_revision", revisions.map(revisionValues));
+    this.#insert("image_transaction", [transactionValues(row)]);
+    this.#recent.place(row.tid, row.time);
   }
 
   /** Moves all transactions to their places, damage and all. */
   #placeRecent(): void {
-    const newest = this.#recent.all.at(-1);
-    if (newest === undefined) return;
-    for (const transaction of this.#recent.all) {
-      const { row: { tid }, isUnclear } = transaction;
-      if (isUnclear) {
-        throw new DamagedImageError(
-          `write to the image "${this.name}": transaction ${tid} is damaged, and what it wrote is not known; copy what can be read to a new file`,
-          undefined,
-          tid,
-        );
-      }
-      this.#insert(transaction);
+    const { all, newest, newestTime } = this.#recent;
+    if (all.length === 0) return;
+    const unclear = all.find(({ isUnclear }) => isUnclear)?.row.tid;
+    if (unclear !== undefined) {
+      throw new DamagedImageError(
+        `write to the image "${this.name}": transaction ${unclear} is damaged, and what it wrote is not known; copy what can be read to a new file`,
+        undefined,
+        unclear,
+      );
     }
+    this.#insert("image_revision", all.flatMap(({ revisions }) => revisions.map(revisionValues)));
+    this.#insert("image_transaction", all.map(({ row }) => transactionValues(row)));
     this.#run("DELETE FROM image_recent");
-    this.#recent.place(newest.row.tid, newest.row.time);
+    this.#recent.place(newest, newestTime);
   }
 
-  #insert({ row, revisions }: Pick<RecentTransaction, "row" | "revisions">): void {
+  #insert(table: string, rows: readonly SQLInputValue[][]): void {
     let at = 0;
-    for (; at + ROWS_AT_ONCE <= revisions.length; at += ROWS_AT_ONCE) {
-      this.#run(INSERT_ROWS, ...revisions.slice(at, at + ROWS_AT_ONCE).flatMap(revisionValues));
+    for (; at + ROWS_AT_ONCE <= rows.length; at += ROWS_AT_ONCE) {
+      const some = rows.slice(at, at + ROWS_AT_ONCE);
+      this.#run(insertion(table, some), ...some.flat());
     }
-    for (const revision of revisions.slice(at)) {
-      this.#run(INSERT_ROW, ...revisionValues(revision));
-    }
-    const { tid, time, user, description, oids, crc } = row;
-    this.#run(
-      "INSERT INTO image_transaction VALUES (?, ?, ?, ?, ?, ?)",
-      tid,
-      time,
-      user,
-      description,
-      oids,
-      crc,
-    );
+    for (; at < rows.length; at++) this.#run(insertion(table, [rows[at]!]), ...rows[at]!);
   }
 
   #meta(key: string): number {
@@ -588,6 +571,7 @@ export class SqliteImageStore implements ImageStore {
   }
 }
 
-function revisionValues({ oid, tid, crc, data }: RevisionRow): SQLInputValue[] {
-  return [oid, tid, crc, data];
+function insertion(table: string, rows: readonly SQLInputValue[][]): string {
+  const row = `(${rows[0]!.map(() => "?").join(", ")})`;
+  return `INSERT INTO ${table} VALUES ${rows.map(() => row).join(", ")}`;
 }

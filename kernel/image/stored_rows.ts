@@ -45,6 +45,18 @@ export function transactionColumns(row: Row): TransactionRow {
   };
 }
 
+/** The columns of a state of an object, in their order. */
+export function revisionValues({ oid, tid, crc, data }: RevisionRow): (number | string | null)[] {
+  return [oid, tid, crc, data];
+}
+
+/** The columns of a transaction, in their order. */
+export function transactionValues(
+  { tid, time, user, description, oids, crc }: TransactionRow,
+): (number | string)[] {
+  return [tid, time, user, description, oids, crc];
+}
+
 /** The checksum of a state of an object. */
 export function revisionCrc(oid: Oid, tid: number, data: string | null): number {
   return crc32(data === null ? `${oid} ${tid} gone` : `${oid} ${tid} text ${data}`);
