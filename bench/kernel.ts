@@ -6,8 +6,10 @@
  * that a machine that slows down slows down all of them; objects are read cold where a row says so.
  */
 import { join } from "node:path";
+import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { Image } from "../kernel/image/image.ts";
+import { openImage } from "../kernel/image/open_image.ts";
 import { lookUp } from "../kernel/image/lookup.ts";
 import { SqliteImageStore } from "../kernel/image/sqlite_store.ts";
 import type { UnitOfWork } from "../kernel/image/unit_of_work.ts";
@@ -36,10 +38,10 @@ const ZODB = {
   abortUs: 47,
 };
 
-/** One turn of the disk, of bare SQLite, of the image: short, so that what else uses the disk meets all three. */
-const TURN_MS = 300;
+/** One turn of the disk, of bare SQLite, of the image: short, so that what else uses the disk meets all of them. */
+const TURN_MS = 60;
 /** Turns of each a round. */
-const TURNS = 5;
+const TURNS = 25;
 /** Objects made, as in the reference. */
 const OBJECTS = 10_000;
 const BATCH = 100;
@@ -80,60 +82,36 @@ export async function benchKernel({ rounds = 5, log }: KernelBenchOptions): Prom
 
 /** Durable commits of one object, in turns with the disk alone and with two bare rows in SQLite. */
 async function compareCommits(folder: string, rounds: number): Promise<object> {
-  const path = join(folder, "commits.db");
-  using image = await Image.open(new SqliteImageStore(path));
-  const oid = await image.transact((unit) => unit.create({ slots: { n: 0, name: "one" } }));
-  const file = Deno.openSync(join(folder, "floor"), { append: true, create: true });
-  const bare = new DatabaseSync(join(folder, "bare.db"));
-  bare.exec(
-    `PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-     CREATE TABLE revision(oid, tid, data, PRIMARY KEY(oid, tid)) WITHOUT ROWID;
-     CREATE TABLE "transaction"(tid INTEGER PRIMARY KEY, time)`,
-  );
-  const begin = bare.prepare("BEGIN IMMEDIATE");
-  const revision = bare.prepare("INSERT INTO revision VALUES (1, ?, ?)");
-  const transaction = bare.prepare(`INSERT INTO "transaction" VALUES (?, ?)`);
-  const commit = bare.prepare("COMMIT");
-  // As long as what the image writes for this object.
-  const record = new TextEncoder().encode(
-    '{"s":[["parent*","d",{"o":1}],["n","d",12345],["name","d","one"]]}',
-  );
-  const text = new TextDecoder().decode(record);
-  let tid = 0;
-  const rates: { disk: number; bare: number; image: number }[] = [];
-  try {
-    for (let turn = 0; turn < rounds * TURNS; turn++) {
-      const disk = await rate(() => {
-        file.writeSync(record);
-        file.syncSync();
-      });
-      const rows = await rate(() => {
-        begin.run();
-        revision.run(++tid, text);
-        transaction.run(tid, Date.now());
-        commit.run();
-      });
-      using unit = image.begin();
-      let n = 0;
-      const ours = await rate(async () => {
-        unit.set(oid, "n", n++);
-        await unit.commit();
-      });
-      rates.push({ disk, bare: rows, image: ours });
-    }
-  } finally {
-    file.close();
-    bare.close();
+  using alone = await Image.open(new SqliteImageStore(join(folder, "commits.db")));
+  using shared = await openImage(join(folder, "shared", "image.db"), { mode: "shared" });
+  using file = Deno.openSync(join(folder, "floor"), { append: true, create: true });
+  using bare = new DatabaseSync(join(folder, "bare.db"));
+  const contestants: Readonly<Record<string, () => void | Promise<void>>> = {
+    "append and fsync": () => {
+      file.writeSync(RECORD);
+      file.syncSync();
+    },
+    "two bare rows in SQLite": commitBareRows(bare),
+    batos: await commitObject(alone),
+    "batos, other processes let in between commits": await commitObject(shared),
+  };
+  const turns: Record<string, Turn>[] = [];
+  for (let turn = 0; turn < rounds * TURNS; turn++) {
+    const one: Record<string, Turn> = {};
+    for (const [name, work] of Object.entries(contestants)) one[name] = await takeTurn(work);
+    turns.push(one);
   }
-  const of = (pick: (one: typeof rates[number]) => number) => median(rates.map(pick));
-  const row = (pick: (one: typeof rates[number]) => number) => ({
-    a_second: Math.round(of(pick)),
-    share_of_append_and_fsync: rounded(of((one) => pick(one) / one.disk)),
-  });
+  const row = (name: string) => {
+    const of = (pick: (one: Turn, disk: Turn) => number) =>
+      median(turns.map((turn) => pick(turn[name]!, turn["append and fsync"]!)));
+    return {
+      a_second: Math.round(of(({ rate }) => rate)),
+      share_of_append_and_fsync: rounded(of(({ rate }, disk) => rate / disk.rate)),
+      µs_of_processor: Math.round(of(({ processorUs }) => processorUs)),
+    };
+  };
   return {
-    "append and fsync": row(({ disk }) => disk),
-    "two bare rows in SQLite": row(({ bare }) => bare),
-    batos: row(({ image }) => image),
+    ...Object.fromEntries(Object.keys(contestants).map((name) => [name, row(name)])),
     "ZODB (elsewhere)": {
       a_second: ZODB.commits,
       share_of_append_and_fsync: rounded(ZODB.commits / ZODB.floor),
@@ -141,15 +119,60 @@ async function compareCommits(folder: string, rounds: number): Promise<object> {
   };
 }
 
-/** How often something can be done in a second. */
-async function rate(work: () => void | Promise<void>): Promise<number> {
+/** As long as what the image writes for the object of these commits. */
+const RECORD = new TextEncoder().encode(
+  '{"s":[["parent*","d",{"o":1}],["n","d",12345],["name","d","one"]]}',
+);
+
+function commitBareRows(database: DatabaseSync): () => void {
+  database.exec(
+    `PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+     CREATE TABLE revision(oid, tid, data, PRIMARY KEY(oid, tid)) WITHOUT ROWID;
+     CREATE TABLE "transaction"(tid INTEGER PRIMARY KEY, time)`,
+  );
+  const begin = database.prepare("BEGIN IMMEDIATE");
+  const revision = database.prepare("INSERT INTO revision VALUES (1, ?, ?)");
+  const transaction = database.prepare(`INSERT INTO "transaction" VALUES (?, ?)`);
+  const commit = database.prepare("COMMIT");
+  const text = new TextDecoder().decode(RECORD);
+  let tid = 0;
+  return () => {
+    begin.run();
+    revision.run(++tid, text);
+    transaction.run(tid, Date.now());
+    commit.run();
+  };
+}
+
+async function commitObject(image: Image): Promise<() => Promise<void>> {
+  const oid = await image.transact((unit) => unit.create({ slots: { n: 0, name: "one" } }));
+  const unit = image.begin();
+  let n = 0;
+  return async () => {
+    unit.set(oid, "n", n++);
+    await unit.commit();
+  };
+}
+
+interface Turn {
+  /** A second. */
+  readonly rate: number;
+  /** Of all threads of this process, for one. */
+  readonly processorUs: number;
+}
+
+/** How often something can be done, and what of that is the processor's. */
+async function takeTurn(work: () => void | Promise<void>): Promise<Turn> {
+  const processor = process.cpuUsage();
   const started = performance.now();
   let count = 0;
   while (performance.now() - started < TURN_MS) {
     await work();
     count++;
   }
-  return count / (performance.now() - started) * 1_000;
+  const rate = count / (performance.now() - started) * 1_000;
+  const { user, system } = process.cpuUsage(processor);
+  return { rate, processorUs: (user + system) / count };
 }
 
 async function measureObjects(folder: string, rounds: number): Promise<object> {

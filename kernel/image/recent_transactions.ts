@@ -35,6 +35,9 @@ const HEAD_BYTES = 16;
 /** The length of what is not there. */
 const GONE = 0xffff_ffff;
 const NO_BYTES = new Uint8Array();
+/** UTF-8 of one unit of UTF-16. */
+const MOST_BYTES_A_UNIT = 3;
+const encoder = new TextEncoder();
 
 /** See the module text. */
 export class RecentTransactions {
@@ -144,18 +147,20 @@ export function packedSize(data: string | null): number {
 
 /** Revisions in the form of the module text, in the order of their OIDs. */
 export function packRevisions(revisions: readonly RevisionRow[]): Uint8Array {
-  const lengths = revisions.map(({ data }) => data === null ? 0 : Buffer.byteLength(data));
-  const size = lengths.reduce((sum, length) => sum + length, HEAD_BYTES * revisions.length);
-  const bytes = Buffer.allocUnsafe(size);
+  let most = HEAD_BYTES * revisions.length;
+  for (const { data } of revisions) most += MOST_BYTES_A_UNIT * (data?.length ?? 0);
+  const bytes = new Uint8Array(most);
+  const view = new DataView(bytes.buffer);
   let at = 0;
-  for (const [index, { oid, crc, data }] of revisions.entries()) {
-    bytes.writeUInt32LE(data === null ? GONE : lengths[index]!, at);
-    bytes.writeUInt32LE(crc, at + 4);
-    bytes.writeDoubleLE(oid, at + 8);
-    if (data !== null) bytes.write(data, at + HEAD_BYTES);
-    at += HEAD_BYTES + lengths[index]!;
+  for (const { oid, crc, data } of revisions) {
+    const text = at + HEAD_BYTES;
+    const length = data === null ? 0 : encoder.encodeInto(data, bytes.subarray(text)).written;
+    view.setUint32(at, data === null ? GONE : length, true);
+    view.setUint32(at + 4, crc, true);
+    view.setFloat64(at + 8, oid, true);
+    at = text + length;
   }
-  return bytes;
+  return bytes.subarray(0, at);
 }
 
 /** A row with its records apart, whatever happened to it. */
