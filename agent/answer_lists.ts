@@ -66,7 +66,7 @@ export function callersList(
   const code = of("code");
   const calls = code.filter((use) => use.kind === "call");
   const ordered = code.length ? [...calls, ...code.filter((use) => use.kind !== "call")] : listed;
-  const name = [...new Set(listed.map((use) => use.name))].map((one) => `\`${one}\``).join(", ");
+  const names = [...new Set(listed.map((use) => use.name))].map((one) => `\`${one}\``);
   const verb = imports && wanted.length
     ? "imported"
     : code.length && calls.length === code.length
@@ -84,9 +84,11 @@ export function callersList(
     of(role).length ? [`${of(role).length} ${where}`] : []
   );
   return {
-    text: `${name} is ${verb} ${least}${listed.length} time${
-      listed.length === 1 ? "" : "s"
-    } (${by}): ${counts.join(", ")}\n${rowsOf(ordered, room, callerRow)}`,
+    text: `${names.join(", ")} ${
+      names.length > 1 ? "are" : "is"
+    } ${verb} ${least}${listed.length} time${listed.length === 1 ? "" : "s"} (${by}): ${
+      counts.join(", ")
+    }\n${rowsOf(ordered, room, callerRow)}`,
     sources: ordered.slice(0, room).map(sourceOf),
   };
 }

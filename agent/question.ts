@@ -170,7 +170,13 @@ function symbolsOf(text: string, shape: Shape, quoted: readonly string[]): strin
   ];
   for (const pattern of asked) {
     const word = pattern.exec(text)?.[1];
-    if (word && !STOP_WORDS.has(word.toLowerCase()) && !FRAME.has(word.toLowerCase())) {
+    // `who calls Order.total` asks for the whole of it.
+    const isBeginning = [...found].some((name) =>
+      word && name.startsWith(word) && /^(\.|::|#|->)/.test(name.slice(word.length))
+    );
+    if (
+      word && !isBeginning && !STOP_WORDS.has(word.toLowerCase()) && !FRAME.has(word.toLowerCase())
+    ) {
       found.add(word);
     }
   }

@@ -34,6 +34,9 @@ Deno.test("parseQuestion() finds names by their form and by their place in the q
     true,
   );
   assert.deepEqual(parseQuestion("Mux").symbols, ["Mux"]);
+  assert.deepEqual(parseQuestion("who calls Order.total?").symbols, ["Order.total"]);
+  assert.deepEqual(parseQuestion("who uses Router::new?").symbols, ["Router::new"]);
+  assert.deepEqual(parseQuestion("who calls Order?").symbols, ["Order"]);
   assert.deepEqual(parseQuestion("how are routes registered").symbols, []);
 });
 
@@ -65,4 +68,24 @@ Deno.test("parseQuestion() gives a question for any text, always the same", () =
     assert.deepEqual(parseQuestion(text), parseQuestion(text));
   }));
   assert.equal(parseQuestion("word ".repeat(20_000)).text.length <= LONGEST_QUESTION, true);
+});
+
+Deno.test("questions about where something is tested want tests; those that only mention tests do not", () => {
+  for (
+    const text of [
+      "where is Order tested?",
+      "which tests cover the parser?",
+      "what tests the parser?",
+      "list the tests for discounts",
+      "is rounding covered by tests?",
+    ]
+  ) assert.ok(parseQuestion(text).wantsTests, text);
+  for (
+    const text of [
+      "how does the test runner find tests?",
+      "where is Order defined?",
+      "how are tests run?",
+      "where is the latest release kept?",
+    ]
+  ) assert.ok(!parseQuestion(text).wantsTests, text);
 });
