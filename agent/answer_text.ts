@@ -371,7 +371,12 @@ class Writer {
         reference.line <= place.endLine)
     );
     const of = (role: string) => calls.filter((use) => roleOf(use.path) === role);
-    const [code, tests] = [of("code"), of("test")];
+    const code = of("code");
+    // A test is named once, however often it calls.
+    const tests = [
+      ...new Map(of("test").reverse().map((use) => [`${use.path}\n${use.within || use.line}`, use]))
+        .values(),
+    ].reverse();
     return [
       ...code.length ? [`Called from ${this.#named(code)}.`] : [],
       ...tests.length ? [`Tested from ${this.#named(tests.slice(0, 2), tests.length)}.`] : [],

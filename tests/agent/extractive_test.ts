@@ -46,6 +46,20 @@ Deno.test("where is it tested: leads with the tests that use it, by name or in w
   }
 });
 
+Deno.test("a test that calls something several times is named once", async () => {
+  const text = await ask("how does parseDiscount read a code?", {
+    ...SHOP,
+    "tests/discount_test.ts": `import { parseDiscount } from "../src/discount.ts";
+
+Deno.test("a code is read", () => {
+  if (parseDiscount("SAVE20") !== 0.2) throw new Error("20");
+  if (parseDiscount("SAVE30") !== 0.3) throw new Error("30");
+});
+`,
+  });
+  assert.match(text, /Tested from `a code is read` \(`tests\/discount_test\.ts:4-4`\)\.\n/);
+});
+
 Deno.test("of a name with several signatures the one with a body is shown, and no list of names is quoted as a file's words", async () => {
   const text = await ask("how is a parcel weighed?", {
     "weigh.py": `from typing import overload
