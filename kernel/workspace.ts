@@ -11,6 +11,9 @@ import { writeProblem } from "./doctor.ts";
 import { readSettings, writeSettings } from "./settings.ts";
 import { describeHolder, WorkspaceLock } from "./workspace_lock.ts";
 
+/** The one kind of file in the state folder that anybody may read: lines of the trail are cited. */
+const TRAIL_FILE = /^\.batos\/metacognition[\d-]*\.jsonl$/;
+
 /** See the module text. */
 export class Workspace {
   /** Absolute, links resolved. */
@@ -122,12 +125,18 @@ export class Workspace {
 
   /**
    * Bytes of a file.
-   * @throws {CommandError} when there is none, or a link to it leads outside
+   * @throws {CommandError} when there is none, a link to it leads outside, or it is batos's own state
    */
   read(path: string): Uint8Array<ArrayBuffer> {
     try {
       const real = Deno.realPathSync(join(this.root, path));
-      if (relative(this.root, real).startsWith("..")) {
+      const inner = relative(this.root, real).replaceAll("\\", "/");
+      if (inner.startsWith(".batos/") && !TRAIL_FILE.test(inner)) {
+        throw new CommandError(
+          `"${path}": batos keeps its own state and keys there; "batos audit" shows the trail, "batos image" the objects`,
+        );
+      }
+      if (inner.startsWith("..")) {
         throw new CommandError(
           `"${path}": a link that leads out of the workspace; name a file in it`,
         );

@@ -91,7 +91,7 @@ export class KernelClient implements AsyncDisposable {
     const { folder, onLost } = this.#options;
     const info = readConnection(folder);
     if (info === undefined) {
-      throw new DisconnectedError(`no kernel is running here: start one with "batos serve"`);
+      throw new DisconnectedError(`no kernel is running here: start one with "deno task serve"`);
     }
     const signer = new Signer(Uint8Array.fromHex(info.key));
     try {

@@ -5,7 +5,7 @@
  * transaction and says what it changed; a dry run leaves nothing; what cannot be found is answered with names that are near.
  */
 import type { Input, Result } from "../commands.ts";
-import { ImageError } from "./errors.ts";
+import { ConflictError, ImageError } from "./errors.ts";
 import type { Image } from "./image.ts";
 import type { Slot } from "./object_record.ts";
 import { LOBBY_OID } from "./primitives.ts";
@@ -15,6 +15,8 @@ import { type Oid, parseOid, Ref, type Value } from "./values.ts";
 
 /** Who commits what a command changes, as the log shows it. */
 const USER = "command";
+/** Commands that change one object at once are few; more conflicts than this in a row mean something else. */
+const RETRIES = 5;
 /** Objects looked at in one go while listing. */
 const PAGE = 1_000;
 /** Near names in a message. */
@@ -122,7 +124,11 @@ export class ImageDesk {
   }
 
   /** A new object. */
-  async create(
+  create(input: Omit<Input<"image_new">, "repo">): Promise<Result<"image_new">> {
+    return retried(() => this.#create(input));
+  }
+
+  async #create(
     { prototype: first, slots: rest, name, text }: Omit<Input<"image_new">, "repo">,
   ): Promise<Result<"image_new">> {
     // A prototype may be left out: then the first word is a slot already.
@@ -151,7 +157,11 @@ export class ImageDesk {
   }
 
   /** Assigns a slot. */
-  async set(
+  set(input: Omit<Input<"image_set">, "repo">): Promise<Result<"image_set">> {
+    return retried(() => this.#set(input));
+  }
+
+  async #set(
     { object, slot, value, text, force, dry_run }: Omit<Input<"image_set">, "repo">,
   ): Promise<Result<"image_set">> {
     using unit = this.#image.begin(describe(`set ${slot} of ${object}`));
@@ -163,7 +173,11 @@ export class ImageDesk {
   }
 
   /** Removes a slot, or a name of the lobby. */
-  async remove(
+  remove(input: Omit<Input<"image_rm">, "repo">): Promise<Result<"image_rm">> {
+    return retried(() => this.#remove(input));
+  }
+
+  async #remove(
     { object, slot, dry_run }: Omit<Input<"image_rm">, "repo">,
   ): Promise<Result<"image_rm">> {
     using unit = this.#image.begin(
@@ -185,7 +199,14 @@ export class ImageDesk {
   }
 
   /** Sends a message. */
-  async send(
+  send(
+    input: Omit<Input<"image_send">, "repo">,
+    signal?: AbortSignal,
+  ): Promise<Result<"image_send">> {
+    return retried(() => this.#send(input, signal));
+  }
+
+  async #send(
     { object, selector, args, text, dry_run }: Omit<Input<"image_send">, "repo">,
     signal?: AbortSignal,
   ): Promise<Result<"image_send">> {
@@ -338,6 +359,17 @@ class Names {
       return given;
     }
     return valueFromJson(json);
+  }
+}
+
+/** Does the work again, on what is there then, when somebody else changed the same meanwhile. */
+async function retried<R>(work: () => Promise<R>): Promise<R> {
+  for (let attempt = 0;; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ConflictError) || attempt >= RETRIES) throw error;
+    }
   }
 }
 

@@ -263,6 +263,10 @@ export const codeCommands = {
       target: z.string(),
       definitions: z.array(definition),
       references: field(z.array(reference), "One entry a line of code"),
+      literals: field(
+        z.array(z.object({ path: z.string(), line })),
+        "Lines that name it only as a string in an indexed access type: a rename has to change them",
+      ),
       callers: field(z.array(definition), "The definitions around the references"),
       callees: field(z.array(definition), "What the definitions use"),
       importers: field(

@@ -93,3 +93,22 @@ Deno.test("requireWritable() says why not", () => {
     /cannot write ".*a\.ts\/\.batos", where the index lives: /,
   );
 });
+
+Deno.test("read() opens nothing of batos's own state but the trail, not even over a link", () => {
+  using place = temporary();
+  const { workspace } = place;
+  Deno.mkdirSync(workspace.folder);
+  const names = ["connection.json", "page.json", "image.db", "metacognition.lock"];
+  for (const name of names) Deno.writeTextFileSync(join(workspace.folder, name), "key\n");
+  Deno.symlinkSync(
+    join(workspace.folder, "page.json"),
+    join(workspace.root, "innocent.json"),
+  );
+  for (const path of [...names.map((name) => `.batos/${name}`), "innocent.json"]) {
+    assert.throws(() => workspace.read(path), /batos keeps its own state and keys there/, path);
+  }
+  for (const name of ["metacognition.jsonl", "metacognition-1-900.jsonl"]) {
+    Deno.writeTextFileSync(join(workspace.folder, name), "{}\n");
+    assert.equal(workspace.read(`.batos/${name}`).length, 3);
+  }
+});
