@@ -146,7 +146,7 @@ export const DEFAULTS: RankOptions = {
   barrelPenalty: 0.8,
   supersededPenalty: 0.5,
   vector: 0.02,
-  vectorOfSentence: 0.25,
+  vectorOfSentence: 0.2,
 };
 
 /**
