@@ -87,6 +87,11 @@ export class Inquiry {
       : model;
   }
 
+  /** Whether a model answers, as far as it can. */
+  get hasModel(): boolean {
+    return this.#model !== undefined;
+  }
+
   /** The budget of the whole. */
   get #budget(): Budget {
     const given = Object.entries(this.#options.budget ?? {}).filter(([, value]) =>

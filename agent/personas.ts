@@ -87,7 +87,7 @@ export function defineFacets(image: Image): void {
       if (typeof role !== "string" || typeof prompt !== "string") {
         throw new Error(`${persona} ${selector} its role or its slot "${facet}_prompt" is no text`);
       }
-      const prompt_hash = createHash("sha256").update(`${role}\n${prompt}`).digest("hex");
+      const prompt_hash = hashOfWords(role, prompt);
       return await speaker({
         persona,
         facet,
@@ -99,6 +99,11 @@ export function defineFacets(image: Image): void {
       });
     },
   });
+}
+
+/** SHA-256 of a role and a prompt: tells which words were used. */
+export function hashOfWords(role: string, prompt: string): string {
+  return createHash("sha256").update(`${role}\n${prompt}`).digest("hex");
 }
 
 /** Lets the personas speak in a unit of work, by a model. */

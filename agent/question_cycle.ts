@@ -19,8 +19,22 @@ import { CONVERSATION, CONVERSATION_OBJECT, keepTurn, turnOf } from "./conversat
 import { type AdapterOf, type AskFacet, Inquiry, type Part } from "./inquiry.ts";
 import type { MemoryPort } from "./memory_port.ts";
 import { MorphObject, QUERY_MORPH } from "./morph_object.ts";
-import { defineFacets, giveVoice, PERSONAS, roleOf } from "./personas.ts";
+import {
+  defineFacets,
+  type FacetRequest,
+  giveVoice,
+  hashOfWords,
+  PERSONAS,
+  roleOf,
+} from "./personas.ts";
 import type { Plan } from "./plan.ts";
+
+/** The states in which facets are asked. */
+const FACET_STATES: Readonly<Record<string, string>> = {
+  decompose: "DECOMPOSING",
+  ground: "DELEGATING",
+  weave: "SYNTHESIZING",
+};
 
 /** What the image has to know for questions. */
 export const QUESTION_OBJECTS: readonly GenesisDefinition[] = [
@@ -74,13 +88,22 @@ export async function askInCycle(
           // From here on whatever ends the cycle ends what is done for it.
           inquiry = new Inquiry(question, memory, { ...options, cycle, signal: context.signal });
           const speaker = inquiry.speaker(adaptersOf(image, context, options));
-          if (speaker !== undefined) giveVoice(context.unit, speaker);
+          if (speaker !== undefined) {
+            giveVoice(context.unit, async (request) => {
+              await noteFacet(context, options, request);
+              return await speaker(request);
+            });
+          }
           plan = await inquiry.decompose(facets(image, context));
           context.temporary("plan", plan.sub_questions.map(({ question }) => question));
           return "DELEGATING";
         },
         async DELEGATING(context) {
           const role = roleOf(context.unit, image, "BABS");
+          if (inquiry.hasModel) {
+            const words = { persona: "BABS", facet: "ground", prompt_hash: hashOfWords(role, "") };
+            await noteFacet(context, options, words);
+          }
           const prototype = image.named(QUERY_MORPH.name);
           parts = await Promise.all(plan!.sub_questions.map(async (part) => {
             const object = new MorphObject(context.unit, prototype, part.question);
@@ -129,6 +152,22 @@ function adaptersOf(
   { adapters }: AskOptions,
 ): AdapterOf {
   return async (persona, model) => await adapters?.activate(unit, image, persona, model, signal);
+}
+
+/** Which words of a persona a model was told: they are a person's to change, so the trail has their hash. */
+async function noteFacet(
+  { id }: CycleContext,
+  { recorder }: AskOptions,
+  { persona, facet, prompt_hash }: Pick<FacetRequest, "persona" | "facet" | "prompt_hash">,
+): Promise<void> {
+  await recorder?.record({
+    cycle_id: id,
+    psm_state: FACET_STATES[facet] ?? "DELEGATING",
+    active_persona: persona,
+    event_type: "FACET",
+    event_data: { facet, prompt_hash },
+    status: "IN_PROGRESS",
+  });
 }
 
 /** Whoever asked wants to know what went wrong, not in which cycle: that is in the trail. */

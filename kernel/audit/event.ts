@@ -18,6 +18,8 @@ export const EVENT_TYPES = [
   "CYCLE_STARTED",
   "STATE_TRANSITION",
   "LLM_CALL",
+  /** A persona's words were put before a model: which facet, the hash of role and prompt. */
+  "FACET",
   /** One action on memory: what was looked for and what was found. */
   "RETRIEVAL_ACTION",
   /** The answer that was shown, with its citations. */

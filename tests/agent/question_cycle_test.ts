@@ -169,7 +169,21 @@ Deno.test("BRICK takes a long question apart by the model, in the words that the
         ? "Codes are read in src/discount.ts:2-7 and used in src/order.ts:13-16."
         : '{"thought": "enough", "action": "answer", "arguments": {}}'
     );
-    const answer = await askInCycle(LONG, memory, image, cycles, { ...options, model });
+    const events: NewEvent[] = [];
+    const answer = await askInCycle(LONG, memory, image, cycles, {
+      ...options,
+      model,
+      recorder: { record: (event) => void events.push(event) },
+    });
+    // The trail says in whose words the model was asked.
+    const facets = events.filter(({ event_type }) => event_type === "FACET");
+    assert.deepEqual(
+      facets.map(({ psm_state, active_persona }) => [psm_state, active_persona]),
+      [["DECOMPOSING", "BRICK"], ["DELEGATING", "BABS"], ["SYNTHESIZING", "ROBIN"]],
+    );
+    for (const { event_data } of facets) {
+      assert.match(String(event_data.prompt_hash), /^[0-9a-f]{64}$/);
+    }
     assert.deepEqual(answer.plan.sub_questions.map(({ question }) => question), [
       "How is a discount code read?",
       "How is a total made?",
