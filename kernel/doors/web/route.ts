@@ -63,7 +63,7 @@ export function formatPlace({ path, start, end }: Place): string {
 
 /** The place that is written so. */
 export function parsePlace(text: string): Place {
-  const [, path = text, start = "0", end = start] = /^(.+?):(\d+)(?:-(\d+))?$/.exec(text) ?? [];
+  const [, path = text, start = "0", end = start] = /^(.+?):(\d+)(?:-(\d+))?$/s.exec(text) ?? [];
   return { path, start: Number(start), end: Number(end) };
 }
 
