@@ -43,8 +43,6 @@ export type AdapterOf = (
 
 /** Tokens that a plan may take: four questions and the form. */
 const PLAN_TOKENS = 400;
-/** Least context of a part; less says nothing. */
-const LEAST_TOKENS = 500;
 
 /** See the module text. */
 export class Inquiry {
@@ -276,10 +274,10 @@ export class Inquiry {
 }
 
 /** What a part of so many gets of the budget, when some of the time is over. */
-function shareOf(budget: Budget, parts: number, ms: number): Budget {
+export function shareOf(budget: Budget, parts: number, ms: number): Budget {
   return {
     steps: Math.max(1, Math.floor(budget.steps / parts)),
-    tokens: Math.max(Math.min(LEAST_TOKENS, budget.tokens), Math.floor(budget.tokens / parts)),
+    tokens: Math.max(1, Math.floor(budget.tokens / parts)),
     answerTokens: Math.max(1, Math.floor(budget.answerTokens / parts)),
     // Parts run side by side.
     ms: Math.max(1, budget.ms - ms),
