@@ -84,32 +84,38 @@ export const imageHandlers: Pick<
     ),
 };
 
-/** Opens the image of the workspace for one command. */
+/** The image with what memory holds shown in it, as the commands about objects see it. */
 async function onImage<R>(
-  { repo }: { repo?: string | undefined },
+  input: { repo?: string | undefined },
   mode: "read" | "shared",
   work: (desk: ImageDesk, image: Image) => R | Promise<R>,
 ): Promise<R> {
-  const workspace = locate(repo);
-  if (mode !== "read") workspace.requireWritable();
-  const path = join(workspace.folder, "image.db");
-  if (mode === "read" && !existsSync(path)) {
-    throw new CommandError(
-      `"${workspace.root}": it has no image yet; "batos image new NAME" or "batos ask" makes one`,
-    );
-  }
-  using image = await openImage(path, { mode, command: "batos image" });
-  using memory = openMemoryIfMade(workspace.root);
-  if (memory === undefined) return await work(await imageDesk(image), image);
-  const { mountMemory } = await import("../mod.ts");
-  using mount = await mountMemory(image, memory);
-  return await work(await imageDesk(image, mount.find), image);
+  return await withImage(input, mode, "image new NAME", async (image, root) => {
+    using memory = openMemoryIfMade(root);
+    if (memory === undefined) return await work(await imageDesk(image), image);
+    const { mountMemory } = await import("../mod.ts");
+    using mount = await mountMemory(image, memory);
+    return await work(await imageDesk(image, mount.find), image);
+  });
 }
 
-/** Opens the image of the workspace for a command about adapters. */
-async function onAdapters<R>(
+/** The image for a command about adapters. */
+function onAdapters<R>(
+  input: { repo?: string | undefined },
+  mode: "read" | "shared",
+  work: (image: Image, root: string) => R | Promise<R>,
+): Promise<R> {
+  return withImage(input, mode, "adapter import PATH", work);
+}
+
+/**
+ * Opens the image of the workspace for one command.
+ * @param maker the command that makes an image, for whoever wants to read one that is not there
+ */
+async function withImage<R>(
   { repo }: { repo?: string | undefined },
   mode: "read" | "shared",
+  maker: string,
   work: (image: Image, root: string) => R | Promise<R>,
 ): Promise<R> {
   const workspace = locate(repo);
@@ -117,9 +123,9 @@ async function onAdapters<R>(
   const path = join(workspace.folder, "image.db");
   if (mode === "read" && !existsSync(path)) {
     throw new CommandError(
-      `"${workspace.root}": it has no image yet; "batos adapter import PATH" makes one`,
+      `"${workspace.root}": it has no image yet; "batos ${maker}" or "batos ask" makes one`,
     );
   }
-  using image = await openImage(path, { mode, command: "batos adapter" });
+  using image = await openImage(path, { mode, command: `batos ${maker.split(" ")[0]}` });
   return await work(image, workspace.root);
 }
