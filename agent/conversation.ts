@@ -1,26 +1,37 @@
 /**
- * A conversation: earlier questions and answers, and what a question means that goes on with them.
+ * Conversations: earlier questions and answers, and what a question means that goes on with them.
  *
- * Owns the object `conversation` of the image and how a follow-up is understood. What must hold: a conversation keeps a bounded number of
- * turns, each bounded; what a follow-up is taken to mean is said in the answer; a question that says itself what it is about is
- * left alone.
+ * Owns the objects of conversations in the image and how a follow-up is understood. What must hold: two conversations never mix; there is
+ * a bounded number of them, each keeps a bounded number of turns, each turn is bounded; what a follow-up is taken to mean is said in
+ * the answer; a question that says itself what it is about is left alone.
+ *
+ *     conversation     turns: []        the one without a name, which the command line goes on with, and the prototype of the others
+ *     conversations    "NAME": object   a slot for each that has a name; the quotes keep names apart from other slots
  */
-import type { GenesisDefinition, Image, UnitOfWork, ValueMap } from "../kernel/mod.ts";
+import {
+  type GenesisDefinition,
+  type Image,
+  type Oid,
+  Ref,
+  type UnitOfWork,
+  type ValueMap,
+} from "../kernel/mod.ts";
 import type { Answer } from "./answer.ts";
 import { parseQuestion } from "./question.ts";
 import { qualified } from "./references.ts";
 import { roleOf } from "./roles.ts";
 import type { OutlineEntry } from "../rag/mod.ts";
 
-/** Name of the object in the lobby, and of its kind: of two that are written at once, the later one stays. */
+/** Name of the object in the lobby, and of the kind of all of them: of two turns that are written at once, the later one stays. */
 export const CONVERSATION = "conversation";
+/** Name of the object that knows the others by their names; of the same kind, so that two can be begun at once. */
+const NAMED = "conversations";
 
-/** The object that keeps the last conversation. */
-export const CONVERSATION_OBJECT: GenesisDefinition = {
-  name: CONVERSATION,
-  kind: CONVERSATION,
-  slots: { turns: [] },
-};
+/** The objects that conversations begin with. */
+export const CONVERSATION_OBJECTS: readonly GenesisDefinition[] = [
+  { name: CONVERSATION, kind: CONVERSATION, slots: { turns: [] } },
+  { name: NAMED, kind: CONVERSATION },
+];
 
 /** One question and its answer, as much as later ones need. */
 export interface Turn {
@@ -33,6 +44,8 @@ export interface Turn {
   readonly cycle_id: string;
 }
 
+/** Conversations with a name: more than anybody has open; the one that was silent longest makes room. */
+export const MOST_CONVERSATIONS = 64;
 /** A longer conversation has another subject by now. */
 const MOST_TURNS = 8;
 const MOST_PLACES = 8;
@@ -50,6 +63,9 @@ const POINTS_BACK =
 const PRONOUN = /\b(it|that|this|they|them)\b/i;
 /** Words that only join a question to the last one. */
 const JOINS = /^((and|but|so|then|also|or)\b[\s,]*)+/i;
+/** A whole sentence, where "and the tests?" is not. */
+const WHOLE =
+  /^(how|where|what|when|why|which|who)\s+([\w-]+\s+)?(is|are|was|were|do|does|did|can|could|will|has|have|happens)\b/i;
 const GOES_ON = /^(and|but|so|then|also|or|what about|how about|elsewhere)\b/i;
 
 /** What is remembered of an answer. */
@@ -63,20 +79,55 @@ export function turnOf({ question, meant, answer, citations, cycle_id }: Answer)
   };
 }
 
-/** The last conversation that an image keeps, the oldest turn first. */
-export function conversationIn(image: Image): Turn[] {
+/** The turns of a conversation, the oldest first; without a name of the one that has none. */
+export function conversationIn(image: Image, name?: string): Turn[] {
   using view = image.view();
-  return turnsOf(view, image.named(CONVERSATION));
+  const oid = conversationOid(image, view, name);
+  return oid === undefined ? [] : turnsOf(view, oid);
 }
 
 /** Puts a turn behind those that it goes on with; a conversation without earlier turns begins anew. */
 export function keepTurn(
   unit: UnitOfWork,
-  oid: number,
+  image: Image,
+  name: string | undefined,
   earlier: readonly Turn[],
   turn: Turn,
 ): void {
+  const oid = conversationOid(image, unit, name) ?? begin(unit, image, name!);
   unit.set(oid, "turns", [...earlier, turn].slice(-MOST_TURNS));
+}
+
+function conversationOid(
+  image: Image,
+  unit: UnitOfWork,
+  name: string | undefined,
+): Oid | undefined {
+  if (name === undefined) return image.named(CONVERSATION);
+  const slot = unit.slot(image.named(NAMED), slotOf(name));
+  // A person may have written something else there.
+  if (slot?.type !== "data" || !(slot.value instanceof Ref)) return undefined;
+  return unit.has(slot.value.oid) ? slot.value.oid : undefined;
+}
+
+/** Makes a conversation, and forgets those that were silent longest where there are too many. */
+function begin(unit: UnitOfWork, image: Image, name: string): Oid {
+  const all = image.named(NAMED);
+  const others = [...unit.slots(all)].flatMap(([name, slot]) =>
+    name.startsWith('"') && slot.type === "data" && slot.value instanceof Ref
+      ? [{ name, spoke: unit.has(slot.value.oid) ? unit.revisionOf(slot.value.oid) : 0 }]
+      : []
+  );
+  const leaving = others.toSorted((one, other) => one.spoke - other.spoke)
+    .slice(0, Math.max(0, others.length + 1 - MOST_CONVERSATIONS));
+  for (const { name } of leaving) unit.remove(all, name);
+  const oid = unit.create({ parent: image.named(CONVERSATION), kind: CONVERSATION });
+  unit.set(all, slotOf(name), new Ref(oid));
+  return oid;
+}
+
+function slotOf(name: string): string {
+  return `"${name}"`;
 }
 
 function turnsOf(unit: UnitOfWork, oid: number): Turn[] {
@@ -106,8 +157,11 @@ export function meaningOf(
   if (last === undefined) return question;
   const joined = question.trim().replace(JOINS, "");
   const asked = parseQuestion(joined);
-  const isAlone = asked.symbols.length + asked.paths.length > 0 && !POINTS_BACK.test(question) &&
-    !GOES_ON.test(question.trim());
+  // A whole sentence with a word of its own is about that word; words such as "tests" are about something else's.
+  const isWhole = WHOLE.test(joined) &&
+    asked.terms.some((term) => !(asked.about as ReadonlySet<string>).has(term));
+  const isAlone = (asked.symbols.length + asked.paths.length > 0 || isWhole) &&
+    !POINTS_BACK.test(question) && !GOES_ON.test(question.trim());
   const saysEnough = asked.terms.length > 3 && !POINTS_BACK.test(question);
   if (isAlone || saysEnough) return question;
   const turn = aboutSomething(earlier);

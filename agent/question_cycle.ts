@@ -15,7 +15,7 @@ import {
   type StateVisit,
 } from "../kernel/mod.ts";
 import { type Answer, type AskOptions, recorded } from "./answer.ts";
-import { CONVERSATION, CONVERSATION_OBJECT, keepTurn, turnOf } from "./conversation.ts";
+import { CONVERSATION, CONVERSATION_OBJECTS, keepTurn, turnOf } from "./conversation.ts";
 import { type AdapterOf, type AskFacet, Inquiry, type Part } from "./inquiry.ts";
 import type { MemoryPort } from "./memory_port.ts";
 import { MorphObject, QUERY_MORPH } from "./morph_object.ts";
@@ -39,7 +39,7 @@ const FACET_STATES: Readonly<Record<string, string>> = {
 /** What the image has to know for questions. */
 export const QUESTION_OBJECTS: readonly GenesisDefinition[] = [
   QUERY_MORPH,
-  CONVERSATION_OBJECT,
+  ...CONVERSATION_OBJECTS,
   ...PERSONAS,
 ];
 
@@ -69,6 +69,8 @@ export async function askInCycle(
   image: Image,
   cycles: CycleEngine,
   options: AskOptions & {
+    /** Name of the conversation that keeps its turn; undefined is the one without a name. */
+    readonly conversation?: string | undefined;
     readonly deadlineMs?: number;
     readonly onState?: (cycle: RunningCycle) => void;
   },
@@ -126,7 +128,7 @@ export async function askInCycle(
           const { unit } = context;
           unit.set(context.oid, "found", answer.found);
           unit.set(context.oid, "driver", answer.driver);
-          keepTurn(unit, image.named(CONVERSATION), options.earlier ?? [], turnOf(answer));
+          keepTurn(unit, image, options.conversation, options.earlier ?? [], turnOf(answer));
           return "COMPLETE";
         },
       },

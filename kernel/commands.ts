@@ -89,6 +89,8 @@ export interface HandlerContext {
   readonly confirm?: (question: string) => Promise<boolean>;
   /** Folder from which relative paths are meant; the current folder of the process where there is none. */
   readonly folder?: string;
+  /** The conversation that this caller's questions belong to where none is named; that of the command lines of the workspace where there is none. */
+  readonly conversation?: string;
 }
 
 /** One function for every command. `main.ts` hands them in. */

@@ -23,6 +23,7 @@ import { embedderOf, indexOf, locate, note, redactor, trailPlace, vectorOf } fro
 export const askHandlers: Pick<Handlers, "ask"> = {
   async ask({ question, repo, refresh, model: named, audit, ...rest }, context) {
     const { steps, tokens, seconds, continue: goesOn } = rest;
+    const conversation = rest.conversation ?? context.conversation;
     const workspace = locate(repo);
     await using embedder = embedderOf(workspace, context);
     using memory = await indexOf(workspace, "ask", context, embedder).open(refresh);
@@ -32,7 +33,9 @@ export const askHandlers: Pick<Handlers, "ask"> = {
     using place = path !== undefined && kept.cycles
       ? await kept.cycles.take(path)
       : await openCyclePlace(path);
-    const earlier = goesOn ? conversationIn(place.image) : [];
+    const earlier = goesOn || rest.conversation !== undefined
+      ? conversationIn(place.image, conversation)
+      : [];
     if (goesOn && earlier.length === 0) note(context, "there is no earlier question to go on with");
     // A question does not wait for the compiler; what it found for an earlier `refs` or `impact` is used.
     const graph = await memory.graph();
@@ -58,6 +61,7 @@ export const askHandlers: Pick<Handlers, "ask"> = {
         adapters: kept.adapters ?? own,
         root,
         earlier,
+        conversation,
         graph: graph.isCurrent() ? graph : undefined,
         trail: new WorkspaceTrail(memory, trailPlace(workspace, "ask", context)),
         recorder,

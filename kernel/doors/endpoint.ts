@@ -50,6 +50,8 @@ export interface Caller {
   dismiss(): void;
   /** Folder from which the caller means its paths, where the carrier knows. */
   readonly folder?: string;
+  /** The conversation of its questions; without it they belong to that of the command lines. */
+  readonly conversation?: string;
 }
 
 /** Options of an endpoint. */
@@ -204,6 +206,7 @@ export class Endpoint {
       progress: (progress) => this.#progress(caller, id, progress),
       signal: controller.signal,
       folder: caller.folder,
+      conversation: caller.conversation,
     };
     try {
       const { result, exit } = await this.#results(caller, id, command(request, context));

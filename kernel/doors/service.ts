@@ -217,9 +217,11 @@ function listen({ port, report }: ServiceOptions, endpoint: Endpoint): Router {
 /** A peer of the socket as a caller. */
 function callerFor(peer: Connection): Caller {
   const text = new TextDecoder().decode(peer.identity);
-  const label = /^[\x21-\x7e]{1,80}$/.test(text) ? text : peer.identity.toHex() || "a stranger";
+  const name = /^[\x21-\x7e]{1,80}$/.test(text) ? text : peer.identity.toHex().slice(0, 80);
   return {
-    label: `client ${label}`,
+    label: `client ${name || "a stranger"}`,
+    // Who comes back under its name finds its conversation again.
+    conversation: name || crypto.randomUUID(),
     signal: peer.signal,
     send: (frames, optional) => peer.send(frames, optional),
     dismiss: () => void peer.close(),

@@ -105,6 +105,9 @@ const summary = z.object({
   text: field(z.string(), "A few lines: what it is for, what it exports"),
 });
 
+/** Names of conversations: short, so that a list of them can be read; no blanks at the ends, which nobody sees. */
+const CONVERSATION_NAME = /^(?! )[^\p{C}\p{Zl}\p{Zp}]{1,80}(?<! )$/u;
+
 /** The entries, in the order of `--help`. */
 export const codeCommands = {
   ask: command({
@@ -118,6 +121,10 @@ export const codeCommands = {
       ['ask "Where is the retry limit set?" --json', "the answer and every step as JSON"],
       ['ask --continue "and where is that tested?"', "goes on with the last question"],
       [
+        'ask --conversation retries "and who calls it?"',
+        "goes on with a conversation of that name",
+      ],
+      [
         'ask "What happens on a timeout?" --model llama:./MODEL.gguf',
         "by a model",
       ],
@@ -130,6 +137,14 @@ export const codeCommands = {
         off: "Answer from the index as it is",
       }),
       continue: field(z.boolean().default(false), "Go on with the last question"),
+      conversation: field(
+        z.string().regex(CONVERSATION_NAME, {
+          error:
+            "expected 1 to 80 characters, none of them a control character, no blanks at the ends",
+        }).optional(),
+        "Go on with the conversation of this name, or begin it",
+        { placeholder: "NAME" },
+      ),
       model: field(
         z.string().min(1).max(4096).optional(),
         "What reasons, this time: llama:REFERENCE, openai:URL#MODEL, extractive",

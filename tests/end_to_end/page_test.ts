@@ -92,6 +92,47 @@ withPage(
 );
 
 withPage(
+  "each window has a conversation of its own; those of before can be gone on with, and forgotten",
+  async ({ chromium, page, served }) => {
+    await page.locator(".examples li").first().waitFor();
+    const other = await chromium.openBeside(page);
+    await other.goto(`${served.base}/`);
+    await other.locator(".examples li").first().waitFor();
+    const ask = async (where: Page, question: string, turn: number) => {
+      await where.bringToFront();
+      await where.locator("#question").fill(question);
+      await where.keyboard.press("Enter");
+      await where.locator(".foundation").nth(turn).waitFor();
+      return await where.locator(".turn").nth(turn).textContent() ?? "";
+    };
+    await ask(page, "Where is `retryDelay` defined?", 0);
+    await ask(other, "Where is `postage` defined?", 0);
+    assert.match(await ask(page, "and who calls it?", 1), /retryDelay/);
+    assert.match(await ask(other, "and who calls it?", 1), /postage/);
+
+    await page.bringToFront();
+    // A reload keeps to the window's own; a new conversation leaves the old one in the list, for other windows too.
+    await page.reload();
+    await page.locator(".turn").nth(1).waitFor();
+    assert.match(await page.locator(".turn h2").first().textContent() ?? "", /retryDelay/);
+    await page.getByRole("button", { name: "New conversation" }).click();
+    await page.locator(".earlier .row-title").nth(1).waitFor();
+    assert.deepEqual((await page.locator(".earlier .row-title").allTextContents()).toSorted(), [
+      "Where is `postage` defined?",
+      "Where is `retryDelay` defined?",
+    ]);
+    await page.getByRole("button", { name: /^Where is `retryDelay` defined/ }).click();
+    assert.match(await ask(page, "and where is it tested?", 2), /backoff_test/);
+    await page.getByRole("button", { name: "New conversation" }).click();
+    await page.getByRole("button", { name: "Forget: Where is `postage` defined?" }).click();
+    await holds(page, `document.querySelectorAll(".earlier li").length === 1`);
+    // What is open elsewhere stays open there.
+    assert.equal(await other.locator(".turn").count(), 2);
+    chromium.assertClean();
+  },
+);
+
+withPage(
   "search finds while one types, and the arrow keys go through what was found",
   async ({ chromium, page, served }) => {
     await page.locator(".examples li").first().waitFor();

@@ -53,8 +53,10 @@ export interface Locator {
 
 /** A tab. */
 export interface Page {
+  context(): Context;
   goto(url: string): Promise<{ status(): number } | null>;
   reload(): Promise<unknown>;
+  bringToFront(): Promise<void>;
   goBack(): Promise<unknown>;
   locator(selector: string): Locator;
   getByRole(role: string, options?: { name?: string | RegExp; exact?: boolean }): Locator;
@@ -111,6 +113,15 @@ export class Chromium implements AsyncDisposable {
       colorScheme: dark ? "dark" : "light",
     });
     this.#contexts.push(context);
+    return await this.#openIn(context);
+  }
+
+  /** Opens a tab beside another one: they share what a browser keeps. */
+  async openBeside(page: Page): Promise<Page> {
+    return await this.#openIn(page.context());
+  }
+
+  async #openIn(context: Context): Promise<Page> {
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE_MS);
     page.on(

@@ -72,6 +72,7 @@ class Console {
   #interruptedAt = -Infinity;
   #drawnAt = 0;
   #failed = 0;
+  #conversation = newConversation();
 
   constructor(options: ConsoleOptions) {
     this.#options = options;
@@ -125,7 +126,10 @@ class Console {
     const { bold, dim } = this.#paint;
     process.stdout.write(
       `${bold("batos")} ${version}, ${clip(printable(this.#options.root), COLUMNS - 16)}\n` +
-        dim("Ask a question, or give a command; help lists them, Ctrl-D leaves.\n"),
+        dim(
+          "Ask a question, or give a command; help lists them, Ctrl-D leaves.\n" +
+            "A question goes on with the ones before; new begins another conversation.\n",
+        ),
     );
   }
 
@@ -140,10 +144,15 @@ class Console {
   async #do(line: string): Promise<void> {
     if (line.trim() === "") return;
     if (/^\s*(exit|quit)\s*$/.test(line)) return this.#input?.close();
+    if (/^\s*new\s*$/.test(line)) {
+      this.#conversation = newConversation();
+      return this.#say(this.#paint.dim("the next question begins another conversation"));
+    }
     const controller = new AbortController();
     this.#running.set(controller, "");
     const handlers = remoteHandlers(
       this.#client,
+      this.#conversation,
       (progress) => this.#progress(controller, progress),
     );
     const code = await runCommandLine(understand(line), handlers, {
@@ -284,4 +293,9 @@ class Console {
       // A folder that cannot be written costs the history alone.
     }
   }
+}
+
+/** Name of a conversation that nobody else has. */
+function newConversation(): string {
+  return `console ${crypto.randomUUID()}`;
 }

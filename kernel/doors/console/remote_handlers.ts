@@ -16,9 +16,13 @@ import {
 import type { Message } from "../contract.ts";
 import { briefOf, type KernelClient } from "../kernel_client.ts";
 
-/** Handlers over a client; all but notes of their progress goes to `onProgress`. */
+/**
+ * Handlers over a client; all but notes of their progress goes to `onProgress`.
+ * @param conversation that questions go on with which name none
+ */
 export function remoteHandlers(
   client: KernelClient,
+  conversation: string,
   onProgress: (progress: Progress, context: HandlerContext) => void,
 ): Handlers {
   const handlers: Record<string, unknown> = {};
@@ -30,7 +34,13 @@ export function remoteHandlers(
           new CommandError(`it has no meaning here; leave the console and run "batos ${spoken}"`),
         )
       : (input: Record<string, unknown>, context: HandlerContext) =>
-        call(client, name, input, context, onProgress);
+        call(
+          client,
+          name,
+          name === "ask" ? { conversation, ...input } : input,
+          context,
+          onProgress,
+        );
   }
   return handlers as unknown as Handlers;
 }

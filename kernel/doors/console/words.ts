@@ -9,7 +9,7 @@ import { basename, dirname, isAbsolute, join, relative } from "node:path";
 import { type CommandName, commands, groups, inputSchema, wordsOf } from "../../commands.ts";
 
 /** Words that the console itself understands. */
-export const OWN_WORDS = ["help", "exit"] as const;
+export const OWN_WORDS = ["help", "new", "exit"] as const;
 
 /** Most suggestions: more do not fit a screen. */
 const MOST = 60;

@@ -41,6 +41,9 @@ const KEEP_ALIVE_MS = 15_000;
 /** A question with fewer words that say something leans on what was asked before. */
 const FEWEST_WORDS = 3;
 
+/** Their turns come with each request; that the image keeps one is not to disturb others. */
+const CONVERSATION = "chat completions";
+
 const PLAIN: Look = { colours: colours(false, () => undefined), columns: undefined, full: false };
 
 const part = z.object({ type: z.string(), text: z.string().optional() });
@@ -176,7 +179,9 @@ async function complete(
   }
   const signals = ended === undefined ? [gone] : [gone, ended];
   const answer = async (context: HandlerContext) => {
-    const [result] = await allOf<Result<"ask">>(handlers.ask(input.data, context));
+    const [result] = await allOf<Result<"ask">>(
+      handlers.ask(input.data, { ...context, conversation: CONVERSATION }),
+    );
     return answerOf(result!, request.max_completion_tokens ?? request.max_tokens ?? undefined);
   };
   const head = {

@@ -110,6 +110,7 @@ export function createMcpServer(parts: McpParts): Server {
     await parts.refresh(await workspace(), context)
   );
   server.onclose = () => root = undefined;
+  const conversation = `mcp ${crypto.randomUUID()}`;
 
   const listed = tools.map(({ name, title, description, input, output }) => ({
     name,
@@ -133,7 +134,7 @@ export function createMcpServer(parts: McpParts): Server {
       throw new McpError(ErrorCode.InvalidParams, `"${params.name}": no such tool; ${toolNames()}`);
     }
     const notes: string[] = [];
-    const context = contextOf(extra, notes, parts.signal);
+    const context = { ...contextOf(extra, notes, parts.signal), conversation };
     try {
       const { args, ignored } = argumentsOf(tool, params.arguments ?? {});
       if (ignored.length > 0) {

@@ -282,7 +282,12 @@ export const tools: readonly Tool[] = [
     description:
       "Answer a question about this codebase in one call, with citations that were checked against the files on " +
       "disk. Use it for how and why questions that span files; use search for one place.",
-    input: { question: ask.input.shape.question },
+    input: {
+      question: ask.input.shape.question,
+      continue: ask.input.shape.continue.describe(
+        "Whether it goes on with your last question here",
+      ),
+    },
     output: {
       answer: ask.result.shape.answer,
       citations: ask.result.shape.citations,

@@ -11,10 +11,12 @@ import { AnswerText, Foundation, Steps } from "./answer.tsx";
 import { Prose } from "./code.tsx";
 import {
   ask,
+  begin,
   conversation,
   forget,
   isRunning,
-  rememberedByKernel,
+  recent,
+  resume,
   stopAsking,
   type Turn,
 } from "./conversation.ts";
@@ -39,13 +41,13 @@ export function AskView() {
     <div class="conversation">
       <div class="conversation-head">
         <h1 class="sr-only">Conversation</h1>
-        <button type="button" class="quiet" onClick={forget}>New conversation</button>
+        <button type="button" class="quiet" onClick={begin}>New conversation</button>
       </div>
       {turns.map((turn) => <TurnView key={turn.id} turn={turn} isLast={turn === last} />)}
       <div ref={end} />
       <div class="dock">
         <QuestionForm
-          label={rememberedByKernel() ? "Ask a follow-up question" : "Ask another question"}
+          label="Ask a follow-up question"
           busy={last !== undefined && isRunning(last)}
         />
       </div>
@@ -96,6 +98,7 @@ function Welcome() {
           </>
         )}
       </div>
+      <Earlier />
       {workspace !== undefined && (
         <section class="overview">
           <h2>What is here</h2>
@@ -119,6 +122,40 @@ function Welcome() {
         </section>
       )}
     </div>
+  );
+}
+
+/** Conversations that can be gone on with. */
+function Earlier() {
+  const { list } = useStore(recent);
+  if (list.length === 0) return null;
+  return (
+    <section class="overview">
+      <h2>Earlier conversations</h2>
+      <ul class="rows earlier">
+        {list.map(({ id, title, questions, time }) => (
+          <li key={id}>
+            <button type="button" class="row" onClick={() => resume(id)}>
+              <span class="row-title">{title}</span>
+              <span class="facts">
+                {questions === 1 ? "1 question" : `${questions} questions`} ·{" "}
+                <time dateTime={new Date(time).toISOString()}>
+                  {new Date(time).toLocaleString()}
+                </time>
+              </span>
+            </button>
+            <button
+              type="button"
+              class="quiet"
+              aria-label={`Forget: ${title}`}
+              onClick={() => forget(id)}
+            >
+              Forget
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 

@@ -1,8 +1,10 @@
 /**
- * The questions of this window and their answers.
+ * The conversations of this browser: questions and their answers.
  *
- * Owns the list of turns, kept for the session of the tab. What must hold: one question runs at a time; one that was cancelled keeps the
- * steps that it took; a reload loses no answer.
+ * Owns the conversation of this window, and the list of recent ones, which all windows of the workspace share (`localStorage`). The kernel
+ * keeps by name what a follow-up needs; the name is the id here. What must hold: two windows never mix their conversations; one question
+ * runs at a time in a window; one that was cancelled keeps the steps that it took; a reload loses no answer; nothing of another
+ * workspace is shown, though it may have had the same address.
  */
 /// <reference lib="dom" />
 import type { Result, StepProgress } from "../../commands.ts";
@@ -22,20 +24,37 @@ export interface Turn {
   readonly run: string | undefined;
 }
 
+/** A conversation as the list of recent ones has it. */
+export interface Recent {
+  readonly id: string;
+  /** Its first question. */
+  readonly title: string;
+  readonly questions: number;
+  /** When its last question ended, in milliseconds. */
+  readonly time: number;
+}
+
+/** What is kept in this browser. */
+interface Kept {
+  readonly id: string;
+  readonly root: string;
+  readonly turns: readonly Turn[];
+}
+
 /** As many turns as are kept over a reload: what a person scrolls back to. */
 const MAX_KEPT = 20;
-/** Field by which a question goes on with the one before, where the kernel has it. */
-const FOLLOW_UP = "continue";
+/** Conversations in the list: as many as one looks through; browsers have room for some megabytes. */
+const MAX_RECENT = 12;
+/** Longest title of one. */
+const MAX_TITLE = 120;
 
-/** See the module text. */
-export const conversation = new Store<{ readonly turns: readonly Turn[] }>(
+/** The conversation of this window. */
+export const conversation = new Store<{ readonly id: string; readonly turns: readonly Turn[] }>(
   restore(),
 );
 
-/** Whether a further question knows the ones before. */
-export function rememberedByKernel(): boolean {
-  return FOLLOW_UP in (kernel.value.table?.commands.ask?.input.properties ?? {});
-}
+/** Those of this workspace that can be gone on with, the latest first. */
+export const recent = new Store<{ readonly list: readonly Recent[] }>({ list: [] });
 
 /** Whether a question is being answered. */
 export function isAsking(): boolean {
@@ -52,7 +71,6 @@ export async function ask(question: string): Promise<void> {
   const text = question.trim();
   if (text === "" || isAsking()) return;
   const id = crypto.randomUUID();
-  const isFollowUp = conversation.value.turns.some(({ answer }) => answer !== undefined);
   const fresh: Turn = {
     id,
     question: text,
@@ -71,10 +89,7 @@ export async function ask(question: string): Promise<void> {
       ),
     });
   try {
-    const input = {
-      question: text,
-      ...(isFollowUp && rememberedByKernel() && { [FOLLOW_UP]: true }),
-    };
+    const input = { question: text, conversation: conversation.value.id };
     const [answer] = await run("ask", input, {
       onRun: (run) => change(() => ({ run })),
       onProgress: ({ phase, done, total, detail, note, step }) => {
@@ -99,31 +114,137 @@ export function stopAsking(): void {
   if (running?.run !== undefined) void cancelRun(running.run);
 }
 
-/** Begins anew. */
-export function forget(): void {
+/** Begins anew; the conversation of before stays in the list. */
+export function begin(): void {
   stopAsking();
-  conversation.set({ turns: [] });
-  keep();
+  conversation.set({ id: crypto.randomUUID(), turns: [] });
+  keepHere();
+}
+
+/** Goes on with a conversation of the list. */
+export function resume(id: string): void {
+  const kept = read(localStorage, keyOf(id));
+  if (kept === undefined) return forget(id);
+  stopAsking();
+  conversation.set({ id, turns: kept.turns });
+  keepHere();
+}
+
+/** Takes a conversation out of the list, and its answers out of this browser. */
+export function forget(id: string): void {
+  attempt(() => localStorage.removeItem(keyOf(id)));
+  list();
+}
+
+const PREFIX = "conversation ";
+
+function keyOf(id: string): string {
+  return PREFIX + id;
+}
+
+/** What is to be kept of this window; undefined before the workspace is known, and where there is nothing. */
+function ended(): Kept | undefined {
+  const root = kernel.value.table?.workspace.root;
+  const { id, turns } = conversation.value;
+  const whole = turns.filter((turn) => !isRunning(turn)).slice(-MAX_KEPT);
+  return root === undefined ? undefined : { id, root, turns: whole };
+}
+
+function keepHere(): void {
+  const kept = ended();
+  if (kept !== undefined) {
+    attempt(() => sessionStorage.setItem("conversation", JSON.stringify(kept)));
+  }
 }
 
 function keep(): void {
-  const { turns } = conversation.value;
+  keepHere();
+  const kept = ended();
+  if (kept === undefined || kept.turns.length === 0) return;
+  const entry = JSON.stringify({ ...kept, time: Date.now() });
+  const others = everything().filter(({ id }) => id !== kept.id);
+  // What has no room makes the oldest go, until it has.
+  for (let room = MAX_RECENT - 1; room >= 0; room--) {
+    for (const { id } of others.splice(room)) attempt(() => localStorage.removeItem(keyOf(id)));
+    if (attempt(() => localStorage.setItem(keyOf(kept.id), entry))) break;
+  }
+  list();
+}
+
+/** All conversations of this browser at this address, the latest first. */
+function everything(): (Kept & { readonly time: number })[] {
+  const found: (Kept & { readonly time: number })[] = [];
+  attempt(() => {
+    for (const key of Object.keys(localStorage)) {
+      const kept = key.startsWith(PREFIX) ? read(localStorage, key) : undefined;
+      if (kept !== undefined) found.push(kept);
+    }
+  });
+  return found.sort((a, b) => b.time - a.time);
+}
+
+function list(): void {
+  const root = kernel.value.table?.workspace.root;
+  recent.set({
+    list: everything().filter((kept) => kept.root === root && kept.turns.length > 0).map((
+      { id, turns, time },
+    ) => ({
+      id,
+      title: turns[0]!.question.slice(0, MAX_TITLE),
+      questions: turns.length,
+      time,
+    })),
+  });
+}
+
+function read(storage: Storage, key: string): (Kept & { readonly time: number }) | undefined {
+  let kept: (Kept & { readonly time: number }) | null = null;
+  attempt(() => kept = JSON.parse(storage.getItem(key) ?? "null"));
+  // Of this version, as far as one can see.
+  kept = kept as (Kept & { readonly time: number }) | null;
+  return typeof kept?.id === "string" && typeof kept.root === "string" && Array.isArray(kept.turns)
+    ? { ...kept, time: Number(kept.time ?? 0) }
+    : undefined;
+}
+
+/** Storage may be full, or not permitted: then a reload begins anew. */
+function attempt(work: () => void): boolean {
   try {
-    sessionStorage.setItem(
-      "conversation",
-      JSON.stringify({ turns: turns.filter((turn) => !isRunning(turn)).slice(-MAX_KEPT) }),
-    );
+    work();
+    return true;
   } catch {
-    // No room or no permission: then a reload begins anew.
+    return false;
   }
 }
 
-function restore(): { turns: Turn[] } {
-  try {
-    const kept = JSON.parse(sessionStorage.getItem("conversation") ?? "null");
-    if (kept !== null) return kept;
-  } catch {
-    // Of another version, or not permitted.
-  }
-  return { turns: [] };
+function restore(): { id: string; turns: readonly Turn[] } {
+  let kept: Kept | undefined;
+  attempt(() => kept = read(sessionStorage, "conversation"));
+  return kept ?? { id: crypto.randomUUID(), turns: [] };
 }
+
+/** The workspace is known, or another one has the address of the one before. */
+let known: string | undefined;
+kernel.listen(() => {
+  const root = kernel.value.table?.workspace.root;
+  if (root === undefined || root === known) return;
+  known = root;
+  let kept: Kept | undefined;
+  attempt(() => kept = read(sessionStorage, "conversation"));
+  if (kept !== undefined && kept.root !== root) {
+    conversation.set({ id: crypto.randomUUID(), turns: [] });
+  }
+  list();
+});
+
+// Another window has kept something: perhaps a turn of the conversation that is open here too.
+addEventListener("storage", ({ key }) => {
+  if (key?.startsWith(PREFIX) !== true) return;
+  const { id } = conversation.value;
+  const kept = key === keyOf(id) && !isAsking() ? read(localStorage, key) : undefined;
+  if (kept !== undefined && kept.turns.length > conversation.value.turns.length) {
+    conversation.set({ turns: kept.turns });
+    keepHere();
+  }
+  list();
+});
