@@ -6,16 +6,16 @@
  * - a peer is read from only while what was sent to it is being read: who floods without listening waits for itself;
  * - a message that was accepted for sending and could not be written is counted and told, never dropped in silence.
  *
- * Security is the NULL mechanism: who may speak is decided by the signatures of the contract (`../contract.ts`), above this.
+ * How a peer proves who it is, and whether what is sent is hidden from others, is the mechanism's (`mechanism.ts`); what the peer may do is decided by
+ * the signatures of the contract (`../contract.ts`), above this.
  */
+import { type Mechanism, NullMechanism } from "./mechanism.ts";
 import {
   decodeProperties,
   decodeReason,
-  encodeCommand,
   encodeGreeting,
-  encodeMessage,
   encodeProperties,
-  encodeReason,
+  type Greeting,
   type Item,
   Reader,
   type ReaderLimits,
@@ -55,6 +55,8 @@ export interface ConnectionOptions {
   /** What this end calls itself; a DEALER has one, a ROUTER has none. */
   readonly identity?: Uint8Array;
   readonly limits: ReaderLimits;
+  /** Security of the connection, made for it alone; NULL by default. */
+  readonly mechanism?: Mechanism;
   /** Called once, when the peer has said who it is; a text refuses it and is sent as the reason. */
   readonly onReady: (connection: Connection) => string | undefined;
   /** Called for every message, in order. */
@@ -82,6 +84,7 @@ export class Connection {
 
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
+  readonly #mechanism: Mechanism;
   readonly #reader: Reader;
   readonly #ending = new AbortController();
   #state: "greeting" | "handshake" | "ready" | "closed" = "greeting";
@@ -98,15 +101,22 @@ export class Connection {
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#reader = new Reader(options.limits);
+    const mechanism = options.mechanism ?? new NullMechanism(options.socketType === "DEALER");
+    this.#mechanism = mechanism;
+    this.#reader = new Reader(mechanism.limits(options.limits));
     this.signal = this.#ending.signal;
-    this.#enqueue(encodeGreeting(), false);
+    this.#enqueue(encodeGreeting(mechanism.name, mechanism.asServer), false);
     this.ended = this.#run();
   }
 
   /** Whether the handshake is done and the connection is open. */
   get isReady(): boolean {
     return this.#state === "ready";
+  }
+
+  /** Public key that the peer has proved to hold; undefined under a mechanism without keys, and before. */
+  get peerKey(): Uint8Array | undefined {
+    return this.#mechanism.peerKey;
   }
 
   /** Bytes that wait to be written. */
@@ -122,7 +132,7 @@ export class Connection {
    */
   send(parts: readonly Uint8Array[], optional = false): boolean {
     if (this.#state !== "ready" || (optional && this.#queued > HIGH_WATER)) return false;
-    this.#enqueue(encodeMessage(parts), true);
+    this.#enqueue(this.#mechanism.seal(parts), true);
     return true;
   }
 
@@ -153,7 +163,7 @@ export class Connection {
       else if (silence > HEARTBEAT_MS && now - this.#askedAt > HEARTBEAT_MS) {
         this.#askedAt = now;
         // Time to live in tenths of a second, then no context.
-        this.#enqueue(encodeCommand("PING", uint16(SILENCE_MS / 100)), false);
+        this.#enqueue(this.#mechanism.sealCommand("PING", uint16(SILENCE_MS / 100)), false);
       }
     }
   }
@@ -188,40 +198,52 @@ export class Connection {
   #problem: string | undefined;
 
   #take(item: Item): void {
-    if (item.kind === "message") {
-      if (this.#state !== "ready") throw new ZmtpError("a message before the handshake");
-      this.#options.onMessage(this, item.parts);
-    } else if (item.kind === "command") this.#command(item.name, item.data);
-    else {
-      const { mechanism, minor } = item.greeting;
-      if (mechanism !== "NULL") {
-        throw new ZmtpError(`security mechanism "${mechanism}", expected NULL`);
-      }
-      this.#minor = minor;
-      this.#state = "handshake";
-      // A DEALER introduces itself; a ROUTER answers when it knows whom it lets in.
-      if (this.#options.socketType === "DEALER") this.#introduce();
-    }
+    if (item.kind === "greeting") return this.#greeted(item.greeting);
+    if (this.#state === "handshake") return this.#shake(item);
+    const opened = this.#mechanism.open(item);
+    if (opened?.kind === "message") this.#options.onMessage(this, opened.parts);
+    else if (opened?.kind === "command") this.#command(opened.name, opened.data);
   }
 
-  #introduce(): void {
+  #greeted(greeting: Greeting): void {
+    const { mechanism, minor } = greeting;
+    const { name } = this.#mechanism;
+    if (mechanism !== name) {
+      throw new ZmtpError(`security mechanism "${mechanism}", expected ${name}`);
+    }
+    this.#minor = minor;
+    this.#state = "handshake";
     const { socketType, identity } = this.#options;
-    const properties = {
+    const properties = encodeProperties({
       "Socket-Type": new TextEncoder().encode(socketType),
       ...(identity === undefined ? {} : { Identity: identity }),
-    };
-    this.#enqueue(encodeCommand("READY", encodeProperties(properties)), false);
+    });
+    this.#tell(this.#mechanism.begin(greeting, properties));
+  }
+
+  #shake(item: Item): void {
+    if (item.kind !== "command") throw new ZmtpError("a message before the handshake");
+    this.#checkError(item.name, item.data);
+    const { send, properties } = this.#mechanism.shake(item.name, item.data);
+    this.#tell(send);
+    if (properties !== undefined) this.#ready(properties);
+  }
+
+  /** Sends a part of the handshake. */
+  #tell(frame: Uint8Array | undefined): void {
+    if (frame !== undefined) this.#enqueue(frame, false);
+  }
+
+  #checkError(name: string, data: Uint8Array): void {
+    if (name !== "ERROR") return;
+    throw new ZmtpError(`the peer refuses: ${decodeReason(data) || "no reason given"}`);
   }
 
   #command(name: string, data: Uint8Array): void {
-    if (name === "READY" && this.#state === "handshake") this.#ready(data);
-    else if (name === "ERROR") {
-      throw new ZmtpError(`the peer refuses: ${decodeReason(data) || "no reason given"}`);
-    } else if (this.#state !== "ready") {
-      throw new ZmtpError("a command before the handshake");
-    } else if (name === "PING") {
+    this.#checkError(name, data);
+    if (name === "PING") {
       // What follows the time to live comes back, sixteen octets of it at most.
-      this.#enqueue(encodeCommand("PONG", data.subarray(2, 18)), false);
+      this.#enqueue(this.#mechanism.sealCommand("PONG", data.subarray(2, 18)), false);
     } else if (name !== "PONG") throw new ZmtpError("an unknown command");
   }
 
@@ -237,7 +259,7 @@ export class Connection {
     this.identity = identity ?? this.identity;
     const refusal = this.#options.onReady(this);
     if (refusal !== undefined) throw new ZmtpError(refusal);
-    if (this.#options.socketType === "ROUTER") this.#introduce();
+    this.#tell(this.#mechanism.finish());
     this.#state = "ready";
   }
 
@@ -247,10 +269,8 @@ export class Connection {
     this.#problem = problem;
     if (this.#state === "ready") {
       const farewell = this.#options.farewell?.(problem);
-      if (farewell !== undefined) this.#enqueue(encodeMessage(farewell), false);
-    } else if (this.#state === "handshake") {
-      this.#enqueue(encodeCommand("ERROR", encodeReason(problem)), false);
-    }
+      if (farewell !== undefined) this.#enqueue(this.#mechanism.seal(farewell), false);
+    } else if (this.#state === "handshake") this.#tell(this.#mechanism.refusal(problem));
     this.#end(problem);
   }
 
