@@ -6,7 +6,7 @@
  * types, so whoever shows these edges marks them as found by name.
  */
 import type * as sitter from "@vscode/tree-sitter-wasm";
-import type { ReferenceKind } from "./graph_typescript.ts";
+import type { ReferenceKind } from "./reference_edges.ts";
 import { languageFor } from "./languages.ts";
 import { lineAt, lineStarts } from "./syntax_tree.ts";
 import { loadGrammar } from "./syntax_treesitter.ts";

@@ -50,13 +50,12 @@ export { createResolver, type FileView, type Resolver } from "./resolve.ts";
 export {
   type FileReferences,
   type GraphFile,
-  isCompiled,
   LINK_KINDS,
   type LinkKind,
   LITERAL_KIND,
   REFERENCE_KINDS,
   type ReferenceKind,
-  type ReferenceOptions,
-  resolveReferences,
-} from "./graph_typescript.ts";
+} from "./reference_edges.ts";
+export { isCompiled } from "./graph_program.ts";
+export { type ReferenceOptions, resolveReferences } from "./graph_typescript.ts";
 export { findNameUses, hasNameGraph, type NameUse, occurrences } from "./graph_names.ts";

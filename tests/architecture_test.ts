@@ -23,10 +23,6 @@ const ARROWS: Record<string, readonly string[]> = {
 /** Lines above which a file is two files, unless it is listed here with the reason. */
 const MAX_LINES = 600;
 const LONG_FILES: Record<string, string> = {
-  "ingest/graph_typescript.ts":
-    "one visitor over the compiler's tree, whose cases lean on each other",
-  "ingest/resolve_javascript.ts":
-    "the compiler's rules of module resolution, which only make sense together",
   "rag/graph.ts": "the questions to the graph and the build that they share",
 };
 
