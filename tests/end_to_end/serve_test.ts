@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Message } from "../../kernel/doors/contract.ts";
 import { briefOf, KernelClient } from "../../kernel/doors/kernel_client.ts";
+import { PYTHON_MISSING, pythonWithZmq } from "../support/python.ts";
 import { type Outcome, outcome, PROJECT, Repository, ROOT } from "./harness.ts";
 
 const config = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
@@ -85,16 +86,6 @@ async function until(condition: () => boolean, why: () => string = () => ""): Pr
 async function plain(name: string, repository: Repository, ...words: string[]): Promise<Outcome> {
   return outcome(await task(name, ...words, "--repo", repository.path).output());
 }
-
-/** A Python that has pyzmq and msgpack; undefined where there is none. */
-const python = ["python3", "/usr/bin/python3"].find((program) => {
-  try {
-    const args = ["-c", "import zmq, msgpack"];
-    return new Deno.Command(program, { args, stderr: "null" }).outputSync().success;
-  } catch {
-    return false;
-  }
-});
 
 /** Whether a terminal can be made: script(1) of util-linux gives a program one. */
 const canType = Deno.build.os === "linux" && (() => {
@@ -210,17 +201,15 @@ Deno.test("a kernel of another version is left alone, with a note", async () => 
 });
 
 Deno.test({
-  name: `the Python client of the README asks and is answered${
-    python ? "" : " (skipped: no python3 with pyzmq and msgpack)"
-  }`,
-  ignore: python === undefined,
+  name: `the Python client of the README asks and is answered${PYTHON_MISSING}`,
+  ignore: pythonWithZmq === undefined,
   async fn() {
     using repository = new Repository(PROJECT);
     await repository.ingest();
     await using _served = await Served.start(repository);
     const client = example("python");
     const { code, out, err } = outcome(
-      await new Deno.Command(python!, {
+      await new Deno.Command(pythonWithZmq!, {
         args: ["-c", client, repository.path, "how is the retry delay computed?"],
         stdout: "piped",
         stderr: "piped",

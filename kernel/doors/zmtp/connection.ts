@@ -9,7 +9,7 @@
  * How a peer proves who it is, and whether what is sent is hidden from others, is the mechanism's (`mechanism.ts`); what the peer may do is decided by
  * the signatures of the contract (`../contract.ts`), above this.
  */
-import { type Mechanism, NullMechanism } from "./mechanism.ts";
+import { type Mechanism, NOT_ALLOWED, NullMechanism } from "./mechanism.ts";
 import {
   decodeProperties,
   decodeReason,
@@ -236,7 +236,10 @@ export class Connection {
 
   #checkError(name: string, data: Uint8Array): void {
     if (name !== "ERROR") return;
-    throw new ZmtpError(`the peer refuses: ${decodeReason(data) || "no reason given"}`);
+    const reason = decodeReason(data) || "no reason given";
+    throw new ZmtpError(
+      `the peer refuses: ${reason === NOT_ALLOWED ? "it does not admit this key" : reason}`,
+    );
   }
 
   #command(name: string, data: Uint8Array): void {

@@ -4,6 +4,7 @@
  * Owns the way to a ready connection. What must hold: it never waits without an end. Whoever uses it decides when to connect again.
  */
 import { Connection, HANDSHAKE_MS } from "./connection.ts";
+import type { Mechanism } from "./mechanism.ts";
 
 /** How often an open connection looks at the clock. */
 const TICK_MS = 5_000;
@@ -16,6 +17,8 @@ export interface DealerOptions {
   readonly identity: string;
   /** Most bytes of each frame of a message. */
   readonly frames: readonly number[];
+  /** Security, for this connection alone; NULL by default. */
+  readonly mechanism?: Mechanism;
   readonly onMessage: (parts: readonly Uint8Array<ArrayBuffer>[]) => void;
 }
 
@@ -27,7 +30,7 @@ export interface DealerOptions {
  * @throws {Error} when the other end refuses, or is no ROUTER
  */
 export async function connectDealer(options: DealerOptions): Promise<Connection> {
-  const { hostname, port, identity, frames, onMessage } = options;
+  const { hostname, port, identity, frames, mechanism, onMessage } = options;
   const socket = await Deno.connect({ hostname, port });
   socket.setNoDelay(true);
   return await new Promise((resolve, reject) => {
@@ -36,6 +39,7 @@ export async function connectDealer(options: DealerOptions): Promise<Connection>
       peerType: "ROUTER",
       identity: new TextEncoder().encode(identity),
       limits: { frames },
+      mechanism,
       onReady: (ready) => {
         // It is ready when this has returned.
         queueMicrotask(() => resolve(ready));

@@ -14,6 +14,9 @@ import {
   ZmtpError,
 } from "./wire.ts";
 
+/** Reason of an ERROR to a peer whose key is not admitted: the status code of ZAP (https://rfc.zeromq.org/spec/27/), which libzmq knows. */
+export const NOT_ALLOWED = "400";
+
 /** What a step of the handshake leads to. */
 export interface Step {
   /** A command to be sent, as a frame. */

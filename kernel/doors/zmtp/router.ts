@@ -4,9 +4,10 @@
  * Owns the listening socket and its connections. What must hold:
  * - the number of connections is bounded, and so is the memory that all of them together take for what was not yet read whole;
  * - an identity belongs to one connection at a time: who comes second with it is refused, and the first notices nothing;
- * - it listens on this machine alone (see `listen`).
+ * - without a mechanism that encrypts it listens on this machine alone (see `listen`).
  */
 import { Connection, type Ending, type Socket } from "./connection.ts";
+import type { Mechanism } from "./mechanism.ts";
 import { ZmtpError } from "./wire.ts";
 
 /** Most connections at a time: consoles, scripts and pages of one developer, with much to spare. */
@@ -23,13 +24,15 @@ const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
 
 /** Options of a router. */
 export interface RouterOptions {
-  /** An address of this machine's loopback. */
+  /** An address of this machine's loopback; with `mechanism` any of its addresses. */
   readonly hostname: string;
   /** 0 takes a free one. */
   readonly port: number;
   /** Most bytes of each frame of a message; a message has no more frames than that. */
   readonly frames: readonly number[];
   readonly onMessage: (peer: Connection, parts: readonly Uint8Array<ArrayBuffer>[]) => void;
+  /** Makes the mechanism of a connection, one that encrypts and knows whom it lets in; NULL by default. */
+  readonly mechanism?: () => Mechanism;
   /** Called when a connection is over, the refused ones included. */
   readonly onEnd?: (peer: Connection, ending: Ending) => void;
   /** Something to say to a peer whose bytes are refused. */
@@ -56,10 +59,10 @@ export class Router {
   /**
    * Starts to listen.
    * @throws {Deno.errors.AddrInUse} when the port is taken
-   * @throws {RangeError} when the address is not one of loopback: messages are signed, but not encrypted
+   * @throws {RangeError} when the address is not one of loopback and there is no mechanism: messages are signed, but not encrypted
    */
   static listen(options: RouterOptions): Router {
-    if (!LOOPBACK.includes(options.hostname)) {
+    if (options.mechanism === undefined && !LOOPBACK.includes(options.hostname)) {
       throw new RangeError(
         `listen on "${options.hostname}": messages are signed but not encrypted, so only an address of this machine will do: 127.0.0.1`,
       );
@@ -117,6 +120,7 @@ export class Router {
       socketType: "ROUTER",
       peerType: "DEALER",
       limits: { frames, reserve: (bytes) => this.#reserve(bytes) },
+      mechanism: this.#options.mechanism?.(),
       onReady: (peer) => this.#admit(peer),
       onMessage,
       farewell,

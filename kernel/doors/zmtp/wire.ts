@@ -297,7 +297,11 @@ export class Reader {
   }
 }
 
-function decodeCommand(body: Uint8Array): Item {
+/**
+ * A command in the body of its frame.
+ * @throws {ZmtpError} when it has no name
+ */
+export function decodeCommand(body: Uint8Array): Item {
   const length = body[0] ?? 0;
   if (length === 0 || 1 + length > body.length) throw new ZmtpError("a command without a name");
   return {
