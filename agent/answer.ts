@@ -6,6 +6,7 @@
  */
 import type { Recorder } from "../kernel/mod.ts";
 import type { Embed } from "./actions.ts";
+import type { TextPiece } from "./answer_draft.ts";
 import type { Citation } from "./citations.ts";
 import type { Driver, StepRecord } from "./driver.ts";
 import type { Budget, ManifestEntry, TokenCounter } from "./governor.ts";
@@ -50,6 +51,8 @@ export interface AskOptions {
   readonly driver?: Driver;
   /** Tokenizer, where there is no model, which has its own; the estimate of ingest when absent. */
   readonly count?: TokenCounter;
+  /** Called with the text of the answer as it is written: of what is checked already, piece by piece, and in the end of all of it. */
+  readonly onText?: (piece: TextPiece) => void;
   /** Called after each step. */
   readonly onStep?: (step: StepEvent) => void;
   readonly signal?: AbortSignal;

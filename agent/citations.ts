@@ -40,6 +40,14 @@ interface Mark {
 
 /** Longest path that is looked for before a line number. */
 const LONGEST_PATH = 400;
+/**
+ * What no path that is unknown holds: blanks, quotes, brackets, and what ends a clause, in full width too, for Chinese and Japanese put no
+ * blank before a path.
+ */
+const NOT_IN_A_PATH = "\\s`'\"()[\\]{}<>,;|*、。，；：！？（）「」『』【】《》“”‘’…";
+/** Ends whatever may be an unknown path. */
+export const PATH_END = new RegExp(`[${NOT_IN_A_PATH}]`);
+const LAST_TOKEN = new RegExp(`[^${NOT_IN_A_PATH}]+$`);
 /** What stands where a citation was that did not resolve. */
 export const REMOVED = "[citation removed]";
 
@@ -85,8 +93,7 @@ function pathBefore(
     if (paths.has(text.slice(start, end))) known = text.slice(start, end);
   }
   if (known !== undefined) return known;
-  const token = /[^\s`'"()[\]{}<>,;|*]+$/.exec(text.slice(Math.max(0, end - LONGEST_PATH), end))
-    ?.[0];
+  const token = LAST_TOKEN.exec(text.slice(Math.max(0, end - LONGEST_PATH), end))?.[0];
   if (!token || token.includes("://") || /^\/\//.test(token)) return undefined;
   // `host.example:443` is no citation; `main.ts:12`, `lib/a:1-2` and anything with a range are meant as one.
   if (token.startsWith("./") && paths.has(token.slice(2))) return token.slice(2);
@@ -127,40 +134,76 @@ export async function checkCitations(
   root: string,
   trail?: TrailPort,
 ): Promise<CheckedText> {
-  const marks = findCitations(text, new Set([...memory.paths(), TRAIL_PATH]));
-  const files = new Map<string, Promise<FileState | undefined>>();
-  const stateOf = (path: string) => {
-    let state = files.get(path);
-    if (!state) files.set(path, state = fileState(path, memory, root));
-    return state;
-  };
-  const citations = new Map<string, Citation>();
-  const check = async (path: string, startLine: number, endLine: number) => {
+  const checker = new CitationChecker(memory, root, trail);
+  const checked = await checker.checked(text);
+  for (const place of further) await checker.check(place.path, place.start_line, place.end_line);
+  return { text: checked, citations: checker.citations };
+}
+
+/** Checks citations, each file and each place once: what it has said of one it goes on saying. */
+export class CitationChecker {
+  /** Paths that are known, that of the trail among them. */
+  readonly paths: ReadonlySet<string>;
+  readonly #memory: MemoryPort;
+  readonly #root: string;
+  readonly #trail: TrailPort | undefined;
+  readonly #files = new Map<string, Promise<FileState | undefined>>();
+  readonly #citations = new Map<string, Citation>();
+
+  constructor(memory: MemoryPort, root: string, trail?: TrailPort) {
+    this.paths = new Set([...memory.paths(), TRAIL_PATH]);
+    this.#memory = memory;
+    this.#root = root;
+    this.#trail = trail;
+  }
+
+  /** What was checked, each place once, in that order. */
+  get citations(): Citation[] {
+    return [...this.#citations.values()];
+  }
+
+  /**
+   * The text from one place to another with its citations marked or removed. What stands before `from` is looked at (a fence may be open),
+   * what stands behind `to` is not.
+   */
+  async checked(text: string, from = 0, to = text.length): Promise<string> {
+    // Most pieces of a text cite nothing, and finding citations means reading all of it.
+    const marks = /:\d/.test(text.slice(from, to))
+      ? findCitations(text.slice(0, to), this.paths).filter(({ end }) => end > from)
+      : [];
+    let checked = "";
+    let at = from;
+    for (const mark of marks) {
+      const citation = await this.check(mark.path, mark.startLine, mark.endLine);
+      checked += text.slice(at, Math.max(at, mark.start)) +
+        (citation.status === "removed"
+          ? REMOVED
+          : text.slice(Math.max(at, mark.start), mark.end) + staleMark(citation));
+      at = mark.end;
+    }
+    return checked + text.slice(at, to);
+  }
+
+  /** Whether a place holds. */
+  async check(path: string, startLine: number, endLine: number): Promise<Citation> {
     const key = `${path}:${startLine}-${endLine}`;
-    const known = citations.get(key);
+    const known = this.#citations.get(key);
     if (known) return known;
     const place = { path, start_line: startLine, end_line: endLine };
     // Lines of the trail are numbered over all its files: whoever keeps it says whether they hold.
     const state = path === TRAIL_PATH
-      ? { status: await trail?.check(startLine, endLine) ?? "removed" }
-      : statusOf(await stateOf(path), startLine, endLine);
+      ? { status: await this.#trail?.check(startLine, endLine) ?? "removed" }
+      : statusOf(await this.#stateOf(path), startLine, endLine);
     const citation = { ...place, ...state };
-    citations.set(key, citation);
+    this.#citations.set(key, citation);
     return citation;
-  };
-  let checked = "";
-  let at = 0;
-  for (const mark of marks) {
-    const citation = await check(mark.path, mark.startLine, mark.endLine);
-    checked += text.slice(at, mark.start) +
-      (citation.status === "removed"
-        ? REMOVED
-        : text.slice(mark.start, mark.end) + staleMark(citation));
-    at = mark.end;
   }
-  checked += text.slice(at);
-  for (const place of further) await check(place.path, place.start_line, place.end_line);
-  return { text: checked, citations: [...citations.values()] };
+
+  #stateOf(path: string): Promise<FileState | undefined> {
+    let state = this.#files.get(path);
+    if (!state) this.#files.set(path, state = fileState(path, this.#memory, this.#root));
+    return state;
+  }
 }
 
 function staleMark(citation: Citation): string {

@@ -4,13 +4,15 @@
  * Owns what the states of a cycle do for a question, whoever runs them. What must hold:
  * - one budget for all parts: what they are given adds up to no more than the whole;
  * - rules act where a model fails or there is none; the answer says who answered;
- * - nothing is shown before its citations were checked against the files; one that does not resolve is taken out and counted.
+ * - nothing is shown before its citations were checked against the files, while it is written neither; one that does not resolve is
+ *   taken out and counted.
  */
 import { basename } from "node:path";
 import { loadTokenCounter } from "../rag/mod.ts";
 import type { ActiveAdapter } from "./adapters/adapter_weaver.ts";
 import type { Answer, AskOptions } from "./answer.ts";
-import { checkCitations, findCitations } from "./citations.ts";
+import { AnswerDraft } from "./answer_draft.ts";
+import { checkCitations, CitationChecker, findCitations } from "./citations.ts";
 import { meaningOf, withEarlier } from "./conversation.ts";
 import type { Driver, StepRecord } from "./driver.ts";
 import { ExtractiveDriver } from "./extractive.ts";
@@ -22,6 +24,7 @@ import { mayBeSeveral, PLAN, type Plan, planByRules, planOf, type SubQuestion } 
 import type { Speaker } from "./personas.ts";
 import { QueryMorph } from "./query_morph.ts";
 import { CycleRecord } from "./recording.ts";
+import { withoutThoughts } from "./thoughts.ts";
 import { z } from "zod";
 
 /** A part of the plan, done. */
@@ -56,6 +59,8 @@ export class Inquiry {
   readonly #record: CycleRecord;
   readonly #policy = new ExtractiveDriver();
   readonly #model: LanguageModel | undefined;
+  /** The answer while it is written, where somebody reads along. */
+  readonly #draft: AnswerDraft | undefined;
   readonly #begin = performance.now();
 
   /** @throws {TypeError} when the question is empty */
@@ -83,6 +88,13 @@ export class Inquiry {
         void this.#record.called(call);
       })
       : model;
+    const { onText, root, trail, signal } = options;
+    this.#draft = onText &&
+      new AnswerDraft({
+        checker: () => new CitationChecker(memory, root, trail),
+        onText,
+        signal,
+      });
   }
 
   /** Whether a model answers, as far as it can. */
@@ -110,17 +122,24 @@ export class Inquiry {
     const model = this.#model;
     return model && (async ({ persona, facet, role, prompt, text, signal }) => {
       using active = await adapterOf(persona, model);
-      const { text: written } = await model.generate({
-        ...(active && { adapter: active.adapter }),
-        messages: [
-          { role: "system", content: `${role}\n\n${prompt}` },
-          { role: "user", content: text },
-        ],
-        maxTokens: facet === "decompose" ? PLAN_TOKENS : this.#budget.answerTokens,
-        signal: signal ?? this.#options.signal,
-        ...(facet === "decompose" && { schema: z.toJSONSchema(PLAN) }),
-      });
-      return written;
+      const draft = facet === "weave" ? this.#draft : undefined;
+      draft?.begin();
+      try {
+        const { text: written } = await model.generate({
+          ...(active && { adapter: active.adapter }),
+          messages: [
+            { role: "system", content: `${role}\n\n${prompt}` },
+            { role: "user", content: text },
+          ],
+          maxTokens: facet === "decompose" ? PLAN_TOKENS : this.#budget.answerTokens,
+          signal: signal ?? this.#options.signal,
+          ...(facet === "decompose" && { schema: z.toJSONSchema(PLAN) }),
+          ...(draft && { onText: (piece) => draft.write(piece) }),
+        });
+        return written;
+      } finally {
+        await draft?.settled();
+      }
     });
   }
 
@@ -167,6 +186,8 @@ export class Inquiry {
         ...(role !== undefined && { role }),
         ...(active && { adapter: active.adapter }),
         ...options.driving,
+        // Of several parts none is the answer: what is woven of them is.
+        draft: isWhole ? this.#draft : undefined,
       });
     const driver = modelDriver ?? options.driver ?? this.#policy;
     const governor = model && modelDriver
@@ -217,6 +238,7 @@ export class Inquiry {
       : checked.text;
     // Marks of stale and removed citations make it longer.
     const answer = governor.fitAnswer(flagged);
+    this.#draft?.conclude(answer);
     const prompts = parts.map((part) => part.morph.assembled());
     const ended = [
       ...new Set(parts.map((part) => part.morph.ended).filter((end) => end !== undefined)),
@@ -263,7 +285,8 @@ export class Inquiry {
     const rows = placeBehind(parts);
     if (ask === undefined || this.#model === undefined) return rows;
     try {
-      const text = await ask("ROBIN", "weave:", `Question: ${this.asked}\n\n${rows}`);
+      const written = await ask("ROBIN", "weave:", `Question: ${this.asked}\n\n${rows}`);
+      const text = withoutThoughts(written).trim();
       const paths = new Set(this.#memory.paths());
       if (findCitations(text, paths).some(({ path }) => paths.has(path))) return text;
     } catch {

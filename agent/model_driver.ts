@@ -7,6 +7,7 @@
  * - there is time left for an answer, and a model that cannot be used is not asked a second time in a run;
  * - an answer that was cut, or names no source, says so.
  */
+import type { Draft } from "./answer_draft.ts";
 import { findCitations } from "./citations.ts";
 import type { Driver, MorphState } from "./driver.ts";
 import type { Budget } from "./governor.ts";
@@ -25,6 +26,7 @@ import {
   type Turn,
 } from "./prompt.ts";
 import { isAnswer, PROPOSAL_SCHEMA } from "./step_schema.ts";
+import { withoutThoughts } from "./thoughts.ts";
 
 /** How a model drives. */
 export interface ModelDriverOptions {
@@ -36,6 +38,8 @@ export interface ModelDriverOptions {
   readonly adapter?: ModelAdapter;
   /** Called with each piece of an answer as it is written, before its citations are checked. */
   readonly onText?: (piece: string) => void;
+  /** Told of the same: each attempt at an answer, and what is written of it. */
+  readonly draft?: Draft | undefined;
 }
 
 /** What the calls of a run came to. */
@@ -167,6 +171,8 @@ export class ModelDriver implements Driver {
     const deadline = AbortSignal.timeout(Math.ceil(ms));
     let written = "";
     let cut: string | undefined;
+    const { draft } = this.#options;
+    draft?.begin();
     try {
       const { text, stopped } = await this.#generate(
         state,
@@ -174,7 +180,10 @@ export class ModelDriver implements Driver {
         maxTokens,
         deadline,
         false,
-        (piece) => written += piece,
+        (piece) => {
+          written += piece;
+          draft?.write(piece);
+        },
       );
       written = text;
       if (stopped === "length") cut = `after ${maxTokens} tokens`;
@@ -184,6 +193,8 @@ export class ModelDriver implements Driver {
       const seconds = `${Math.round(state.budget.ms / 100) / 10} seconds`;
       if (written.trim() === "") throw new Error(`nothing was written within the ${seconds}`);
       cut = `when the ${seconds} were nearly over`;
+    } finally {
+      await draft?.settled();
     }
     let text = withoutThoughts(written).trim();
     if (text === "") throw new Error("the answer is empty");
@@ -373,9 +384,4 @@ export function parseJson(text: string): unknown {
   } catch {
     throw new Error("the proposal is no JSON, or was cut off");
   }
-}
-
-/** Text without what a model thought aloud before it. */
-function withoutThoughts(text: string): string {
-  return text.replace(/<think>[^]*?(<\/think>|$)/g, "");
 }

@@ -70,6 +70,13 @@ export interface Progress {
   readonly note?: boolean;
   /** A step that has just ended, for doors that show more than a line. */
   readonly step?: StepProgress;
+  /**
+   * A piece of the answer while it is written. Its citations were checked; pieces put together are what the answer begins with, and once
+   * all have come, its text.
+   */
+  readonly text?: string;
+  /** True with a `text` that begins anew: what came before it is void. */
+  readonly restart?: boolean;
 }
 
 /** One step on the way to an answer: what was thought, done, seen. */

@@ -45,6 +45,7 @@ export const askHandlers: Pick<Handlers, "ask"> = {
     const { root } = workspace;
     const { progress, signal } = context;
     let written = 0;
+    let length = 0;
     return await answerByModel({
       name: named === undefined ? chosenModel(workspace).name : anchorModel(named, root),
       isNamed: named !== undefined,
@@ -72,6 +73,13 @@ export const askHandlers: Pick<Handlers, "ask"> = {
           onText: (piece) =>
             progress({ phase: "writing, characters", done: written += piece.length }),
         },
+        onText: ({ text, restart }) =>
+          progress({
+            phase: "writing, characters",
+            done: length = (restart ? 0 : length) + text.length,
+            text,
+            ...(restart && { restart }),
+          }),
         signal,
         onStep: ({ step, thought, action, arguments: given, observation }) =>
           progress({
