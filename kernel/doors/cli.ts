@@ -96,7 +96,10 @@ async function run<N extends CommandName>(
   const { name, json } = request;
   using interruption = outerSignal === undefined ? new Interruption() : undefined;
   const signal = interruption?.signal ?? outerSignal!;
-  const line = new ProgressLine(streams, request.quiet);
+  const line = new ProgressLine(streams, {
+    quiet: request.quiet,
+    draft: !json && streams.outIsTerminal,
+  });
   const look = {
     colours: colours(streams.outIsTerminal, streams.env),
     columns: streams.outIsTerminal ? streams.columns : undefined,

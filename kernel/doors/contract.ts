@@ -14,12 +14,16 @@
  * `id` is any text of the client's, `time` its clock in milliseconds since 1970, `nonce` 16 random octets. A kernel sends, for each request,
  * any number of events and then one reply or one error:
  *
- *     { v: 1, re: id, type: "event", event: "progress", phase, done?, total?, detail?, note?, state?, persona? }
+ *     { v: 1, re: id, type: "event", event: "progress", phase, done?, total?, detail?, note?, state?, persona?,
+ *       text?, restart? }
  *     { v: 1, re: id, type: "event", event: "result", result }          every result but the last of a command that has several
  *     { v: 1, re: id, type: "reply", result, exit?, … }
  *     { v: 1, re: id, type: "error", code, message }
  *
- * and without a request, to who subscribed, `{ v: 1, re: null, type: "event", event: "uvm_state_update", state }`. `re` is null too in an error about
+ * `text` is a piece of the answer while it is written: put together, from the last one with `restart: true` on, the pieces are what the answer
+ * begins with, its citations checked, and in the end its text. `restart` says that what came before is void.
+ *
+ * Without a request, whoever subscribed is sent `{ v: 1, re: null, type: "event", event: "uvm_state_update", state }`. `re` is null too in an error about
  * a message whose `id` could not be read.
  */
 import { timingSafeEqual } from "node:crypto";

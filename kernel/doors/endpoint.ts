@@ -240,7 +240,9 @@ export class Endpoint {
 
   #progress(caller: Caller, id: string, progress: Progress): void {
     const event = { v: VERSION, re: id, type: "event", event: "progress", ...progress };
-    caller.send(this.#options.signer.seal(event), progress.note !== true);
+    // Of a text every piece is needed.
+    const isOptional = progress.note !== true && progress.text === undefined;
+    caller.send(this.#options.signer.seal(event), isOptional);
   }
 
   #cancel(caller: Caller, session: Session, request: Request): void {

@@ -94,7 +94,9 @@ export class Runs {
       context.onStart?.(id);
       const signal = AbortSignal.any([context.signal, abort.signal]);
       const progress = (progress: Progress) => {
-        this.#show(id, { progress });
+        // The text of an answer is for whoever asked.
+        const { text: _, restart: __, ...shown } = progress;
+        this.#show(id, { progress: shown });
         context.progress(progress);
       };
       const handler = handlers[name] as (

@@ -20,6 +20,8 @@ export interface Streams {
   readonly errIsTerminal: boolean;
   /** Width to fit into. */
   readonly columns: number;
+  /** Height of the terminal, where there is one. */
+  readonly rows?: number | undefined;
   /** Asks a person a question of yes or no; absent where nobody sits at a terminal. */
   readonly ask?: (question: string, signal: AbortSignal) => Promise<boolean>;
   /** Value of an environment variable; undefined too where reading it is not permitted. */
@@ -55,6 +57,7 @@ export function processStreams(): Streams {
     outIsTerminal: Deno.stdout.isTerminal(),
     errIsTerminal: Deno.stderr.isTerminal(),
     columns: terminalColumns(),
+    rows: terminalRows(),
     ask: Deno.stdin.isTerminal() && Deno.stderr.isTerminal() ? askOnTerminal : undefined,
     env: readEnvironment,
   };
@@ -79,6 +82,14 @@ function terminalColumns(): number {
     return Math.max(40, Deno.consoleSize().columns);
   } catch {
     return COLUMNS;
+  }
+}
+
+function terminalRows(): number | undefined {
+  try {
+    return Deno.consoleSize().rows;
+  } catch {
+    return undefined;
   }
 }
 
@@ -191,7 +202,7 @@ export function printable(text: string): string {
     .replace(/(?!\n)[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, "·");
 }
 
-/** How often the progress line is drawn again: smooth to the eye, free for the work. */
+/** How often progress is drawn again: smooth to the eye, free for the work. */
 const REDRAW_MS = 80;
 
 /** How often progress is told where it cannot be rewritten, such as in a log. */
@@ -200,16 +211,38 @@ const LOG_MS = 5_000;
 /** Silence before the first plain line: what is done by then needs no telling. */
 const LOG_AFTER_MS = 2_000;
 
-/** Shows progress on the error stream: one rewritten line on a terminal, an occasional plain line elsewhere. */
+/** Height where the terminal does not tell. */
+const ROWS = 24;
+
+/** How progress is shown. */
+export interface ProgressOptions {
+  /** Not at all. */
+  readonly quiet: boolean;
+  /** Whether an answer is shown while it is written, where that can be taken away again. */
+  readonly draft?: boolean;
+}
+
+/**
+ * Shows progress on the error stream: one rewritten line on a terminal, above it the end of an answer that is being written; elsewhere an
+ * occasional plain line.
+ */
 export class ProgressLine {
   readonly #streams: Streams;
   readonly #quiet: boolean;
+  readonly #hasDraft: boolean;
+  readonly #paint: Colours;
   #next: number;
-  #drawn = false;
+  #line = "";
+  #draft = "";
+  /** Rows that are drawn. */
+  #rows = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(streams: Streams, quiet: boolean) {
+  constructor(streams: Streams, { quiet, draft = false }: ProgressOptions) {
     this.#streams = streams;
     this.#quiet = quiet;
+    this.#hasDraft = draft && streams.errIsTerminal && streams.env("TERM") !== "dumb";
+    this.#paint = colours(streams.errIsTerminal, streams.env);
     this.#next = performance.now() + (streams.errIsTerminal ? 0 : LOG_AFTER_MS);
   }
 
@@ -218,13 +251,18 @@ export class ProgressLine {
     if (this.#quiet) return;
     const now = performance.now();
     if (progress.note) {
-      this.clear();
+      this.#erase();
       this.#streams.err(`${printable(progressText(progress))}\n`);
+    } else if (progress.text !== undefined && this.#hasDraft) {
+      this.#line = printable(progressText(progress));
+      this.#draft = (progress.restart ? "" : this.#draft) + progress.text;
+      // What is there at once, and in the result a moment later, need not flicker by.
+      this.#timer ??= setTimeout(() => this.#draw(), REDRAW_MS);
     } else if (now >= this.#next) {
       const text = printable(progressText(progress));
       if (this.#streams.errIsTerminal) {
-        this.#streams.err(`\r\x1b[2K${clip(text, Math.min(this.#streams.columns, COLUMNS) - 1)}`);
-        this.#drawn = true;
+        this.#line = text;
+        if (this.#timer === undefined) this.#draw();
         this.#next = now + REDRAW_MS;
       } else {
         this.#streams.err(`${text}\n`);
@@ -233,11 +271,75 @@ export class ProgressLine {
     }
   }
 
-  /** Takes the line away, so that something else can be printed. */
+  /** Takes it all away, so that something else can be printed. */
   clear(): void {
-    if (this.#drawn) this.#streams.err("\r\x1b[2K");
-    this.#drawn = false;
+    this.#erase();
+    this.#draft = "";
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
+
+  #draw(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const { columns, rows = ROWS } = this.#streams;
+    const width = Math.min(columns, COLUMNS) - 1;
+    // One row for the line below, and one for what was typed to get here.
+    const draft = lastRows(this.#draft, width, rows - 2);
+    const line = clip(this.#line, width);
+    const text = draft.map((row) => `${this.#paint.dim(row)}\n`).join("") + line;
+    this.#streams.err(this.#overDrawn() + (draft.length > 0 ? unwrapped(text) : text));
+    this.#rows = draft.length + 1;
+  }
+
+  #erase(): void {
+    if (this.#rows > 0) this.#streams.err(this.#overDrawn());
+    this.#rows = 0;
+  }
+
+  /** Leads back to where drawing began, with nothing behind it. */
+  #overDrawn(): string {
+    return this.#rows > 1 ? `\r\x1b[${this.#rows - 1}A\x1b[J` : "\r\x1b[2K";
+  }
+}
+
+/** Text whose rows stay rows even where a terminal takes a character for wider than it is. */
+export function unwrapped(text: string): string {
+  return `\x1b[?7l${text}\x1b[?7h`;
+}
+
+/** The last rows of a text that is broken to fit a width, at blanks where there are some. */
+export function lastRows(text: string, width: number, most: number): string[] {
+  if (text.trim() === "") return [];
+  const rows: string[] = [];
+  let row = "";
+  let used = 0;
+  const end = () => {
+    rows.push(row.trimEnd());
+    [row, used] = ["", 0];
+  };
+  for (const paragraph of printable(text).trimEnd().split("\n")) {
+    for (const [token] of paragraph.matchAll(/ +|[^ ]+/g)) {
+      const size = textWidth(token);
+      if (used + size > width && row.trim() !== "") {
+        end();
+        if (token.startsWith(" ")) continue;
+      }
+      if (size <= width) {
+        row += token;
+        used += size;
+        continue;
+      }
+      for (const character of token) {
+        const cells = characterWidth(character.codePointAt(0)!);
+        if (used + cells > width) end();
+        row += character;
+        used += cells;
+      }
+    }
+    end();
+  }
+  return rows.slice(-Math.max(1, most));
 }
 
 /** Progress as one line of text. */

@@ -19,10 +19,12 @@ import {
   clip,
   colours,
   COLUMNS,
+  lastRows,
   printable,
   processStreams,
   progressText,
   type Streams,
+  unwrapped,
 } from "../terminal.ts";
 import { remoteHandlers } from "./remote_handlers.ts";
 import { complete, understand } from "./words.ts";
@@ -38,6 +40,16 @@ const REDRAW_MS = 150;
 
 /** Columns that progress may take of the prompt: there must be room to type. */
 const STATUS_COLUMNS = 34;
+
+/** Height where the terminal does not tell, and what of it stays free of an answer that is being written: the prompt, a long line in it. */
+const ROWS = 24;
+const ROWS_BELOW = 6;
+
+/** What runs says of itself: its state in few words, and its answer as far as it is written. */
+interface Said {
+  status: string;
+  draft: string;
+}
 
 /** What a console needs. */
 export interface ConsoleOptions {
@@ -67,10 +79,14 @@ class Console {
   readonly #client: KernelClient;
   readonly #leaving = new AbortController();
   /** What runs now, each with what it last said of itself. */
-  readonly #running = new Map<AbortController, string>();
+  readonly #running = new Map<AbortController, Said>();
   #input: readline.Interface | undefined;
   #interruptedAt = -Infinity;
   #drawnAt = 0;
+  #drawing: ReturnType<typeof setTimeout> | undefined;
+  #hasPrompt = false;
+  /** Rows of an answer that is being written, above the prompt. */
+  #draftRows = 0;
   #failed = 0;
   #conversation = newConversation();
 
@@ -114,6 +130,7 @@ class Console {
       for await (const line of input) await this.#do(line);
     }
     signal.removeEventListener("abort", leave);
+    clearTimeout(this.#drawing);
     this.#leaving.abort(new DOMException("the console was left", "AbortError"));
     for (const controller of this.#running.keys()) controller.abort();
     if (this.#isTerminal) process.stdout.write("\n");
@@ -149,7 +166,7 @@ class Console {
       return this.#say(this.#paint.dim("the next question begins another conversation"));
     }
     const controller = new AbortController();
-    this.#running.set(controller, "");
+    this.#running.set(controller, { status: "", draft: "" });
     const handlers = remoteHandlers(
       this.#client,
       this.#conversation,
@@ -157,7 +174,7 @@ class Console {
     );
     const code = await runCommandLine(understand(line), handlers, {
       version: this.#options.version,
-      streams: this.#isTerminal ? this.#streamsAbovePrompt() : this.#streams,
+      streams: this.#isTerminal ? this.#streamsAbovePrompt(controller) : this.#streams,
       signal: controller.signal,
     });
     this.#running.delete(controller);
@@ -165,11 +182,19 @@ class Console {
     if (code > 1 && !this.#isTerminal) this.#failed++;
   }
 
-  /** Progress stands in the prompt. */
+  /** Progress stands in the prompt, the text of an answer above it. */
   #progress(controller: AbortController, progress: Progress): void {
-    if (!this.#running.has(controller)) return;
-    this.#running.set(controller, printable(progressText(progress)).replaceAll("\n", " "));
-    if (this.#isTerminal && performance.now() - this.#drawnAt > REDRAW_MS) this.#draw();
+    const said = this.#running.get(controller);
+    if (said === undefined) return;
+    said.status = printable(progressText(progress)).replaceAll("\n", " ");
+    if (progress.text !== undefined) {
+      said.draft = (progress.restart ? "" : said.draft) + progress.text;
+    }
+    const wait = Math.max(0, this.#drawnAt + REDRAW_MS - performance.now());
+    // What is there at once, and in the result a moment later, need not flicker by.
+    if (this.#isTerminal) {
+      this.#drawing ??= setTimeout(() => this.#draw(), said.draft === "" ? wait : REDRAW_MS);
+    }
   }
 
   /** Ctrl-C. */
@@ -202,11 +227,15 @@ class Console {
     }
   }
 
-  /** Streams whose text appears above the prompt. */
-  #streamsAbovePrompt(): Streams {
+  /** Streams whose text appears above the prompt, in place of what was shown while it was written. */
+  #streamsAbovePrompt(controller: AbortController): Streams {
     return {
       ...this.#streams,
-      out: (text) => Promise.resolve(this.#print(text)),
+      out: (text) => {
+        this.#running.get(controller)!.draft = "";
+        this.#print(text);
+        return Promise.resolve();
+      },
       err: (text) => this.#print(text),
       // Its progress is in the prompt, so that no line is to be rewritten.
       errIsTerminal: false,
@@ -227,17 +256,24 @@ class Console {
   }
 
   #clearPrompt(): void {
-    const { rows } = this.#input?.getCursorPos() ?? { rows: 0 };
-    readline.moveCursor(process.stdout, 0, -rows);
+    const rows = this.#hasPrompt ? this.#input?.getCursorPos().rows ?? 0 : 0;
+    readline.moveCursor(process.stdout, 0, -rows - this.#draftRows);
+    this.#draftRows = 0;
+    this.#hasPrompt = false;
+    // So many rows readline goes up before it draws, and knows nothing of what was drawn meanwhile.
+    if (this.#input !== undefined) Object.assign(this.#input, { prevRows: 0 });
     readline.cursorTo(process.stdout, 0);
     readline.clearScreenDown(process.stdout);
   }
 
   #draw(): void {
+    clearTimeout(this.#drawing);
+    this.#drawing = undefined;
     if (this.#leaving.signal.aborted) return;
     this.#drawnAt = performance.now();
     const { cyan, dim } = this.#paint;
-    const said = [...this.#running.values()];
+    this.#drawDraft();
+    const said = [...this.#running.values()].map(({ status }) => status);
     const status = said.length === 0
       ? ""
       : `[${clip(said.findLast((text) => text !== "") ?? "running", STATUS_COLUMNS)}${
@@ -245,6 +281,20 @@ class Console {
       }] `;
     this.#input?.setPrompt(`${dim(status)}${cyan("batos>")} `);
     this.#input?.prompt(true);
+    this.#hasPrompt = true;
+  }
+
+  /** The end of the answer that is being written, of several that of the one asked for last. */
+  #drawDraft(): void {
+    const { draft } = [...this.#running.values()].findLast(({ draft }) => draft !== "") ??
+      { draft: "" };
+    if (draft === "" && this.#draftRows === 0) return;
+    const { dim } = this.#paint;
+    const { columns, rows = ROWS } = this.#streams;
+    const shown = lastRows(draft, Math.min(columns, COLUMNS) - 1, rows - ROWS_BELOW);
+    this.#clearPrompt();
+    process.stdout.write(unwrapped(shown.map((row) => `${dim(row)}\n`).join("")));
+    this.#draftRows = shown.length;
   }
 
   async #complete(line: string): Promise<[string[], string]> {

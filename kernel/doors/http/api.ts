@@ -6,9 +6,11 @@
  * (`application/x-ndjson`) or server-sent events (`text/event-stream`). A stream has these messages, in this order:
  *
  *     {"run": {"id"}}               once, first
- *     {"progress": {…}}             any number; those that nobody had time to read are left out, notes excepted
+ *     {"progress": {…}}             any number; those that nobody had time to read are left out, but for notes, steps and `text`
  *     {"result": …}                 any number, each as the result schema of the command says
  *     {"exit": 0 | 1} or {"error": {"message"}}   once, last
+ *
+ * `text` of progress is a piece of the answer while it is written, its citations checked; with `restart` what came before is void.
  *
  * Owns this form and nothing of what commands do. What must hold: input is validated once, here, by the table; a field that names files of
  * the caller's own process is not taken; whoever goes away, or does not read, ends the run.
@@ -196,7 +198,8 @@ export class Api {
           signal: AbortSignal.any([signal, abort.signal]),
           onStart: (id) => put({ run: { id } }),
           progress: (progress) => {
-            if (progress.note || progress.step !== undefined || hasRoom()) put({ progress });
+            const { note, step, text } = progress;
+            if (note || step !== undefined || text !== undefined || hasRoom()) put({ progress });
           },
         });
         for await (const result of outcome) {

@@ -14,11 +14,12 @@ import {
   type Result,
 } from "../../commands.ts";
 import type { Look } from "../look.ts";
-import { charactersOf, fitLines } from "../fit.ts";
+import { charactersOf } from "../fit.ts";
 import { oneLine } from "../one_line.ts";
 import { render } from "../render.ts";
 import { allOf } from "../results.ts";
 import { colours, progressText } from "../terminal.ts";
+import { SaidText } from "./said_text.ts";
 
 /** What the handler works with. */
 export interface OpenAiParts {
@@ -182,7 +183,7 @@ async function complete(
     const [result] = await allOf<Result<"ask">>(
       handlers.ask(input.data, { ...context, conversation: CONVERSATION }),
     );
-    return answerOf(result!, request.max_completion_tokens ?? request.max_tokens ?? undefined);
+    return answerOf(result!);
   };
   const head = {
     id: `chatcmpl-${crypto.randomUUID().replaceAll("-", "")}`,
@@ -191,44 +192,53 @@ async function complete(
   };
   if (request.stream) return streamed(request, head, signals, answer);
   const reasoning: string[] = [];
-  const { text, finish, usage } = await answer({
+  const { text, usage } = await answer({
     signal: AbortSignal.any(signals),
     progress: stepsOf((line) => reasoning.push(line)),
   });
+  let content = "";
+  const isWhole = new SaidText((piece) => content += piece, limitOf(request)).end(text);
   const said = {
     role: "assistant",
-    content: text,
+    content,
     refusal: null,
     reasoning_content: reasoning.join(""),
   };
   return Response.json({
     ...head,
     object: "chat.completion",
-    choices: [{ index: 0, message: said, logprobs: null, finish_reason: finish }],
+    choices: [{ index: 0, message: said, logprobs: null, finish_reason: reasonOf(isWhole) }],
     usage,
   });
 }
 
+/** Most characters that a client allows, where it says so. */
+function limitOf({ max_tokens, max_completion_tokens }: CompletionRequest): number | undefined {
+  const tokens = max_completion_tokens ?? max_tokens ?? undefined;
+  return tokens === undefined ? undefined : charactersOf(tokens);
+}
+
+/** Why a text ends where it does. */
+function reasonOf(isWhole: boolean): "stop" | "length" {
+  return isWhole ? "stop" : "length";
+}
+
 interface AnswerText {
   readonly text: string;
-  readonly finish: "stop" | "length";
   readonly usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number };
 }
 
-/** The text that a person reads, citations included, within the tokens that the client allows. */
-function answerOf(result: Result<"ask">, maxTokens: number | undefined): AnswerText {
-  const whole = render("ask", result, PLAIN).trimEnd();
-  const text = maxTokens === undefined ? whole : fitLines(whole, charactersOf(maxTokens)).text;
+/** The text that a person reads, citations included. */
+function answerOf(result: Result<"ask">): AnswerText {
   const read = result.context.included.reduce((sum, { tokens }) => sum + tokens, 0);
   const total = Math.max(result.tokens, read);
   return {
-    text,
-    finish: text === whole ? "stop" : "length",
+    text: render("ask", result, PLAIN).trimEnd(),
     usage: { prompt_tokens: read, completion_tokens: total - read, total_tokens: total },
   };
 }
 
-/** The same answer as server-sent events: what is done as reasoning, then the text line by line. */
+/** The same answer as server-sent events: what is done as reasoning, the text as it is written. */
 function streamed(
   request: CompletionRequest,
   head: { id: string; created: number; model: string },
@@ -253,12 +263,14 @@ function streamed(
       const beat = setInterval(() => write(": working\n\n"), KEEP_ALIVE_MS);
       try {
         chunk({ role: "assistant", content: "" });
-        const { text, finish, usage } = await answer({
-          signal,
-          progress: stepsOf((line) => chunk({ reasoning_content: line })),
-        });
-        for (const line of text.split(/(?<=\n)/)) chunk({ content: line });
-        chunk({}, finish);
+        const said = new SaidText((piece) => chunk({ content: piece }), limitOf(request));
+        const steps = stepsOf((line) => chunk({ reasoning_content: line }));
+        const progress = (each: Progress) => {
+          steps(each);
+          if (each.text !== undefined) said.write(each.text, each.restart);
+        };
+        const { text, usage } = await answer({ signal, progress });
+        chunk({}, reasonOf(said.end(text)));
         if (request.stream_options?.include_usage) {
           send({ ...head, object: "chat.completion.chunk", choices: [], usage });
         }
@@ -285,6 +297,7 @@ function streamed(
 function stepsOf(write: (line: string) => void): (progress: Progress) => void {
   let phase = "";
   return (progress) => {
+    if (progress.text !== undefined) return;
     const isStep = progress.note || progress.total === undefined && progress.detail !== undefined;
     if (!isStep && progress.phase === phase) return;
     phase = progress.phase;
