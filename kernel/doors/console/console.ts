@@ -12,6 +12,7 @@ import process from "node:process";
 import readline from "node:readline";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { CommandError, type Progress } from "../../commands.ts";
 import { runCommandLine } from "../cli.ts";
 import { briefOf, DisconnectedError, KernelClient } from "../kernel_client.ts";
@@ -24,6 +25,7 @@ import {
   processStreams,
   progressText,
   type Streams,
+  textWidth,
   unwrapped,
 } from "../terminal.ts";
 import { remoteHandlers } from "./remote_handlers.ts";
@@ -151,10 +153,24 @@ class Console {
   }
 
   #take(line: string): void {
+    this.#leaveLine(line);
     if (line.trim() === "") return this.#draw();
     this.#remember(line);
     void this.#do(line).then(() => this.#draw());
     this.#draw();
+  }
+
+  /** A line was ended: it stays where it is, and an answer that was being written above it goes on below. */
+  #leaveLine(line: string): void {
+    this.#hasPrompt = false;
+    if (this.#draftRows === 0) return;
+    const prompt = this.#input!.getPrompt();
+    const wide = textWidth(stripVTControlCharacters(prompt) + line);
+    const rows = 1 + Math.floor(wide / this.#streams.columns);
+    readline.moveCursor(process.stdout, 0, -rows - this.#draftRows);
+    this.#draftRows = 0;
+    readline.clearScreenDown(process.stdout);
+    process.stdout.write(`${prompt}${line}\n`);
   }
 
   /** Does one line. */

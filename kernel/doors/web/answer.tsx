@@ -34,6 +34,21 @@ export function AnswerText({ answer }: { answer: Answer }) {
   );
 }
 
+/** An answer while it is written. Its places are no links yet: they were checked, but what they will be told of comes with the answer. */
+export function DraftText({ text, isOver }: { text: string; isOver: boolean }) {
+  return (
+    <div class="answer draft" aria-busy={!isOver}>
+      {answerBlocks(text, () => false).map((block, index) => (
+        <AnswerBlock
+          key={index}
+          block={block}
+          isStale={() => false}
+        />
+      ))}
+    </div>
+  );
+}
+
 type IsStale = (path: string, start: number, end: number) => boolean;
 
 /** How the driver without a model begins and ends. */

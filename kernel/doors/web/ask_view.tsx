@@ -5,9 +5,9 @@
  * while it thinks is shown and can be stopped; the answer is announced to a screen reader.
  */
 /// <reference lib="dom" />
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { namesIn } from "./answer_blocks.ts";
-import { AnswerText, Foundation, Steps } from "./answer.tsx";
+import { AnswerText, DraftText, Foundation, Steps } from "./answer.tsx";
 import { Prose } from "./code.tsx";
 import {
   ask,
@@ -209,8 +209,18 @@ function QuestionForm(
   );
 }
 
-function TurnView({ turn, isLast }: { turn: Turn; isLast: boolean }) {
-  const { question, steps, doing, notes, answer, problem } = turn;
+interface TurnProps {
+  readonly turn: Turn;
+  readonly isLast: boolean;
+}
+
+/** A turn is drawn again when it has changed: many times a second while its answer is written, and then never. */
+function TurnView({ turn, isLast }: TurnProps) {
+  return useMemo(() => <TurnBody turn={turn} isLast={isLast} />, [turn, isLast]);
+}
+
+function TurnBody({ turn, isLast }: TurnProps) {
+  const { question, steps, doing, notes, draft = "", answer, problem } = turn;
   const running = isRunning(turn);
   return (
     <article class="turn" id={`turn-${turn.id}`} aria-labelledby={`question-${turn.id}`}>
@@ -223,15 +233,25 @@ function TurnView({ turn, isLast }: { turn: Turn; isLast: boolean }) {
             {doing}
           </p>
           {steps.length > 0 && (
-            <Steps steps={steps} open summary={`${steps.length} steps so far`} />
+            <Steps
+              steps={steps}
+              open={draft === ""}
+              summary={`${steps.length} steps so far`}
+            />
           )}
         </div>
       )}
+      {running && draft !== "" && <DraftText text={draft} isOver={false} />}
       {problem !== undefined && (
         <p class="problem" role="alert">
-          {problem === "cancelled" ? "Stopped before there was an answer." : problem}
+          {problem !== "cancelled"
+            ? problem
+            : draft === ""
+            ? "Stopped before there was an answer."
+            : "Stopped while the answer was written. This much was there:"}
         </p>
       )}
+      {problem !== undefined && draft !== "" && <DraftText text={draft} isOver />}
       {problem !== undefined && steps.length > 0 && (
         <Steps steps={steps} open={false} summary={`${steps.length} steps until then`} />
       )}

@@ -3,8 +3,8 @@
  *
  * Owns the conversation of this window, and the list of recent ones, which all windows of the workspace share (`localStorage`). The kernel
  * keeps by name what a follow-up needs; the name is the id here. What must hold: two windows never mix their conversations; one question
- * runs at a time in a window; one that was cancelled keeps the steps that it took; a reload loses no answer; nothing of another
- * workspace is shown, though it may have had the same address.
+ * runs at a time in a window; one that was cancelled keeps the steps that it took, and what was written; a reload loses no answer;
+ * nothing of another workspace is shown, though it may have had the same address.
  */
 /// <reference lib="dom" />
 import type { Result, StepProgress } from "../../commands.ts";
@@ -19,6 +19,8 @@ export interface Turn {
   /** What is being done right now. */
   readonly doing: string | undefined;
   readonly notes: readonly string[];
+  /** The answer as far as it is written; its citations were checked. */
+  readonly draft?: string | undefined;
   readonly answer: Result<"ask"> | undefined;
   readonly problem: string | undefined;
   readonly run: string | undefined;
@@ -88,24 +90,56 @@ export async function ask(question: string): Promise<void> {
         turn.id === id ? { ...turn, ...with_(turn) } : turn
       ),
     });
+  const draft = new Draft((draft) => change(() => ({ draft, doing: WRITING })));
   try {
     const input = { question: text, conversation: conversation.value.id };
     const [answer] = await run("ask", input, {
       onRun: (run) => change(() => ({ run })),
-      onProgress: ({ phase, done, total, detail, note, step }) => {
-        if (step !== undefined) change(({ steps }) => ({ steps: [...steps, step] }));
+      onProgress: ({ phase, done, total, detail, note, step, text, restart }) => {
+        if (text !== undefined) draft.write(text, restart);
+        else if (step !== undefined) change(({ steps }) => ({ steps: [...steps, step] }));
         else if (note) change(({ notes }) => ({ notes: [...notes, detail ?? ""] }));
-        else {
+        else if (phase !== WRITES) {
           const count = total === undefined ? "" : ` ${done} of ${total}`;
           change(() => ({ doing: `${phase}${count}` }));
         }
       },
     });
-    change(() => ({ answer: answer!, doing: undefined }));
+    draft.end();
+    change(() => ({ answer: answer!, draft: undefined, doing: undefined }));
   } catch (error) {
-    change(() => ({ problem: problemText(error), doing: undefined }));
+    change(() => ({ draft: draft.end(), problem: problemText(error), doing: undefined }));
   }
   keep();
+}
+
+/** What progress calls it when a model writes, and what the page does: it is read out once, not with each character. */
+const WRITES = "writing, characters";
+const WRITING = "Writing the answer";
+
+/** An answer that is being written: shown once a frame, however many pieces come. */
+class Draft {
+  readonly #show: (text: string) => void;
+  #text = "";
+  #frame: number | undefined;
+
+  constructor(show: (text: string) => void) {
+    this.#show = show;
+  }
+
+  write(piece: string, restart = false): void {
+    this.#text = (restart ? "" : this.#text) + piece;
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = undefined;
+      this.#show(this.#text);
+    });
+  }
+
+  /** Shows nothing more; gives what was written. */
+  end(): string {
+    if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
+    return this.#text;
+  }
 }
 
 /** Gives up the question that is being answered. */
