@@ -321,8 +321,10 @@ export function lastRows(text: string, width: number, most: number): string[] {
   for (const paragraph of printable(text).trimEnd().split("\n")) {
     for (const [token] of paragraph.matchAll(/ +|[^ ]+/g)) {
       const size = textWidth(token);
-      if (used + size > width && row.trim() !== "") {
-        end();
+      if (used + size > width) {
+        if (row.trim() !== "") end();
+        // What was set in has no room for that.
+        else [row, used] = ["", 0];
         if (token.startsWith(" ")) continue;
       }
       if (size <= width) {

@@ -274,13 +274,22 @@ Deno.test("runs of a model of random weights end in a valid answer or a clear li
     await using model = await randomModel();
     for (let seed = 1; seed <= 4; seed++) {
       const question = ["how is a discount applied?", "where is Order defined?"][seed % 2]!;
+      let shown = "";
+      let pieces = 0;
       const result = await answerQuestion(question, memory, {
         root,
         model,
+        onText: ({ text, restart }) => {
+          shown = (restart ? "" : shown) + text;
+          pieces++;
+        },
         driving: { temperature: 1, seed },
         budget: { steps: 3, tokens: 3000, answerTokens: 200 },
       });
       assert.ok(result.answer.trim() !== "");
+      // Whatever it babbles, half characters and citations of nothing included.
+      assert.equal(shown, result.answer);
+      assert.ok(pieces > 1, "it came as it was written");
       assert.ok(result.steps.length <= 3);
       assert.ok(model.count(result.answer) <= 200);
       for (const { status } of result.citations) {

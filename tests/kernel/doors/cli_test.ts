@@ -10,6 +10,7 @@ import {
 } from "../../../kernel/commands.ts";
 import { runCommandLine } from "../../../kernel/doors/cli.ts";
 import type { Streams } from "../../../kernel/doors/terminal.ts";
+import { Screen } from "../../support/screen.ts";
 
 const HIT: Result<"search">["results"][number] = {
   path: "src/router.ts",
@@ -272,6 +273,76 @@ Deno.test("progress is one rewritten line on a terminal, and nothing with --quie
   );
   assert.equal((await run(["status", "--json"], given)).err, "another process holds the lock\n");
   assert.equal((await run(["status", "--json", "--quiet"], given, { terminal: true })).err, "");
+});
+
+Deno.test("an answer is shown at a terminal while it is written, the end of it where it is long, and then the answer alone", async () => {
+  const screen = new Screen(40, 12);
+  let drawn = async (last: string) => {
+    for (let turn = 0; !screen.text.endsWith(last); turn++) {
+      assert.ok(turn < 500, screen.text);
+      await new Promise((done) => setTimeout(done, 10));
+    }
+    return screen.text.split("\n");
+  };
+  const seen: string[][] = [];
+  const words = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, at) => `word${from + at} `).join("");
+  const writing: Handlers = {
+    ...handlers({}).handlers,
+    ask: async (_input, { progress }) => {
+      const phase = "writing, characters";
+      progress({ phase, done: 8, text: "A first \x1b[31m日本 attempt" });
+      seen.push(await drawn("characters 8"));
+      progress({ phase, done: 0, text: "", restart: true });
+      seen.push(await drawn("characters 0"));
+      progress({ phase, done: 6, text: words(0, 4) });
+      progress({ phase, done: 900, text: words(4, 100) });
+      progress({ phase: "", detail: "the disk is slow", note: true });
+      seen.push(await drawn("characters 900"));
+      throw new Error("the end");
+    },
+  };
+  const streams: Streams = {
+    out: (text) => Promise.resolve(screen.write(text)),
+    err: (text) => screen.write(text),
+    outIsTerminal: true,
+    errIsTerminal: true,
+    columns: 40,
+    rows: 12,
+    env: (name) => name === "TERM" ? "xterm" : undefined,
+  };
+  await runCommandLine(["ask", "why"], writing, { version: "1.0.0", streams });
+  assert.deepEqual(seen[0], ["A first ·[31m日本 attempt", "writing, characters 8"]);
+  assert.deepEqual(seen[1], ["writing, characters 0"]);
+  const [note, ...rows] = seen[2]!;
+  assert.equal(note, "the disk is slow");
+  assert.equal(rows.length, 11, "all rows that there are but one");
+  assert.match(rows.at(-2)!, /word99$/);
+  assert.equal(screen.text, "the disk is slow\nbatos: ask: the end");
+
+  // Where it could not be taken away, or would be in the way, it is not shown at all.
+  drawn = async () => {
+    await new Promise((done) => setTimeout(done, 100));
+    return [];
+  };
+  let err = "";
+  const quiet: [words: string[], change: Partial<Streams>][] = [
+    [[], { outIsTerminal: false }],
+    [[], { errIsTerminal: false }],
+    [[], { env: (name) => name === "TERM" ? "dumb" : undefined }],
+    [["--json"], {}],
+    [["--quiet"], {}],
+  ];
+  await Promise.all(
+    quiet.map(([words, change]) =>
+      runCommandLine(["ask", "why", ...words], writing, {
+        version: "1.0.0",
+        streams: { ...streams, err: (text) => err += text, ...change },
+      })
+    ),
+  );
+  assert.equal(err.split("the end").length, 6);
+  assert.doesNotMatch(err, /word|attempt/);
 });
 
 Deno.test("an async iterable writes a line as soon as a result is there", async () => {

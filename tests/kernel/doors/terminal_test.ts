@@ -7,6 +7,7 @@ import {
   clipStart,
   colours,
   fileLinks,
+  lastRows,
   pad,
   printable,
   textWidth,
@@ -29,6 +30,30 @@ Deno.test("clip() and clipStart() never exceed the width and change nothing that
       assert.ok(textWidth(result) <= width);
       if (textWidth(value) <= width) assert.equal(result, value);
     }
+  }));
+});
+
+Deno.test("lastRows() breaks a text at blanks into rows that fit, without losing a word of those that are shown", () => {
+  assert.deepEqual(lastRows("one two three", 7, 9), ["one two", "three"]);
+  assert.deepEqual(lastRows("- an item\n\nabcdefghij k", 4, 9), [
+    "- an",
+    "item",
+    "",
+    "abcd",
+    "efgh",
+    "ij k",
+  ]);
+  assert.deepEqual(lastRows("one two three", 7, 1), ["three"]);
+  assert.deepEqual(lastRows(" \n", 7, 3), []);
+  const text = fc.string({
+    unit: fc.constantFrom("a", "bc", "日", " ", "  ", "\n", "\t", "\x1b", "e\u0301", "longer"),
+    maxLength: 60,
+  });
+  fc.assert(fc.property(text, fc.integer({ min: 2, max: 20 }), (text, width) => {
+    const rows = lastRows(text, width, Infinity);
+    assert.ok(rows.every((row) => textWidth(row) <= width), JSON.stringify(rows));
+    assert.equal(rows.join("").replace(/\s/g, ""), printable(text).replace(/\s/g, ""));
+    assert.deepEqual(lastRows(text, width, 2), rows.slice(-2));
   }));
 });
 
