@@ -5,7 +5,7 @@
  * of values and sizes are checked by a walk over the bytes that allocates nothing; extension types are refused, since a decoder
  * gives them a meaning; bytes behind the value are refused, since two readers could disagree about them.
  */
-import { decode, Encoder } from "@msgpack/msgpack";
+import { Decoder, Encoder } from "@msgpack/msgpack";
 
 /** Deepest nesting: a command has three levels; arguments of methods may have some of their own. */
 const MAX_DEPTH = 32;
@@ -19,6 +19,7 @@ export class MessagePackError extends Error {
 }
 
 const encoder = new Encoder({ ignoreUndefined: true, maxDepth: MAX_DEPTH * 4 });
+const decoder = new Decoder();
 
 /** A value as MessagePack. Fields that are undefined are left out. */
 export function packMessage(value: unknown): Uint8Array<ArrayBuffer> {
@@ -32,7 +33,7 @@ export function packMessage(value: unknown): Uint8Array<ArrayBuffer> {
 export function unpackMessage(bytes: Uint8Array): unknown {
   checkBounds(bytes);
   try {
-    return decode(bytes);
+    return decoder.decode(bytes);
   } catch (error) {
     // What the walk let through, for example a key `__proto__` or a key that is no text.
     throw new MessagePackError(error instanceof Error ? error.message : String(error));
