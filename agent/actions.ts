@@ -14,6 +14,8 @@ import { type GraphPort, referencesByGraph, referencesByName } from "./reference
 
 /** Longest query that an action takes; what is longer is no query but a document. */
 export const LONGEST_QUERY = 1000;
+/** Longest name that references are looked for: what is longer is a sentence or the title of a test. */
+export const LONGEST_NAME = 200;
 /** Chunks that one descent into a file returns: three descents fill the default context. */
 const DESCENT_CHUNKS = 6;
 /** Lines that one read returns: more is a file, not an exact place. */
@@ -26,7 +28,7 @@ const MOST_COMMITS = 15;
 const path = z.string().max(1024).describe(
   "path relative to the repository, as observations show it",
 );
-const name = z.string().min(1).max(200).describe("exact name of a definition");
+const name = z.string().min(1).max(LONGEST_NAME).describe("exact name of a definition");
 const time = z.string().max(60).describe("2h, yesterday, last week, 2026-11-20").optional();
 const line = z.int().min(1).max(10_000_000);
 

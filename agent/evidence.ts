@@ -170,13 +170,19 @@ export class Evidence {
     return this.#headers.get(path) ?? "";
   }
 
-  /** How many definitions of code have this name, of those that were retrieved. */
+  /** How many definitions of code have this name, of those that were retrieved or that a search for the name came upon. */
   namesakes(name: string): number {
+    const paths = new Set(
+      this.references.filter((use) => use.kind === "definition" && use.name === name)
+        .map((use) => use.path),
+    );
     let count = 0;
     for (const [path, entries] of this.#outlines) {
-      if (roleOf(path) === "code") count += entries.filter((entry) => entry.name === name).length;
+      const here = entries.filter((entry) => entry.name === name).length;
+      if (here > 0) paths.delete(path);
+      if (roleOf(path) === "code") count += here;
     }
-    return count;
+    return count + [...paths].filter((path) => roleOf(path) === "code").length;
   }
 
   outline(path: string): readonly OutlineEntry[] {
@@ -297,7 +303,7 @@ export class Evidence {
     const language = this.#languages.get(path) ?? "";
     const role = roleOf(path);
     const candidates = withoutOverloads(path, entries).filter((entry) =>
-      CANDIDATES.has(entry.kind) || this.#nameBonus(entry, role) > 0
+      CANDIDATES.has(entry.kind) && !isWrapper(entry, entries) || this.#nameBonus(entry, role) > 0
     );
     const lines = this.#lines.get(path) ?? new Map<number, string>();
     const own = new Map<OutlineEntry, string[]>();
@@ -459,6 +465,14 @@ function withoutOverloads(path: string, entries: readonly OutlineEntry[]): reado
     (longest.get([...entry.container, entry.name].join("\n")) ?? entry) === entry ||
     (entry.kind !== "function" && entry.kind !== "method")
   );
+}
+
+/** A namespace that only holds other things says where they are, not what they do: those inside answer. */
+function isWrapper(entry: OutlineEntry, entries: readonly OutlineEntry[]): boolean {
+  if (entry.kind !== "module") return false;
+  const inside = entries.filter((other) => other !== entry && other.container.includes(entry.name));
+  return entry.startLine === entry.endLine || inside.some((other) => CLASS_LIKE.has(other.kind)) ||
+    inside.length > 0 && !entry.doc;
 }
 
 function linesOf({ startLine, endLine }: OutlineEntry): number {

@@ -7,7 +7,7 @@
 import type { Driver, MorphState } from "./driver.ts";
 import { composePast } from "./past.ts";
 import type { Past } from "./past_question.ts";
-import { actionKey, LONGEST_QUERY } from "./actions.ts";
+import { actionKey, LONGEST_NAME, LONGEST_QUERY } from "./actions.ts";
 import { composeExtractive } from "./answer_text.ts";
 import { CLASS_LIKE, Evidence, lastName } from "./evidence.ts";
 import { alike } from "./references.ts";
@@ -101,7 +101,8 @@ export class ExtractiveDriver implements Driver {
     }
     const certain = question.shape === "callers" || question.shape === "where" ||
       question.shape === "what";
-    const symbols = question.symbols.slice(0, MOST_NAMES - 1);
+    const symbols = question.symbols.filter((name) => name.length <= LONGEST_NAME)
+      .slice(0, MOST_NAMES - 1);
     const resolve = question.shape === "callers";
     if (certain) yield* symbols.map((name) => followName(name, resolve));
     yield {
@@ -160,7 +161,8 @@ export class ExtractiveDriver implements Driver {
       }
     }
     const lead = evidence.places.find((place) =>
-      place.role === "code" && place.name && place.kind !== "section"
+      place.role === "code" && place.name && place.name.length <= LONGEST_NAME &&
+      place.kind !== "section"
     );
     if (
       lead && state.remaining.steps > 2 &&

@@ -7,7 +7,7 @@
 import { isTestPath, type OutlineEntry } from "../rag/mod.ts";
 import type { ContextItem, Reference } from "./driver.ts";
 import type { MemoryPort } from "./memory_port.ts";
-import { isCopy } from "./roles.ts";
+import { isCopy, roleOf } from "./roles.ts";
 
 /** Lines that hold a name which one action returns; fewer are all there are. */
 export const MOST_REFERENCES = 80;
@@ -47,7 +47,7 @@ export interface GraphPort {
 
 /** What a name stands for, its parts told apart: `Mux.Route`, `Router::new`, `a#b`, `run()`. */
 export function splitName(name: string): { last: string; owner: string | undefined } {
-  const parts = name.replace(/\(\)$/, "").split(/\.|::|#|->/).filter(Boolean);
+  const parts = name.replace(/\(\)$/, "").split(/\.|::|#|->|\\/).filter(Boolean);
   return { last: parts.at(-1) ?? name, owner: parts.at(-2) };
 }
 
@@ -60,7 +60,9 @@ export function alike(one: string, other: string): boolean {
 /** `Mux.Route`: the name with its innermost scope. */
 export function qualified(entry: Pick<OutlineEntry, "name" | "container" | "kind">): string {
   const owner = entry.container.at(-1);
-  return owner && entry.kind !== "section" ? `${owner}.${entry.name}` : entry.name;
+  // A namespace of PHP is written with backslashes all the way.
+  const separator = owner?.includes("\\") ? "\\" : ".";
+  return owner && entry.kind !== "section" ? `${owner}${separator}${entry.name}` : entry.name;
 }
 
 /** The smallest definition around a line. */
@@ -194,9 +196,10 @@ function roomFor(path: string, found: readonly Reference[]): number {
   return Math.max(MOST_REFERENCES - found.length, KEPT_FOR_TESTS - inTests, 0);
 }
 
-/** Sources before copies before tests, else as they come. */
+/** Sources before copies, examples, documents and configuration, these before tests; else as they come. */
 function bySource(one: string, other: string): number {
-  const rank = (path: string) => isTestPath(path) ? 2 : isCopy(path) ? 1 : 0;
+  const rank = (path: string) =>
+    isTestPath(path) ? 3 : roleOf(path) !== "code" ? 2 : isCopy(path) ? 1 : 0;
   return rank(one) - rank(other);
 }
 

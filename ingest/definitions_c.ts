@@ -55,6 +55,11 @@ function declared(
   return { name: null, isFunction, isPointer };
 }
 
+/** The name of an operator. What the grammar takes for one may go on to the end of a class that a macro made unreadable. */
+const OPERATOR = /^operator(?:\s*(?:\(\s*\)|\[\s*\]|""\s*\w+|[^\w\s()[\]"]+)|[\s\w:<>,*&]*)/;
+/** A namespace behind a macro that the grammar takes for a type: `BEGIN_NAMESPACE namespace detail {` reads as a function. */
+const NAMESPACE = /^namespace\s+([\w:]+)$/;
+
 /** Splits `A::B<T>::c` into scopes and name. */
 function qualified(text: string): { scopes: string[]; name: string } {
   // Template arguments may hold `::` themselves.
@@ -62,13 +67,17 @@ function qualified(text: string): { scopes: string[]; name: string } {
   let depth = 0;
   const at = text.indexOf("operator");
   const head = at === -1 ? text : text.slice(0, at);
+  // Statements in front of it: what the grammar could not read.
+  if (/[(){};=]/.test(head)) return { scopes: [], name: "" };
   for (const character of head) {
     if (character === "<") depth++;
     else if (character === ">") depth--;
     else if (depth === 0) plain += character;
   }
   const scopes = plain.split("::").map((part) => part.trim());
-  const name = at === -1 ? scopes.pop() ?? "" : text.slice(at).replace(/\s+/g, " ");
+  const name = at === -1
+    ? scopes.pop() ?? ""
+    : OPERATOR.exec(text.slice(at))![0].replace(/\s+/g, " ").trim();
   return { scopes: scopes.filter((part) => part !== ""), name };
 }
 
@@ -94,6 +103,12 @@ const cppFunction: Rule = (walk, node) => {
   const full = walk.slice(name);
   const { scopes, name: text } = qualified(full);
   if (text === "") return;
+  const namespace = NAMESPACE.exec(full);
+  if (namespace) {
+    walk.add("module", namespace[1]!, node, name, body ?? undefined);
+    walk.within(namespace[1]!, "module", true, () => walk.open(body));
+    return;
+  }
   const container = [...walk.container, ...scopes];
   if (TEST_MACROS.has(text)) {
     const parameters = field(field(node, "declarator")!, "parameters");

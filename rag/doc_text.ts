@@ -27,7 +27,68 @@ export function docOf(text: string, definition: Definition, language: string): s
     if (docstring) return tidy(docstring[2]!);
   }
   const before = text.slice(definition.start, definition.declaration);
-  return before.trim() ? commentText(before) : "";
+  return before.trim() ? withoutMarkup(commentText(before)) : "";
+}
+
+/** Elements of documentation comments in XML that describe a part, and the tag that other languages have for it. */
+const XML_PARTS: Readonly<Record<string, string>> = {
+  param: "param",
+  typeparam: "template",
+  returns: "return",
+  value: "value",
+  exception: "throws",
+  permission: "permission",
+  example: "example",
+};
+const ENTITIES: Readonly<Record<string, string>> = {
+  lt: "<",
+  gt: ">",
+  amp: "&",
+  quot: '"',
+  apos: "'",
+  nbsp: " ",
+};
+
+/**
+ * A doc comment without the markup of XML (C#) and without remarks that say "as inherited" (Java, PHP, C#); entities are the
+ * characters they stand for. Parts become tags, `@param name`, so that every reader of comments knows where the description ends.
+ */
+export function withoutMarkup(doc: string): string {
+  if (!/[<@&]/.test(doc)) return doc;
+  let plain = doc.replace(/\{@inheritdoc\}|^@inheritdoc\b.*$|<inheritdoc\b[^>]*>/gim, "");
+  if (/<\/?(summary|remarks|returns|param|typeparam|exception|see|seealso|para)\b/.test(plain)) {
+    plain = plain
+      .replace(
+        /<(see|seealso|paramref|typeparamref)\b[^>]*?"(?:[A-Z]:)?([^"]*)"[^>]*?(?:\/>|>([^<]*)<\/\1>)/g,
+        (_, _tag, name: string, said?: string) => said || `\`${name}\``,
+      )
+      .replace(/<c>([^<]*)<\/c>/g, "`$1`")
+      .replace(
+        /<(param|typeparam|returns|value|exception|permission|example)\b(?:[^>]*?"(?:[A-Z]:)?([^"]*)")?[^>]*>/g,
+        (_, part: string, name?: string) => `\n@${XML_PARTS[part]}${name ? ` ${name}` : ""} `,
+      )
+      .replace(/<\/?(para|remarks|list|item|description|term)\b[^>]*>/g, "\n")
+      .replace(
+        /<\/?(summary|param|typeparam|returns|value|exception|permission|example|code)\b[^>]*>/g,
+        "",
+      );
+  }
+  plain = plain.replace(
+    /&(?:(lt|gt|amp|quot|apos|nbsp)|#(\d{1,6})|#x([0-9a-f]{1,5}));/gi,
+    (_, name?: string, decimal?: string, hex?: string) =>
+      name
+        ? ENTITIES[name.toLowerCase()]!
+        : characterOf(decimal ? Number(decimal) : parseInt(hex!, 16)),
+  );
+  return plain === doc ? doc : tidy(plain);
+}
+
+/** A character by its number; a blank where that is none, or none to be seen. */
+function characterOf(code: number): string {
+  return code >= 0x20 && code <= 0x10ffff && !(code >= 0x7f && code < 0xa0) &&
+      !(code >= 0xd800 && code < 0xe000)
+    ? String.fromCodePoint(code)
+    : " ";
 }
 
 /** The words of the comments in a piece of source that holds comments, decorators and blanks only. */

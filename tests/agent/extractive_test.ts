@@ -187,3 +187,56 @@ Deno.test("a name is found whatever its case and underscores, the exact one firs
   assert.equal(await lead("what does _mux do?"), "_mux");
   assert.match(await ask("what is MUX?", files), /`Mux` \(class/);
 });
+
+Deno.test("a name longer than any that is looked for is no reason to fail", async () => {
+  const name = `the parcel is weighed ${"very ".repeat(60)}carefully`;
+  const text = await ask("how is a parcel weighed?", {
+    "weigh.ts":
+      `export const scales = {\n  "${name}": (parcel: string) => {\n    const weighed = parcel.length;\n    return weighed * 2;\n  },\n};\n`,
+  });
+  assert.match(text, /weigh\.ts:/);
+});
+
+Deno.test("who uses: code is listed first, however many documents mention the name", async () => {
+  const guides = Object.fromEntries(Array.from({ length: 12 }, (_, index) => [
+    `docs/guide${index}.md`,
+    `# Guide ${index}\n\n${"Call `makeParcel` first.\n".repeat(10)}`,
+  ]));
+  const text = await ask("who uses makeParcel?", {
+    ...guides,
+    "src/parcel.py": "def makeParcel():\n    return 1\n",
+    "src/van.py": "from parcel import makeParcel\n\ndef load():\n    return makeParcel()\n",
+  });
+  assert.match(
+    text.split("\n\n")[1]!,
+    /: 1 in code, \d+ in documents\n- `src\/van\.py:4-4` in `load`/,
+  );
+});
+
+Deno.test("a caller is not claimed by name where others define the same name, found or not", async () => {
+  const stamps = Object.fromEntries(Array.from({ length: 24 }, (_, index) => [
+    `stamps/stamp_${index}.py`,
+    `def stamp_${index}(parcel):\n    """Inspects the stamp of a parcel, way ${index}."""\n    return parcel.stamp\n`,
+  ]));
+  const text = await ask("how does the stamp inspector inspect a parcel?", {
+    ...stamps,
+    "stamp_inspector.py":
+      'class StampInspector:\n    def run_on(self, parcel):\n        """The stamp inspector inspects the stamp of a parcel."""\n        return parcel.stamp\n',
+    "label.py": "class Label:\n    def run_on(self, it):\n        return it.text\n",
+    "van.py": "def load(label, it):\n    return label.run_on(it)\n",
+  });
+  assert.match(text, /`StampInspector\.run_on` \(method/);
+  assert.ok(!text.includes("Called from"), text);
+});
+
+Deno.test("a namespace around what answers is not the answer", async () => {
+  const text = await ask("how does the parcel router choose a van?", {
+    "src/Router.php":
+      "<?php\n\nnamespace Post\\Routing;\n\nclass ParcelRouter\n{\n    /** {@inheritdoc} */\n    public function chooseVan(array $vans)\n    {\n        return $vans[0];\n    }\n}\n",
+  });
+  assert.match(
+    text.split("\n\n")[1]!,
+    /^`ParcelRouter\.chooseVan` \(method, `src\/Router\.php:8-11`\)\n/,
+  );
+  assert.ok(!text.includes("inheritdoc"), text);
+});
