@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { Message } from "../../kernel/doors/contract.ts";
 import { briefOf, KernelClient } from "../../kernel/doors/kernel_client.ts";
 import { PYTHON_MISSING, pythonWithZmq } from "../support/python.ts";
+import { CAN_TYPE, until } from "../support/at_terminal.ts";
 import { type Outcome, outcome, PROJECT, Repository, ROOT } from "./harness.ts";
 
 const config = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
@@ -74,28 +75,10 @@ class Served implements AsyncDisposable {
   }
 }
 
-/** Waits until something is so, for twenty seconds at most. */
-async function until(condition: () => boolean, why: () => string = () => ""): Promise<void> {
-  for (let turn = 0; !condition(); turn++) {
-    assert.ok(turn < 1_000, `waited in vain for ${condition}: ${why()}`);
-    await new Promise((done) => setTimeout(done, 20));
-  }
-}
-
 /** Runs a command with the permissions of its task. */
 async function plain(name: string, repository: Repository, ...words: string[]): Promise<Outcome> {
   return outcome(await task(name, ...words, "--repo", repository.path).output());
 }
-
-/** Whether a terminal can be made: script(1) of util-linux gives a program one. */
-const canType = Deno.build.os === "linux" && (() => {
-  try {
-    return new Deno.Command("script", { args: ["--version"], stdout: "null", stderr: "null" })
-      .outputSync().success;
-  } catch {
-    return false;
-  }
-})();
 
 Deno.test("command lines without a right to the network use a running kernel: same results, same words", async () => {
   using repository = new Repository(PROJECT);
@@ -324,9 +307,9 @@ Deno.test("the console does lines of a script in order, with results as elsewher
 Deno.test({
   name:
     `the console at a terminal: what is typed survives what is printed, Ctrl-C cancels and does not leave${
-      canType ? "" : " (skipped: no script(1))"
+      CAN_TYPE ? "" : " (skipped: no script(1))"
     }`,
-  ignore: !canType,
+  ignore: !CAN_TYPE,
   async fn() {
     using repository = new Repository(PROJECT);
     await repository.ingest();

@@ -3,14 +3,13 @@
  * next until the test has seen what came before.
  */
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { briefOf, KernelClient, KernelError } from "../../kernel/doors/kernel_client.ts";
+import { AtTerminal, CAN_TYPE, until } from "../support/at_terminal.ts";
 import { ChatServer } from "../support/chat_server.ts";
 import { Chromium, NO_BROWSER } from "../support/chromium.ts";
 import { HeldAnswers } from "../support/held_answers.ts";
-import { Screen } from "../support/screen.ts";
 import { ServedPage } from "../support/served_page.ts";
-import { PROJECT, Repository, ROOT } from "./harness.ts";
+import { PROJECT, Repository } from "./harness.ts";
 
 const QUESTION = "How is the retry delay computed?";
 
@@ -37,14 +36,6 @@ const steps: { name: string; ignore: boolean; body: (parts: Parts) => Promise<vo
 /** One door. All of them share a kernel. */
 function atDoor(name: string, body: (parts: Parts) => Promise<void>, ignore = false): void {
   steps.push({ name, ignore, body });
-}
-
-/** Waits until something is so. */
-async function until(condition: () => boolean, why: () => string): Promise<void> {
-  for (let turn = 0; !condition(); turn++) {
-    assert.ok(turn < 1_000, `waited in vain for ${condition}: ${why()}`);
-    await new Promise((done) => setTimeout(done, 20));
-  }
 }
 
 /** Text that is put together as the contract says. */
@@ -129,6 +120,32 @@ atDoor("the JSON API carries it, as lines and as events", async ({ served, held 
   }
 });
 
+atDoor("who goes away over HTTP while it is written ends the writing", async ({ served, held }) => {
+  const headers = { authorization: `Bearer ${served.token}`, "content-type": "application/json" };
+  const messages = [{ role: "user", content: QUESTION }];
+  for (
+    const [path, accept, body] of [
+      ["/api/ask", "application/x-ndjson", { question: QUESTION }],
+      ["/api/ask", "application/json", { question: QUESTION }],
+      ["/v1/chat/completions", "*/*", { model: "batos", stream: true, messages }],
+    ] as const
+  ) {
+    const { begun, given_up } = held;
+    const leaving = new AbortController();
+    const response = fetch(served.base + path, {
+      method: "POST",
+      headers: { ...headers, accept },
+      body: JSON.stringify(body),
+      signal: leaving.signal,
+    }).then((response) => response.text());
+    response.catch(() => {}); // It is looked at below.
+    await until(() => held.begun === begun + 1, () => path);
+    leaving.abort();
+    await assert.rejects(response);
+    await until(() => held.given_up === given_up + 1, () => path);
+  }
+});
+
 atDoor("chat completions stream it, and the whole is what is said at once", async (parts) => {
   const { served, held } = parts;
   const post = (stream: boolean) =>
@@ -163,72 +180,9 @@ atDoor("chat completions stream it, and the whole is what is said at once", asyn
   assert.equal(said, whole.choices[0].message.content);
 });
 
-/** Whether a terminal can be made: script(1) of util-linux gives a program one. */
-const canType = Deno.build.os === "linux" && (() => {
-  try {
-    return new Deno.Command("script", { args: ["--version"], stdout: "null", stderr: "null" })
-      .outputSync().success;
-  } catch {
-    return false;
-  }
-})();
-
-/** A task at a terminal of 80 by 24. */
-class AtTerminal implements AsyncDisposable {
-  readonly screen = new Screen();
-  readonly #child: Deno.ChildProcess;
-  readonly #keys: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #reading: Promise<void>;
-
-  constructor(task: string, ...words: string[]) {
-    const config = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
-    const [, ...args] = (config.tasks[task].command as string).split(" ");
-    const quoted = [Deno.execPath(), ...args, ...words].map((word) => `'${word}'`).join(" ");
-    this.#child = new Deno.Command("script", {
-      args: ["-qec", `stty cols 80 rows 24; ${quoted}`, "/dev/null"],
-      cwd: ROOT,
-      env: { NO_COLOR: "1", TERM: "xterm" },
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    this.#keys = this.#child.stdin.getWriter();
-    const { stdout } = this.#child;
-    this.#reading = (async () => {
-      for await (const text of stdout.pipeThrough(new TextDecoderStream())) {
-        this.screen.write(text);
-      }
-    })();
-  }
-
-  async type(text: string): Promise<void> {
-    await this.#keys.write(new TextEncoder().encode(text));
-  }
-
-  async shows(text: string): Promise<void> {
-    await until(() => this.screen.text.includes(text), () => this.screen.text);
-  }
-
-  async end(): Promise<number> {
-    const { code } = await this.#child.status;
-    await this.#reading;
-    return code;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch {
-      // It has ended.
-    }
-    await this.#keys.close().catch(() => {});
-    await this.#reading;
-  }
-}
-
 atDoor(
   `a command line at a terminal shows it and puts the answer in its place${
-    canType ? "" : " (skipped: no script(1))"
+    CAN_TYPE ? "" : " (skipped: no script(1))"
   }`,
   async ({ repository, held }) => {
     await using terminal = new AtTerminal("ask", "--repo", repository.path, QUESTION);
@@ -251,12 +205,12 @@ atDoor(
     assert.match(other.screen.text, /^(\^C)?\n?batos: ask: interrupted$/);
     await until(() => held.given_up === before + 1, () => `${held.given_up}`);
   },
-  !canType,
+  !CAN_TYPE,
 );
 
 atDoor(
   `the console shows it above what is being typed, and the answer in its place${
-    canType ? "" : " (skipped: no script(1))"
+    CAN_TYPE ? "" : " (skipped: no script(1))"
   }`,
   async ({ repository, held }) => {
     await using terminal = new AtTerminal("console", "--repo", repository.path);
@@ -292,7 +246,7 @@ atDoor(
     await terminal.type("\x04");
     assert.equal(await terminal.end(), 0);
   },
-  !canType,
+  !CAN_TYPE,
 );
 
 atDoor(

@@ -7,7 +7,8 @@ import type { ChatFault, ChatServer } from "./chat_server.ts";
 
 /** See the module text. */
 export class HeldAnswers {
-  /** Streams that their readers gave up. */
+  /** Answers that were begun, and those of them that their readers gave up. */
+  begun = 0;
   given_up = 0;
   readonly #parts: readonly string[];
   #release: (() => void) | undefined;
@@ -35,6 +36,7 @@ export class HeldAnswers {
   }
 
   #stream(): Response {
+    this.begun++;
     const event = (data: object) =>
       new TextEncoder().encode(`data: ${JSON.stringify({ choices: [data] })}\n\n`);
     let at = 0;
