@@ -415,12 +415,38 @@ function headOf(
   oid: Oid,
 ): Result<"image_ls">["objects"][number] {
   const [parent] = unit.parents(oid);
+  const slots = unit.slots(oid);
+  const text = firstWords([...slots.values()].map((slot) => slot.type === "data" && slot.value));
   return {
     ...names.of(oid),
     prototype: parent === undefined ? null : names.of(parent),
-    slots: unit.slots(oid).size,
+    slots: slots.size,
     tid: unit.revisionOf(oid),
+    ...(text !== undefined && { text }),
   };
+}
+
+/** As much of a text as tells one object from another in a list. */
+const LONGEST_WORDS = 100;
+/** Values that are looked at for it: a list of numbers is none. */
+const MOST_LOOKED_AT = 40;
+
+/** The first words in values and in what they hold: a text with a blank, since one without is a name or a key. */
+function firstWords(values: readonly unknown[]): string | undefined {
+  const waiting = [...values];
+  for (let looked = 0; waiting.length > 0 && looked < MOST_LOOKED_AT; looked++) {
+    const value = waiting.shift();
+    if (typeof value === "string") {
+      const text = value.trim();
+      if (/\s/.test(text)) return text.slice(0, LONGEST_WORDS);
+    } else if (Array.isArray(value)) waiting.unshift(...value.slice(0, MOST_LOOKED_AT));
+    else if (isPlainMap(value)) waiting.unshift(...Object.values(value).slice(0, MOST_LOOKED_AT));
+  }
+}
+
+/** Whether a value is a map, and nothing that stands for something else, such as a reference. */
+function isPlainMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === null;
 }
 
 /** Names of the slots of everything that an object delegates to, each once, nearest first. */

@@ -28,6 +28,7 @@ const head = named.extend({
   prototype: field(named.nullable(), "What it delegates to; null for nothing"),
   slots: field(z.int().min(0), "How many slots of its own it has"),
   tid: field(tid, "Transaction that wrote it; 0 for what is only shown in the image"),
+  text: field(z.string().optional(), "The beginning of the first words in its slots"),
 });
 
 const slot = z.object({

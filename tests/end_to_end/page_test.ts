@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { Chromium, NO_BROWSER, type Page } from "../support/chromium.ts";
+import { PAGE_AUDIT, TAB_STOP } from "../support/page_audit.ts";
 import { ServedPage } from "../support/served_page.ts";
 import { PROJECT, Repository } from "./harness.ts";
 
@@ -405,51 +406,20 @@ withPage(
   },
 );
 
-/** What is wrong with the page as it stands, seen by somebody who reads it with other means: names, roles, contrast, width. */
-const AUDIT = `(() => {
-  const problems = [];
-  const visible = (e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true });
-  const shown = (e) => e.outerHTML.slice(0, 90);
-  const name = (e) => (e.getAttribute("aria-label") ||
-    (e.getAttribute("aria-labelledby") ?? "").split(" ").map((id) => document.getElementById(id)?.textContent ?? "").join("") ||
-    [...(e.labels ?? [])].map((l) => l.textContent).join("") || e.textContent).trim();
-  for (const e of document.querySelectorAll("a[href], button, input, select, textarea, summary, [role=region], aside")) {
-    if (visible(e) && name(e) === "") problems.push("no name: " + shown(e));
-  }
-  for (const e of document.querySelectorAll("svg")) {
-    if (e.getAttribute("aria-hidden") !== "true" && !e.getAttribute("aria-label")) problems.push("picture: " + shown(e));
-  }
-  if (document.querySelectorAll("main h1").length !== 1) problems.push("headings of the first level: " + document.querySelectorAll("main h1").length);
-  for (const role of ["main", "header", "nav[aria-label]"]) if (!document.querySelector(role)) problems.push("no " + role);
-  if (document.documentElement.lang !== "en" || !document.title.includes("·")) problems.push("language or title");
-  const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
-  for (const id of new Set(ids.filter((id, i) => ids.indexOf(id) !== i))) problems.push("id twice: " + id);
-  if (document.documentElement.scrollWidth > innerWidth) problems.push("wider than the window: " + document.documentElement.scrollWidth);
-  const rgb = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const ground = (e) => {
-    for (; e; e = e.parentElement) {
-      const [r, g, b, a = 1] = rgb(getComputedStyle(e).backgroundColor);
-      if (a === 1) return [r, g, b];
-    }
-    return [255, 255, 255];
-  };
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  let checked = 0;
-  for (let node; node = walker.nextNode();) {
-    const e = node.parentElement;
-    if (node.data.trim() === "" || !visible(e) || e.closest(".sr-only, .skip, :disabled, noscript")) continue;
-    const style = getComputedStyle(e);
-    const [a, b] = [light(rgb(style.color)), light(ground(e))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    const large = parseFloat(style.fontSize) >= 24 || parseFloat(style.fontSize) >= 18.66 && style.fontWeight >= 700;
-    checked++;
-    if (ratio < (large ? 3 : 4.5)) problems.push("contrast " + ratio.toFixed(2) + ": " + node.data.trim().slice(0, 30) + " in " + shown(e));
-  }
-  if (checked < 5) problems.push("hardly any text: " + checked);
-  return [...new Set(problems)];
-})()`;
+/** The views with something in each, and what is there once it is shown. */
+const VIEWS: readonly (readonly [hash: string, there: string])[] = [
+  ["#/ask", ".answer"],
+  ["#/ask?at=src/backoff.ts:1-3", ".source .line.marked"],
+  ["#/search?q=retry", ".hit mark"],
+  ["#/map", ".rows"],
+  ["#/map/src/backoff.ts", ".definitions"],
+  ["#/symbol", ".finder"],
+  ["#/symbol/retryDelay", ".picture .node"],
+  ["#/symbol/retryDelay?impact=1", ".symbol .lead"],
+  ["#/objects", ".thing"],
+  ["#/objects/3", ".inspector .chips"],
+  ["#/trail", ".timeline li"],
+];
 
 withPage(
   "every view can be read: names, roles, contrast, in the light and in the dark, from 320 pixels on",
@@ -458,28 +428,15 @@ withPage(
     await page.locator("#question").fill("How is the retry delay computed?");
     await page.keyboard.press("Enter");
     await page.locator(".foundation").waitFor();
-    const path = "src/backoff.ts";
-    const views: [string, string][] = [
-      ["#/ask", ".answer"],
-      [`#/ask?at=${path}:1-3`, ".source .line.marked"],
-      ["#/search?q=retry", ".hit mark"],
-      ["#/map", ".rows"],
-      [`#/map/${path}`, ".definitions"],
-      ["#/symbol", ".finder"],
-      ["#/symbol/retryDelay", ".picture .node"],
-      ["#/symbol/retryDelay?impact=1", ".symbol .lead"],
-      ["#/objects", ".inline-form"],
-      ["#/trail", ".timeline li"],
-    ];
     const problems: string[] = [];
-    for (const [hash, there] of views) {
+    for (const [hash, there] of VIEWS) {
       await visit(page, served, hash);
       await page.locator(there).first().waitFor();
       for (const colorScheme of ["light", "dark"] as const) {
         await page.emulateMedia({ colorScheme });
         for (const width of [1280, 320]) {
           await page.setViewportSize({ width, height: 800 });
-          for (const problem of await page.evaluate<string[]>(AUDIT)) {
+          for (const problem of await page.evaluate<string[]>(PAGE_AUDIT)) {
             // A narrow window shows the panel alone: the heading of the view is behind it.
             problems.push(`${hash}, ${colorScheme}, ${width}: ${problem}`);
           }
@@ -488,6 +445,54 @@ withPage(
       await page.setViewportSize({ width: 1280, height: 800 });
     }
     assert.deepEqual(problems, []);
+    chromium.assertClean();
+  },
+);
+
+withPage(
+  "with keys alone every stop in every view can be seen to have the focus, and has a name",
+  async ({ chromium, page, served }) => {
+    await page.locator(".examples li").first().waitFor();
+    await page.locator("#question").fill("How is the retry delay computed?");
+    await page.keyboard.press("Enter");
+    await page.locator(".foundation").waitFor();
+    const problems: string[] = [];
+    for (const [hash, there] of VIEWS) {
+      await visit(page, served, hash);
+      await page.locator(there).first().waitFor();
+      await page.evaluate(`document.activeElement.blur()`);
+      const seen = new Set<string>();
+      for (let stop = 0; stop < 60; stop++) {
+        await page.keyboard.press("Tab");
+        const { id, problem } = await page.evaluate<{ id: string; problem: string }>(TAB_STOP);
+        if (problem !== "") problems.push(`${hash}: ${problem}`);
+        if (seen.has(id)) break; // once around
+        seen.add(id);
+      }
+      assert.ok(seen.size > 6, `${hash}: ${seen.size} stops`);
+    }
+    assert.deepEqual(problems, []);
+    chromium.assertClean();
+  },
+);
+
+withPage(
+  "who wants no motion gets none, and everything stays said in words",
+  async ({ chromium, page }) => {
+    await page.emulateMedia({ reducedMotion: "reduce" });
+    await page.locator(".examples li").first().waitFor();
+    await page.evaluate(`document.querySelector(".status").insertAdjacentHTML("beforeend",
+      '<span class="pulse"></span>')`);
+    assert.equal(
+      await page.evaluate(`getComputedStyle(document.querySelector(".pulse")).animationName`),
+      "none",
+    );
+    assert.equal(await page.evaluate(`document.getAnimations().length`), 0);
+    await page.emulateMedia({ reducedMotion: "no-preference" });
+    assert.equal(
+      await page.evaluate(`getComputedStyle(document.querySelector(".pulse")).animationName`),
+      "pulse",
+    );
     chromium.assertClean();
   },
 );

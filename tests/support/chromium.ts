@@ -63,7 +63,9 @@ export interface Page {
   evaluate<R>(source: string | (() => R)): Promise<R>;
   screenshot(options: { path?: string }): Promise<Uint8Array>;
   setViewportSize(size: { width: number; height: number }): Promise<void>;
-  emulateMedia(options: { colorScheme: "light" | "dark" }): Promise<void>;
+  emulateMedia(
+    options: { colorScheme?: "light" | "dark"; reducedMotion?: "reduce" | "no-preference" },
+  ): Promise<void>;
   setDefaultTimeout(ms: number): void;
   url(): string;
   on(event: string, listener: (value: never) => void): void;

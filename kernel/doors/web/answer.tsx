@@ -6,7 +6,8 @@
  */
 /// <reference lib="dom" />
 import type { Result, StepProgress } from "../../commands.ts";
-import { answerBlocks, type Block, type Inline } from "./answer_blocks.ts";
+import { Fragment } from "preact";
+import { answerBlocks, type Block, type Inline, plainText } from "./answer_blocks.ts";
 import { Code } from "./code.tsx";
 import { formatPlace } from "./route.ts";
 import { placeAddress } from "./store.ts";
@@ -52,25 +53,48 @@ export function DraftText({ text, isOver }: { text: string; isOver: boolean }) {
 type IsStale = (path: string, start: number, end: number) => boolean;
 
 /** How the driver without a model begins and ends. */
-const ASIDE = /^(Extractive answer \(|To attach a model:)/;
+const ASIDE = /^(Extractive answer \(|To have a model |To attach a model:)/;
 
 function AnswerBlock({ block, isStale }: { block: Block; isStale: IsStale }) {
+  const text = (content: readonly Inline[]) => <Text content={content} isStale={isStale} />;
+  const inner = (blocks: readonly Block[]) =>
+    blocks.map((block, index) => <AnswerBlock key={index} block={block} isStale={isStale} />);
   switch (block.kind) {
     case "heading":
+      return <h3>{text(block.content)}</h3>;
+    case "list": {
+      // An item that is one paragraph is a line, without the space around it.
+      const items = block.items.map((item, index) => (
+        <li key={index}>
+          {item.map((block, at) =>
+            block.kind === "paragraph" && at === 0
+              ? <Fragment key={at}>{text(block.content)}</Fragment>
+              : <AnswerBlock key={at} block={block} isStale={isStale} />
+          )}
+        </li>
+      ));
+      return block.from === undefined ? <ul>{items}</ul> : <ol start={block.from}>{items}</ol>;
+    }
+    case "quote":
+      return <blockquote>{inner(block.blocks)}</blockquote>;
+    case "rule":
+      return <hr />;
+    case "table":
       return (
-        <h3>
-          <Text content={block.content} isStale={isStale} />
-        </h3>
-      );
-    case "list":
-      return (
-        <ul>
-          {block.items.map((item, index) => (
-            <li key={index}>
-              <Text content={item} isStale={isStale} />
-            </li>
-          ))}
-        </ul>
+        <div class="table" tabIndex={0} role="region" aria-label="Table">
+          <table>
+            <thead>
+              <tr>
+                {block.head.map((cell, index) => <th key={index} scope="col">{text(cell)}</th>)}
+              </tr>
+            </thead>
+            <tbody>
+              {block.rows.map((row, index) => (
+                <tr key={index}>{row.map((cell, at) => <td key={at}>{text(cell)}</td>)}</tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       );
     case "code":
       return (
@@ -78,14 +102,15 @@ function AnswerBlock({ block, isStale }: { block: Block; isStale: IsStale }) {
           text={block.text}
           path={block.place?.path ?? `x.${block.language}`}
           from={block.place?.start}
+          numbers={block.numbers}
           label={block.place === undefined ? "Quoted code" : `Lines of ${block.place.path}`}
         />
       );
     default:
       // What the program says about its own way of answering is said quietly.
       return (
-        <p class={ASIDE.test(plain(block.content)) ? "aside" : undefined}>
-          <Text content={block.content} isStale={isStale} />
+        <p class={ASIDE.test(plainText(block.content)) ? "aside" : undefined}>
+          {text(block.content)}
         </p>
       );
   }
@@ -101,7 +126,27 @@ function Text({ content, isStale }: { content: readonly Inline[]; isStale: IsSta
           case "code":
             return <code key={index}>{piece.text}</code>;
           case "bold":
-            return <strong key={index}>{piece.text}</strong>;
+            return (
+              <strong key={index}>
+                <Text content={piece.content} isStale={isStale} />
+              </strong>
+            );
+          case "italic":
+            return (
+              <em key={index}>
+                <Text content={piece.content} isStale={isStale} />
+              </em>
+            );
+          case "link": {
+            // It leads out of this machine: one sees where to before one follows it.
+            const name = plainText(piece.content);
+            return (
+              <Fragment key={index}>
+                <a href={piece.address} target="_blank" rel="noopener noreferrer">{name}</a>
+                {name !== piece.address && <small class="address">({piece.address})</small>}
+              </Fragment>
+            );
+          }
           case "place": {
             const { path, start, end } = piece;
             return (
@@ -115,10 +160,6 @@ function Text({ content, isStale }: { content: readonly Inline[]; isStale: IsSta
       })}
     </>
   );
-}
-
-function plain(content: readonly Inline[]): string {
-  return content.map((piece) => piece.kind === "place" ? piece.path : piece.text).join("");
 }
 
 /** How well an answer is founded, in one line. */

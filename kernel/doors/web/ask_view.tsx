@@ -225,6 +225,11 @@ function TurnBody({ turn, isLast }: TurnProps) {
   return (
     <article class="turn" id={`turn-${turn.id}`} aria-labelledby={`question-${turn.id}`}>
       <h2 id={`question-${turn.id}`}>{question}</h2>
+      {answer?.meant !== undefined && (
+        <p class="meant">
+          Understood as: <Prose text={answer.meant} />
+        </p>
+      )}
       {notes.map((note, index) => <p class="note" key={index}>{note}</p>)}
       {running && (
         <div class="thinking">

@@ -6,7 +6,7 @@
  */
 /// <reference lib="dom" />
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
-import { inlines } from "./answer_blocks.ts";
+import { inlines, plainText } from "./answer_blocks.ts";
 import { highlight, type Piece } from "./highlight.ts";
 
 /** Lines that are laid out together. */
@@ -18,6 +18,10 @@ interface CodeProps {
   readonly path: string;
   /** Number of its first line; undefined where nobody knows it, then lines have none. */
   readonly from: number | undefined;
+  /** Numbers of its lines, where some were left out; undefined for a line that says so. */
+  readonly numbers?: readonly (number | undefined)[] | undefined;
+  /** First and last of the lines that are shown, counted from 0: they are coloured as part of the whole. */
+  readonly shown?: { readonly first: number; readonly last: number } | undefined;
   /** Lines to mark. */
   readonly marked?: { readonly start: number; readonly end: number } | undefined;
   /** Words to mark. */
@@ -31,8 +35,12 @@ interface CodeProps {
 }
 
 /** Lines of code. */
-export function Code({ text, path, from, marked, words, follow, excerpt, label }: CodeProps) {
-  const lines = useMemo(() => highlight(text.replace(/\r?\n$/, ""), path), [text, path]);
+export function Code(
+  { text, path, from: begin, numbers, shown, marked, words, follow, excerpt, label }: CodeProps,
+) {
+  const all = useMemo(() => highlight(text.replace(/\r?\n$/, ""), path), [text, path]);
+  const lines = shown === undefined ? all : all.slice(shown.first, shown.last + 1);
+  const from = begin === undefined ? undefined : begin + (shown?.first ?? 0);
   const box = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const holder = box.current;
@@ -47,7 +55,8 @@ export function Code({ text, path, from, marked, words, follow, excerpt, label }
   }, [text, path, marked?.start, marked?.end, follow]);
   const blocks: Piece[][][] = [];
   for (let at = 0; at < lines.length; at += BLOCK) blocks.push(lines.slice(at, at + BLOCK));
-  const digits = String((from ?? 0) + lines.length).length;
+  const last = numbers?.findLast((number) => number !== undefined) ?? (from ?? 0) + lines.length;
+  const digits = String(last).length;
   return (
     <div
       ref={box}
@@ -60,14 +69,20 @@ export function Code({ text, path, from, marked, words, follow, excerpt, label }
       {blocks.map((block, index) => (
         <div class="code-block" key={index}>
           {block.map((pieces, at) => {
-            const number = (from ?? 0) + index * BLOCK + at;
-            const isMarked = from !== undefined && marked !== undefined && marked.start <= number &&
-              number <= marked.end;
+            const nth = index * BLOCK + at;
+            const number = numbers !== undefined
+              ? numbers[nth]
+              : from === undefined
+              ? undefined
+              : from + nth;
+            const isMarked = number !== undefined && marked !== undefined &&
+              marked.start <= number && number <= marked.end;
+            const isGap = numbers !== undefined && number === undefined;
             return (
               <div
-                class={isMarked ? "line marked" : "line"}
-                key={number}
-                data-line={from === undefined ? undefined : number}
+                class={isMarked ? "line marked" : isGap ? "line gap" : "line"}
+                key={nth}
+                data-line={isGap ? "" : number}
               >
                 <span class="line-text">
                   {pieces.length === 0
@@ -108,11 +123,7 @@ export function Prose({ text }: { text: string }) {
   return (
     <>
       {inlines(text, () => false).map((piece, index) =>
-        piece.kind === "place"
-          ? piece.path
-          : piece.kind === "code"
-          ? <code key={index}>{piece.text}</code>
-          : piece.text
+        piece.kind === "code" ? <code key={index}>{piece.text}</code> : plainText([piece])
       )}
     </>
   );

@@ -21,7 +21,7 @@ const ASIDE = /^(\.|tests?$|specs?$|__tests__$|docs?$|examples?$|bench|fixtures|
 export function exampleQuestions(workspace: Tree, folder: Tree | undefined): string[] {
   const main = mainFolder(workspace);
   const questions = main === undefined ? [] : [`What is ${baseName(main)}/ for?`];
-  const names = namesOf(folder ?? workspace);
+  const names = exampleNames(folder ?? workspace);
   const [first, second, third] = names;
   if (first !== undefined) questions.push(`How does ${first} work?`);
   if (second !== undefined) questions.push(`Where is ${second} used?`);
@@ -40,8 +40,8 @@ export function mainFolder(workspace: Tree): string | undefined {
 }
 
 /** Names that the files of a folder define, one a file, longer summaries first: they are the busier files. */
-function namesOf(tree: Tree): string[] {
-  return tree.children
+export function exampleNames(tree: Tree | undefined): string[] {
+  return (tree?.children ?? [])
     .filter(({ level, path }) => level === "file" && !/\.(test|spec)\.|_test\.|\.d\.ts$/.test(path))
     .toSorted((a, b) => b.text.length - a.text.length)
     .flatMap(({ text }) => {

@@ -97,13 +97,20 @@ const SQL: Family = {
     "add all alter and as asc begin between by case column commit constraint create cross default delete desc distinct drop else end exists foreign from full group having if in index inner insert into is join key left like limit not null offset on or order outer primary references replace returning right rollback select set table then transaction trigger union unique update using values view when where with",
 };
 
+/** Extensions of files, and names of languages as fences of code have them. */
 const FAMILIES: readonly (readonly [extensions: string, family: Family])[] = [
-  ["ts tsx mts cts js jsx mjs cjs vue svelte astro", SCRIPT],
-  ["java kt kts cs c h cc cpp cxx hpp hh m mm scala swift dart groovy gradle proto", BRACES],
-  ["go", GO],
-  ["rs", RUST],
-  ["py pyi", PYTHON],
-  ["rb sh bash zsh fish pl r ex exs dockerfile makefile mk cmake", SCRIPTS],
+  ["typescript javascript ts tsx mts cts js jsx mjs cjs vue svelte astro", SCRIPT],
+  [
+    "kotlin csharp c# c++ objective-c java kt kts cs c h cc cpp cxx hpp hh m mm scala swift dart groovy gradle proto",
+    BRACES,
+  ],
+  ["go golang", GO],
+  ["rs rust", RUST],
+  ["py pyi python", PYTHON],
+  [
+    "ruby shell console elixir perl rb sh bash zsh fish pl r ex exs dockerfile makefile mk cmake",
+    SCRIPTS,
+  ],
   ["php", PHP],
   ["yaml yml toml ini cfg conf properties env", DATA],
   ["json jsonc json5 jsonl", JSON_DATA],

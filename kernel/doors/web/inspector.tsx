@@ -8,8 +8,9 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Result } from "../../commands.ts";
 import { run } from "./api.ts";
 import { useResult } from "./load.ts";
-import { formatRoute } from "./route.ts";
 import { go, kernel, problemText, useStore } from "./store.ts";
+import { type Names, ObjectLink, ValueView } from "./value_view.tsx";
+import { isNarrow } from "./world.tsx";
 
 type Slot = Result<"image_get">["slots"][number];
 
@@ -17,21 +18,28 @@ interface InspectorProps {
   readonly oid: string;
   /** Another number reads the object again. */
   readonly version: number;
+  readonly names: Names;
   readonly onChange: () => void;
 }
 
+/** Longest value that is edited on one line. */
+const MAX_LINE = 60;
+/** Messages that are offered: those nearest to the object come first. */
+const MAX_OFFERED = 12;
+
 /** The panel. */
-export function Inspector({ oid, version, onChange }: InspectorProps) {
+export function Inspector({ oid, version, names, onChange }: InspectorProps) {
   const { table } = useStore(kernel);
   const [inherited, setInherited] = useState(false);
   const object = `@${oid}`;
-  const { result, problem } = useResult("image_get", { object, inherited }, {
+  const { result, problem } = useResult("image_get", { object, inherited: true }, {
     again: version,
     keep: true,
   });
+  const slots = result?.slots.filter(({ holder }) => inherited || holder === undefined) ?? [];
   const heading = useRef<HTMLHeadingElement>(null);
   const [trouble, setTrouble] = useState<string | undefined>();
-  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  useEffect(() => heading.current?.focus({ preventScroll: !isNarrow() }), []);
   /** Runs a command that changes something, and shows what came of it. */
   const act = async (work: () => Promise<unknown>): Promise<boolean> => {
     try {
@@ -48,7 +56,9 @@ export function Inspector({ oid, version, onChange }: InspectorProps) {
   return (
     <section class="inspector" aria-labelledby="object-name">
       <header>
-        <h2 id="object-name" ref={heading} tabIndex={-1}>{result?.name || object}</h2>
+        <h2 id="object-name" ref={heading} tabIndex={-1}>
+          {result?.name || names.get(oid) || object}
+        </h2>
         <button type="button" class="quiet" onClick={() => go({ of: "" })}>Close</button>
       </header>
       {problem !== undefined && <p class="problem" role="alert">{problem}</p>}
@@ -57,11 +67,12 @@ export function Inspector({ oid, version, onChange }: InspectorProps) {
         <>
           <p class="facts">
             @{oid}
-            {result.prototype !== null && (
-              <>
-                , like <ObjectLink {...result.prototype} />
-              </>
-            )}
+            {result.parents.map(({ slot, oid, name }) => (
+              <span key={slot}>
+                {slot === "parent*" ? ", like " : `, ${slot} `}
+                <ObjectLink oid={oid} name={name} />
+              </span>
+            ))}
           </p>
           <label class="check">
             <input
@@ -72,17 +83,20 @@ export function Inspector({ oid, version, onChange }: InspectorProps) {
             Inherited slots too
           </label>
           <ul class="slots">
-            {result.slots.map((slot) => (
+            {slots.map((slot) => (
               <SlotView
                 key={`${slot.holder?.oid ?? ""}/${slot.name}`}
                 slot={slot}
+                names={names}
                 onSet={(value) => act(() => run("image_set", { object, slot: slot.name, value }))}
               />
             ))}
           </ul>
-          {result.slots.length === 0 && <p class="summary">It has no slots of its own.</p>}
+          {slots.length === 0 && <p class="summary">It has no slots of its own.</p>}
           <NewSlot onSet={(slot, value) => act(() => run("image_set", { object, slot, value }))} />
-          {may("image_send") && <Message object={object} onSent={onChange} />}
+          {may("image_send") && (
+            <Message object={object} names={names} slots={result.slots} onSent={onChange} />
+          )}
           {may("image_log") && (
             <History
               object={object}
@@ -96,20 +110,17 @@ export function Inspector({ oid, version, onChange }: InspectorProps) {
   );
 }
 
-function ObjectLink({ oid, name }: { oid: string; name: string }) {
-  return (
-    <a href={formatRoute({ view: "objects", of: oid, query: {}, at: undefined })}>
-      {name || `@${oid}`}
-    </a>
-  );
-}
-
 function SlotView(
-  { slot, onSet }: { slot: Slot; onSet: (value: string) => Promise<boolean> },
+  { slot, names, onSet }: {
+    slot: Slot;
+    names: Names;
+    onSet: (value: string) => Promise<boolean>;
+  },
 ) {
   const { name, type, value, read_only, source, primitive, holder } = slot;
-  const [draft, setDraft] = useState<string | undefined>();
-  const isRef = typeof value === "object" && value !== null && "$ref" in value;
+  /** What is typed, and what the slot held when that was begun. */
+  const [draft, setDraft] = useState<{ text: string; before: string } | undefined>();
+  const written = textOf(value);
   return (
     <li>
       <div class="slot-head">
@@ -126,50 +137,87 @@ function SlotView(
             type="button"
             class="quiet"
             aria-label={`Change ${name}`}
-            onClick={() => setDraft(isRef ? `@${value.$ref}` : JSON.stringify(value))}
+            onClick={() => setDraft({ text: written, before: written })}
           >
             Change
           </button>
         )}
       </div>
-      {draft === undefined
-        ? type === "data"
-          ? isRef
-            ? <ObjectLink oid={String(value.$ref)} name="" />
-            : <span class="value">{JSON.stringify(value)}</span>
-          : source !== undefined
-          ? <pre tabIndex={0}>{source}</pre>
-          : <span class="value">{primitive}</span>
-        : (
-          <form
-            class="inline-form"
-            onSubmit={async (event) => {
-              event.preventDefault();
-              if (await onSet(draft)) setDraft(undefined);
-            }}
-          >
-            <label>
-              <span class="sr-only">Value of {name}, as JSON, text, or @object</span>
-              <input
-                type="text"
-                value={draft}
-                autoFocus
-                spellcheck={false}
-                onInput={(event) => setDraft(event.currentTarget.value)}
-                onKeyDown={(event) => {
-                  if (event.key !== "Escape") return;
-                  event.stopPropagation();
-                  setDraft(undefined);
-                }}
-              />
-            </label>
-            <button type="submit" class="primary">Set</button>
-            <button type="button" class="quiet" onClick={() => setDraft(undefined)}>
-              Leave it
-            </button>
-          </form>
-        )}
+      {draft !== undefined
+        ? (
+          <>
+            <SlotForm
+              name={name}
+              text={draft.text}
+              onText={(text) => setDraft({ ...draft, text })}
+              onSet={async () => await onSet(draft.text) && setDraft(undefined)}
+              onLeave={() => setDraft(undefined)}
+            />
+            {draft.before !== written && (
+              <p class="note" role="status">
+                Changed meanwhile, to: <ValueView value={value} names={names} />
+              </p>
+            )}
+          </>
+        )
+        : type === "data"
+        ? <ValueView value={value} names={names} />
+        : source !== undefined
+        ? <pre tabIndex={0}>{source}</pre>
+        : <span class="value">{primitive}</span>}
     </li>
+  );
+}
+
+/** A value as it is typed: JSON, or a reference. */
+function textOf(value: unknown): string {
+  if (typeof value === "object" && value !== null && "$ref" in value) return `@${value.$ref}`;
+  const line = JSON.stringify(value) ?? "null";
+  return line.length > MAX_LINE && typeof value === "object"
+    ? JSON.stringify(value, null, 2)
+    : line;
+}
+
+function SlotForm(
+  { name, text, onText, onSet, onLeave }: {
+    name: string;
+    text: string;
+    onText: (text: string) => void;
+    onSet: () => void;
+    onLeave: () => void;
+  },
+) {
+  // What began long stays so: the field does not change while one types in it.
+  const [isLong] = useState(text.length > MAX_LINE);
+  const common = {
+    value: text,
+    autoFocus: true,
+    spellcheck: false,
+    onInput: (event: { currentTarget: { value: string } }) => onText(event.currentTarget.value),
+    onKeyDown: (event: KeyboardEvent) => {
+      if (event.key === "Escape") {
+        event.stopPropagation();
+        onLeave();
+      } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) onSet();
+    },
+  };
+  return (
+    <form
+      class="inline-form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onSet();
+      }}
+    >
+      <label class="wide">
+        <span class="sr-only">Value of {name}, as JSON, text, or @object</span>
+        {isLong
+          ? <textarea {...common} rows={Math.min(16, text.split("\n").length + 1)} />
+          : <input type="text" {...common} />}
+      </label>
+      <button type="submit" class="primary">Set</button>
+      <button type="button" class="quiet" onClick={onLeave}>Leave it</button>
+    </form>
   );
 }
 
@@ -212,43 +260,77 @@ function NewSlot({ onSet }: { onSet: (name: string, value: string) => Promise<bo
   );
 }
 
-function Message({ object, onSent }: { object: string; onSent: () => void }) {
+function Message(
+  { object, names, slots, onSent }: {
+    object: string;
+    names: Names;
+    slots: readonly Slot[];
+    onSent: () => void;
+  },
+) {
   const [text, setText] = useState("");
-  const [answer, setAnswer] = useState<{ text: string; isProblem: boolean } | undefined>();
-  const send = async () => {
+  const [answer, setAnswer] = useState<{ value: unknown } | { problem: string } | undefined>();
+  const field = useRef<HTMLInputElement>(null);
+  const send = async (text: string) => {
     const [selector = "", ...args] = text.trim().split(/\s+/);
     try {
       const [result] = await run("image_send", { object, selector, args });
-      setAnswer({ text: JSON.stringify(result!.value), isProblem: false });
+      setAnswer({ value: result!.value });
       onSent();
     } catch (error) {
-      setAnswer({ text: problemText(error), isProblem: true });
+      setAnswer({ problem: problemText(error) });
     }
   };
+  const understood = slots.filter(({ name, type }) => type !== "data" && !name.startsWith("_"));
   return (
-    <form
-      class="inline-form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (text.trim() !== "") void send();
-      }}
-    >
-      <label>
-        Message
-        <input
-          type="text"
-          value={text}
-          placeholder="printString"
-          autoComplete="off"
-          spellcheck={false}
-          onInput={(event) => setText(event.currentTarget.value)}
-        />
-      </label>
-      <button type="submit" disabled={text.trim() === ""}>Send</button>
+    <section class="message">
+      <h3>Send it a message</h3>
+      <form
+        class="inline-form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (text.trim() !== "") void send(text);
+        }}
+      >
+        <label class="wide">
+          <span class="sr-only">Message</span>
+          <input
+            ref={field}
+            type="text"
+            value={text}
+            placeholder="printString"
+            autoComplete="off"
+            spellcheck={false}
+            onInput={(event) => setText(event.currentTarget.value)}
+          />
+        </label>
+        <button type="submit" disabled={text.trim() === ""}>Send</button>
+      </form>
       {answer !== undefined && (
-        <output class={answer.isProblem ? "problem" : "value"}>{answer.text}</output>
+        <output class={"problem" in answer ? "problem" : undefined}>
+          {"problem" in answer ? answer.problem : <ValueView value={answer.value} names={names} />}
+        </output>
       )}
-    </form>
+      {understood.length > 0 && (
+        <ul class="chips" aria-label="Messages that it understands">
+          {understood.slice(0, MAX_OFFERED).map(({ name }) => (
+            <li key={name}>
+              <button
+                type="button"
+                onClick={() => {
+                  setText(name);
+                  // What takes arguments waits for them.
+                  if (name.includes(":") || !/^\w/.test(name)) field.current?.focus();
+                  else void send(name);
+                }}
+              >
+                {name}
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
   );
 }
 
@@ -268,13 +350,19 @@ function History(
         {result.transactions.map(({ tid, time, description, changes }) => (
           <li key={tid}>
             <p class="facts">
-              {tid} · {new Date(time).toLocaleString()} {description}
+              <time dateTime={time}>{new Date(time).toLocaleString()}</time> ·{" "}
+              {description || "change"} · {tid}
             </p>
             <p>
               {changes?.map(({ slot, change }) => `${change} ${slot ?? "the object"}`).join(", ")}
             </p>
-            <button type="button" class="quiet" onClick={() => onUndo(tid)}>
-              Undo {tid}
+            <button
+              type="button"
+              class="quiet"
+              aria-label={`Undo transaction ${tid}`}
+              onClick={() => onUndo(tid)}
+            >
+              Undo
             </button>
           </li>
         ))}

@@ -1,69 +1,126 @@
 /**
- * The world: objects of the image as things on a canvas that can be moved, looked into and changed.
+ * Objects of the image: a canvas of them, one of them from inside, and a way to make more.
  *
- * Where a thing lies is itself data of the image: the slot `positions` of the object `world_morph`, so that it is there again tomorrow, in
- * another window at once, and can be undone like everything else. What must hold: what is shown is what is committed; a drag writes once, when
- * it ends; everything that a mouse can do here, the keyboard can.
+ * What must hold: what is shown is what is committed, by this window, another one or a program, as soon as the kernel tells of it.
  */
 /// <reference lib="dom" />
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { Result } from "../../commands.ts";
+import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { run } from "./api.ts";
 import { Inspector } from "./inspector.tsx";
 import { useResult } from "./load.ts";
-import { formatRoute } from "./route.ts";
 import { go, problemText, useKernelMessages, useRoute } from "./store.ts";
+import { type Head, titleOf, WORLD, World } from "./world.tsx";
 
-type Head = Result<"image_ls">["objects"][number];
+/** Objects that are looked at; more are found by name or text. */
+const LIMIT = 1000;
+/** Time between two keys of somebody who types on. */
+const TYPING_MS = 150;
+/** Commits come in bursts while a question is answered: one look a burst is enough. */
+const BURST_MS = 120;
 
-/** Name of the object that knows where things lie. */
-const WORLD = "world_morph";
-/** Objects on the canvas; more would be a heap. */
-const LIMIT = 120;
-/** Size of a thing and of the grid that things without a position lie on, in pixels. */
-const WIDTH = 176;
-const HEIGHT = 64;
-const GAP = 28;
-/** What one press of an arrow key moves. */
-const STEP = 16;
-/** A pointer that moves less than this clicks. */
-const CLICK = 4;
-/** Quiet time after which the place that keys moved a thing to is written. */
-const SETTLE_MS = 500;
-
-/** Places by OID. */
-type Positions = Readonly<Record<string, readonly [x: number, y: number]>>;
+/** A number that changes whenever the image has changed, or may have without a word. */
+function useImageVersion(): [version: number, again: () => void] {
+  const [version, setVersion] = useState(0);
+  const again = useCallback(() => setVersion((version) => version + 1), []);
+  const burst = useMemo(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    return () => {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        again();
+      }, BURST_MS);
+    };
+  }, [again]);
+  useKernelMessages(useCallback((message) => {
+    const { type, state } = message as { type: string; state?: { type?: string } };
+    // With a new connection the kernel may be another one.
+    if (type === "hello" || type === "missed" || state?.type === "commit") burst();
+  }, [burst]));
+  useEffect(() => {
+    // Processes that work without the kernel tell nobody.
+    addEventListener("focus", burst);
+    return () => removeEventListener("focus", burst);
+  }, [burst]);
+  return [version, again];
+}
 
 /** The view. */
 export function ObjectsView() {
   const { of } = useRoute();
-  const [version, setVersion] = useState(0);
-  const again = useCallback(() => setVersion((version) => version + 1), []);
-  useKernelMessages(useCallback(({ type }) => {
-    if (type === "uvm_state_update") again();
-  }, [again]));
-  const { result, problem, loading } = useResult("image_ls", { limit: LIMIT }, {
-    again: version,
-    keep: true,
-  });
-  const isEmpty = result?.objects.length === 0 || /holds none|no image yet/.test(problem ?? "");
+  const [version, again] = useImageVersion();
+  const [pattern, setPattern] = useState("");
+  const wanted = pattern.trim();
+  const { result, problem, loading } = useResult("image_ls", {
+    limit: LIMIT,
+    ...(wanted !== "" && { pattern: wanted }),
+  }, { again: version, keep: true, delay: wanted === "" ? 0 : TYPING_MS });
+  const isEmpty = wanted === "" &&
+    (result?.objects.length === 0 || /holds none|no image yet/.test(problem ?? ""));
+  const names = useMemo(
+    () => new Map(result?.objects.map((object) => [object.oid, titleOf(object)])),
+    [result],
+  );
   if (isEmpty) return <EmptyWorld onMade={again} />;
-  if (problem !== undefined) return <p class="problem" role="alert">{problem}</p>;
-  if (result === undefined) return loading ? <p class="summary">Opening the image…</p> : null;
+  if (result === undefined) {
+    return problem !== undefined
+      ? <p class="problem" role="alert">{problem}</p>
+      : loading
+      ? <p class="summary">Opening the image…</p>
+      : null;
+  }
   return (
     <div class={of === "" ? "objects" : "objects inspecting"}>
       <div>
         <h1>Objects</h1>
-        <p class="summary">
-          Drag a thing, or move it with the arrow keys; Enter looks into it. Lines lead to what it
-          delegates to.
+        <p class="lead">
+          What batos remembers is made of objects that you can look into and change: every question
+          with its cycle, the personas and the words they think in, and whatever you make.
+        </p>
+        <div class="object-tools">
+          <label>
+            Find
+            <input
+              type="search"
+              value={pattern}
+              placeholder="name, prototype or text"
+              autoComplete="off"
+              spellcheck={false}
+              onInput={(event) => setPattern(event.currentTarget.value)}
+            />
+          </label>
+          <NewObject names={result.objects} onMade={again} />
+        </div>
+        {problem !== undefined && <p class="problem" role="alert">{problem}</p>}
+        <p class="summary" role="status">
+          {howMany(result.objects, result.next !== undefined, wanted)}
         </p>
         <World objects={result.objects} version={version} chosen={of} onChange={again} />
-        <NewObject onMade={again} />
+        <p class="summary">
+          Each prototype stands beside what delegates to it. Drag a thing, or move it with the arrow
+          keys; Enter looks into it.
+        </p>
       </div>
-      {of !== "" && <Inspector key={of} oid={of} version={version} onChange={again} />}
+      {of !== "" && (
+        <Inspector
+          key={of}
+          oid={of}
+          version={version}
+          names={names}
+          onChange={again}
+        />
+      )}
     </div>
   );
+}
+
+function howMany(objects: readonly Head[], isMore: boolean, pattern: string): string {
+  const count = objects.filter(({ name }) => name !== WORLD).length;
+  if (pattern !== "" && count === 0) return `Nothing here has “${pattern}” in it.`;
+  const number = count.toLocaleString("en");
+  if (isMore) return `The first ${number}; find others by name or text.`;
+  return `${number} ${count === 1 ? "object" : "objects"}${
+    pattern === "" ? "" : ` with “${pattern}”`
+  }`;
 }
 
 function EmptyWorld({ onMade }: { onMade: () => void }) {
@@ -71,14 +128,15 @@ function EmptyWorld({ onMade }: { onMade: () => void }) {
     <div class="objects">
       <h1>Objects</h1>
       <p class="lead">
-        The image of this workspace holds no objects yet. Make one: it stays, with its history.
+        The image of this workspace holds no objects yet. Ask something: the question and how it was
+        answered become objects. Or make one yourself: it stays, with its history.
       </p>
-      <NewObject onMade={onMade} />
+      <NewObject names={[]} onMade={onMade} />
     </div>
   );
 }
 
-function NewObject({ onMade }: { onMade: () => void }) {
+function NewObject({ names, onMade }: { names: readonly Head[]; onMade: () => void }) {
   const [name, setName] = useState("");
   const [prototype, setPrototype] = useState("");
   const [problem, setProblem] = useState<string | undefined>();
@@ -121,201 +179,17 @@ function NewObject({ onMade }: { onMade: () => void }) {
           value={prototype}
           placeholder="traits"
           autoComplete="off"
+          list="prototypes"
           onInput={(event) => setPrototype(event.currentTarget.value)}
         />
       </label>
+      <datalist id="prototypes">
+        {names.filter(({ name }) => name !== "").map(({ oid, name }) => (
+          <option key={oid} value={name} />
+        ))}
+      </datalist>
       <button type="submit" disabled={name.trim() === ""}>Make it</button>
       {problem !== undefined && <p class="problem" role="alert">{problem}</p>}
     </form>
-  );
-}
-
-function World(
-  { objects, version, chosen, onChange }: {
-    objects: readonly Head[];
-    version: number;
-    chosen: string;
-    onChange: () => void;
-  },
-) {
-  const hasWorld = objects.some(({ name }) => name === WORLD);
-  const kept = useResult("image_get", hasWorld ? { object: WORLD } : undefined, {
-    again: version,
-    keep: true,
-  }).result?.slots.find(({ name }) => name === "positions")?.value as Positions | undefined;
-  // What was moved and is not committed yet.
-  const [moved, setMoved] = useState<Positions>({});
-  const [problem, setProblem] = useState<string | undefined>();
-  const box = useRef<HTMLUListElement>(null);
-  const [width, setWidth] = useState(0);
-  useLayoutEffect(() => {
-    if (box.current === null) return;
-    const observer = new ResizeObserver(([entry]) => setWidth(entry!.contentRect.width));
-    observer.observe(box.current);
-    return () => observer.disconnect();
-  }, []);
-  useEffect(() => {
-    // A thing that was moved on meanwhile stays where it is now.
-    setMoved((moved) =>
-      Object.fromEntries(
-        Object.entries(moved).filter(([oid, [x, y]]) =>
-          kept?.[oid]?.[0] !== x || kept[oid][1] !== y
-        ),
-      )
-    );
-  }, [JSON.stringify(kept)]);
-  const shown = objects.filter(({ name }) => name !== WORLD);
-  const columns = Math.max(1, Math.floor((width - GAP) / (WIDTH + GAP)));
-  // A narrower window shows all things too; where they lie stays what it is.
-  const inside = ([x, y]: readonly [number, number]) =>
-    [Math.max(0, Math.min(x, width - WIDTH)), y] as const;
-  const positions = new Map(
-    shown.map(({ oid }, index) => [
-      oid,
-      inside(
-        moved[oid] ?? kept?.[oid] ?? [
-          GAP + (index % columns) * (WIDTH + GAP),
-          GAP + Math.floor(index / columns) * (HEIGHT + GAP),
-        ] as const,
-      ),
-    ]),
-  );
-  const height = Math.max(...[...positions.values()].map(([, y]) => y)) + HEIGHT + GAP;
-  const move = (oid: string, x: number, y: number) =>
-    setMoved((moved) => ({
-      ...moved,
-      [oid]: [Math.round(Math.max(0, Math.min(x, width - WIDTH))), Math.round(Math.max(0, y))],
-    }));
-  // Writes go one after the other, each of all that was moved until then.
-  const latest = useRef<Positions>({});
-  latest.current = { ...kept, ...moved };
-  const hasOne = useRef(false);
-  hasOne.current ||= hasWorld;
-  const writing = useRef(Promise.resolve());
-  const settle = () => {
-    writing.current = writing.current.then(async () => {
-      try {
-        if (!hasOne.current) await run("image_new", { name: WORLD });
-        hasOne.current = true;
-        const value = JSON.stringify(latest.current);
-        await run("image_set", { object: WORLD, slot: "positions", value });
-        setProblem(undefined);
-        onChange();
-      } catch (error) {
-        setProblem(problemText(error));
-      }
-    });
-  };
-  return (
-    <>
-      {problem !== undefined && <p class="problem" role="alert">{problem}</p>}
-      <ul class="world" ref={box} style={{ height: `${height}px` }}>
-        <svg aria-hidden="true">
-          {shown.map(({ oid, prototype }) => {
-            const from = positions.get(oid)!;
-            const to = prototype && positions.get(prototype.oid);
-            return to && <path key={oid} d={line(from, to)} />;
-          })}
-        </svg>
-        {shown.map((object) => (
-          <Thing
-            key={object.oid}
-            object={object}
-            at={positions.get(object.oid)!}
-            isChosen={object.oid === chosen}
-            onMove={move}
-            onSettle={settle}
-          />
-        ))}
-      </ul>
-    </>
-  );
-}
-
-/** From the top of a thing to the bottom of what it delegates to. */
-function line([x1, y1]: readonly [number, number], [x2, y2]: readonly [number, number]): string {
-  const [fromX, toX] = [x1 + WIDTH / 2, x2 + WIDTH / 2];
-  const [fromY, toY] = y1 > y2 ? [y1, y2 + HEIGHT] : [y1 + HEIGHT, y2];
-  const bend = (toY - fromY) / 2;
-  return `M${fromX} ${fromY}C${fromX} ${fromY + bend} ${toX} ${toY - bend} ${toX} ${toY}`;
-}
-
-const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
-  ArrowLeft: [-STEP, 0],
-  ArrowRight: [STEP, 0],
-  ArrowUp: [0, -STEP],
-  ArrowDown: [0, STEP],
-};
-
-function Thing(
-  { object: { oid, name, prototype, slots }, at: [x, y], isChosen, onMove, onSettle }: {
-    object: Head;
-    at: readonly [number, number];
-    isChosen: boolean;
-    onMove: (oid: string, x: number, y: number) => void;
-    onSettle: () => void;
-  },
-) {
-  const grip = useRef<{ x: number; y: number; far: boolean } | undefined>(undefined);
-  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  // The place that is written is the one that was shown last.
-  const settle = useRef(onSettle);
-  settle.current = onSettle;
-  const item = useRef<HTMLLIElement>(null);
-  useEffect(() => {
-    if (isChosen) item.current?.scrollIntoView({ block: "nearest" });
-  }, [isChosen]);
-  return (
-    <li
-      ref={item}
-      class={isChosen ? "thing chosen" : "thing"}
-      style={{ left: `${x}px`, top: `${y}px` }}
-    >
-      <a
-        href={formatRoute({ view: "objects", of: oid, query: {}, at: undefined })}
-        draggable={false}
-        aria-current={isChosen ? "true" : undefined}
-        aria-keyshortcuts="ArrowLeft ArrowRight ArrowUp ArrowDown"
-        onPointerDown={(event) => {
-          if (event.button !== 0) return;
-          grip.current = { x: event.clientX - x, y: event.clientY - y, far: false };
-          event.currentTarget.setPointerCapture(event.pointerId);
-        }}
-        onPointerMove={(event) => {
-          const held = grip.current;
-          if (held === undefined) return;
-          const [toX, toY] = [event.clientX - held.x, event.clientY - held.y];
-          held.far ||= Math.hypot(toX - x, toY - y) > CLICK;
-          if (held.far) onMove(oid, toX, toY);
-        }}
-        onPointerUp={() => {
-          if (grip.current?.far) setTimeout(() => settle.current());
-          else grip.current = undefined;
-        }}
-        onPointerCancel={() => grip.current = undefined}
-        onClick={(event) => {
-          // The end of a drag is no click.
-          if (grip.current?.far) event.preventDefault();
-          grip.current = undefined;
-        }}
-        onKeyDown={(event) => {
-          const by = ARROWS[event.key];
-          if (by === undefined) return;
-          event.preventDefault();
-          onMove(oid, x + by[0], y + by[1]);
-          clearTimeout(timer.current);
-          timer.current = setTimeout(() => settle.current(), SETTLE_MS);
-        }}
-      >
-        <strong>{name === "" ? `@${oid}` : name}</strong>
-        <span>
-          {prototype === null
-            ? "delegates to nothing"
-            : `like ${prototype.name || `@${prototype.oid}`}`}
-          {" · "}
-          {slots} {slots === 1 ? "slot" : "slots"}
-        </span>
-      </a>
-    </li>
   );
 }

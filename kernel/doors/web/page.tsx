@@ -15,7 +15,7 @@ import { formatRoute, type View } from "./route.ts";
 import { SearchView } from "./search_view.tsx";
 import { SourcePanel } from "./source_panel.tsx";
 import { Status } from "./status.tsx";
-import { go, kernel, place, startKernel, useRoute, useStore } from "./store.ts";
+import { go, kernel, place, readWorkspace, startKernel, useRoute, useStore } from "./store.ts";
 import { SymbolView } from "./symbol_view.tsx";
 import { TrailView } from "./trail_view.tsx";
 
@@ -40,7 +40,7 @@ const BODIES: Readonly<Record<View, () => JSX.Element | null>> = {
 
 function App() {
   const { view, at } = useRoute();
-  const { table, problem, connected } = useStore(kernel);
+  const { table, problem, connected, index } = useStore(kernel);
   useEffect(() => {
     const name = NAVIGATION.find(([each]) => each === view)?.[1] ?? "batos";
     document.title = `${name} · ${table?.workspace.name ?? "batos"}`;
@@ -83,6 +83,12 @@ function App() {
           The kernel does not answer; trying again. What is here stays.
         </p>
       )}
+      {problem === undefined && connected && index.kind === "failed" && (
+        <div class="banner problem" role="alert">
+          <p>The files could not be read: {clip(index.reason)}</p>
+          <button type="button" onClick={readWorkspace}>Try again</button>
+        </div>
+      )}
       <div class={at === undefined ? "body" : "body with-source"}>
         <main id="main" tabIndex={-1}>
           <Body key={view} />
@@ -91,6 +97,13 @@ function App() {
       </div>
     </>
   );
+}
+
+/** Longest reason that leaves room for the page. */
+const MAX_REASON = 300;
+
+function clip(text: string): string {
+  return text.length <= MAX_REASON ? text : `${text.slice(0, MAX_REASON)}…`;
 }
 
 /** The target is no address of the page, which would lead to another view. */

@@ -112,7 +112,6 @@ function HitView({ hit, words }: { hit: Hit; words: RegExp | undefined }) {
   const { path, start_line, end_line, node_name, node_type, text } = hit;
   const lines = text.replace(/\n$/, "").split("\n");
   const first = bestLine(lines, words);
-  const shown = lines.slice(first, first + EXCERPT_LINES).join("\n");
   const at = { path, start: start_line, end: end_line };
   return (
     <li class="hit">
@@ -122,9 +121,10 @@ function HitView({ hit, words }: { hit: Hit; words: RegExp | undefined }) {
         {node_type !== "" && <span class="tag">{node_type}</span>}
       </a>
       <Code
-        text={shown}
+        text={text}
         path={path}
-        from={start_line + first}
+        from={start_line}
+        shown={{ first, last: first + EXCERPT_LINES - 1 }}
         words={words}
         excerpt
         label={`Excerpt of ${path}`}

@@ -7,7 +7,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { RunView } from "../runs.ts";
 import { cancelRun } from "./api.ts";
-import { capitalise, kernel, readWorkspace, useStore } from "./store.ts";
+import { kernel, readWorkspace, useStore } from "./store.ts";
 
 /** Runs that the page makes by itself while somebody types are too short to be worth showing. */
 const SHOWN_AFTER_MS = 1000;
@@ -78,12 +78,8 @@ function IndexStatus({ index }: { index: typeof kernel.value.index }) {
         </p>
       );
     case "failed":
-      return (
-        <p class="index problem" role="alert">
-          {capitalise(index.reason)}
-          <button type="button" class="quiet" onClick={readWorkspace}>Try again</button>
-        </p>
-      );
+      // Why stands below, where there is room.
+      return <p class="index problem">Not read</p>;
     case "there": {
       const { files, stale } = index.status;
       return (

@@ -7,9 +7,10 @@
 /// <reference lib="dom" />
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Result } from "../../commands.ts";
+import { exampleNames, mainFolder } from "./examples.ts";
 import { useResult } from "./load.ts";
 import { formatRoute } from "./route.ts";
-import { go, placeAddress, useRoute } from "./store.ts";
+import { go, kernel, placeAddress, useRoute, useStore } from "./store.ts";
 
 type Refs = Result<"refs">;
 type Definition = Refs["definitions"][number];
@@ -53,6 +54,11 @@ function symbolAddress(definition: Definition): string {
 
 function Finder() {
   const [name, setName] = useState("");
+  const { index } = useStore(kernel);
+  const workspace = useResult("tree", index.kind === "there" ? {} : undefined).result;
+  const main = workspace && mainFolder(workspace);
+  const folder = useResult("tree", main === undefined ? undefined : { path: main }).result;
+  const names = exampleNames(folder ?? workspace).slice(0, MAX_NODES);
   return (
     <div class="symbol">
       <h1>Connections of a symbol</h1>
@@ -77,7 +83,25 @@ function Finder() {
           <button type="submit" class="primary" disabled={name.trim() === ""}>Show</button>
         </div>
       </form>
+      {names.length > 0 && (
+        <section>
+          <h2>For example</h2>
+          <Names names={names} />
+        </section>
+      )}
     </div>
+  );
+}
+
+function Names({ names }: { names: readonly string[] }) {
+  return (
+    <ul class="chips">
+      {names.map((name) => (
+        <li key={name}>
+          <a href={formatRoute({ view: "symbol", of: name, query: {}, at: undefined })}>{name}</a>
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -99,15 +123,7 @@ function Missing({ target, suggestions }: { target: string; suggestions: readonl
       {suggestions.length > 0 && (
         <>
           <h2>Near names</h2>
-          <ul class="chips">
-            {suggestions.map((name) => (
-              <li key={name}>
-                <a href={formatRoute({ view: "symbol", of: name, query: {}, at: undefined })}>
-                  {name}
-                </a>
-              </li>
-            ))}
-          </ul>
+          <Names names={suggestions} />
         </>
       )}
     </>
@@ -119,7 +135,8 @@ function Connections({ target }: { target: string }) {
   if (problem !== undefined) return <p class="problem" role="alert">{problem}</p>;
   if (result === undefined) return <Waiting progress={progress} />;
   const { definitions, references, callers, callees, importers, suggestions } = result;
-  const [definition, ...others] = definitions;
+  // A name with a declaration beside its code is about the code.
+  const [definition, ...others] = definitions.toSorted((a, b) => asideOf(a) - asideOf(b));
   if (definition === undefined) return <Missing target={target} suggestions={suggestions} />;
   return (
     <>
@@ -168,6 +185,15 @@ function Connections({ target }: { target: string }) {
       </section>
     </>
   );
+}
+
+/** How little a definition says: tests less than code, declarations of types alone less than both. */
+function asideOf({ path }: Definition): number {
+  return /\.d\.[cm]?ts$/.test(path)
+    ? 2
+    : /(^|\/)tests?\/|\.(test|spec)\.|_test\./.test(path)
+    ? 1
+    : 0;
 }
 
 function byFile(references: Refs["references"]) {

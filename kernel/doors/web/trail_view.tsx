@@ -29,13 +29,17 @@ interface Cycle {
 export function TrailView() {
   const { runs } = useStore(kernel);
   const [since, setSince] = useState("");
+  const [words, setWords] = useState("");
   const [cycles, setCycles] = useState<readonly Cycle[] | undefined>();
+  const [isCut, setIsCut] = useState(false);
   const [problem, setProblem] = useState<string | undefined>();
   useEffect(() => {
     const gone = new AbortController();
     run("audit", { limit: LIMIT, ...(since !== "" && { since }) }, { signal: gone.signal }).then(
       (results) => {
-        setCycles(cyclesOf(results.filter((result) => "event_id" in result)));
+        const lines = results.filter((result) => "event_id" in result);
+        setCycles(cyclesOf(lines));
+        setIsCut(lines.length >= LIMIT);
         setProblem(undefined);
       },
       (error) => gone.signal.aborted || setProblem(problemText(error)),
@@ -43,6 +47,11 @@ export function TrailView() {
     return () => gone.abort();
     // What ran may have left events.
   }, [since, runs.filter(({ command }) => command !== "audit").length]);
+  const wanted = words.trim().toLowerCase();
+  const found = cycles?.filter((cycle) => {
+    const { command, title } = gistOf(cycle);
+    return `${command} ${title}`.toLowerCase().includes(wanted);
+  });
   return (
     <div class="trail">
       <h1>Trail</h1>
@@ -50,6 +59,16 @@ export function TrailView() {
         Every question and command, step by step, in a chain that shows when a line was changed.
       </p>
       <div class="filters">
+        <label>
+          Find
+          <input
+            type="search"
+            value={words}
+            placeholder="a word of it"
+            autoComplete="off"
+            onInput={(event) => setWords(event.currentTarget.value)}
+          />
+        </label>
         <label>
           Time
           <select value={since} onChange={(event) => setSince(event.currentTarget.value)}>
@@ -59,14 +78,47 @@ export function TrailView() {
         <Verify />
       </div>
       {problem !== undefined && <p class="problem" role="alert">{problem}</p>}
-      {cycles?.length === 0 && (
-        <p class="summary">Nothing has been recorded{since === "" ? " yet" : " in this time"}.</p>
+      {found?.length === 0 && (
+        <p class="summary">
+          {words.trim() !== ""
+            ? `Nothing with “${words.trim()}” in it.`
+            : since === ""
+            ? "Nothing has been recorded yet: ask a question, or search."
+            : "Nothing has been recorded in this time."}
+        </p>
       )}
-      <ol class="timeline">
-        {cycles?.map((cycle) => <CycleView key={cycle.id} cycle={cycle} />)}
-      </ol>
+      {[...Map.groupBy(found ?? [], dayOf)].map(([day, cycles]) => (
+        <section key={day}>
+          <h2>{day}</h2>
+          <ol class="timeline">
+            {cycles.map((cycle) => <CycleView key={cycle.id} cycle={cycle} />)}
+          </ol>
+        </section>
+      ))}
+      {isCut && (
+        <p class="summary">
+          These are the latest {LIMIT} events; older ones are in{" "}
+          <code>batos audit</code>, and a question about them finds them.
+        </p>
+      )}
     </div>
   );
+}
+
+/** The day on which a cycle began, as people say it. */
+function dayOf({ lines }: Cycle): string {
+  const day = new Date(lines[0]!.timestamp);
+  const daysAgo = Math.round((midnight(new Date()) - midnight(day)) / 86_400_000);
+  return daysAgo === 0 ? "Today" : daysAgo === 1 ? "Yesterday" : day.toLocaleDateString(undefined, {
+    weekday: "long",
+    year: "numeric",
+    month: "long",
+    day: "numeric",
+  });
+}
+
+function midnight(time: Date): number {
+  return new Date(time).setHours(0, 0, 0, 0);
 }
 
 /** Events by cycle; the cycle with the newest event first. */
@@ -80,15 +132,20 @@ function cyclesOf(lines: readonly Line[]): Cycle[] {
 function gistOf({ lines }: Cycle) {
   const first = lines[0]!;
   const last = lines.at(-1)!;
-  const { question, command, input } = first.event_data;
+  const { question, command, subject, reason, ms } = first.event_data;
   const failed = lines.some(({ status }) => status === "FAILURE");
+  const took = typeof ms === "number"
+    ? ms
+    : Date.parse(last.timestamp) - Date.parse(first.timestamp);
   return {
-    title: typeof question === "string"
-      ? question
+    /** The command; empty for a question. */
+    command: typeof question === "string"
+      ? ""
       : typeof command === "string"
-      ? `${command.replaceAll("_", " ")} ${subjectOf(input)}`.trim()
-      : capitalise(first.event_type.toLowerCase().replaceAll("_", " ")),
-    outcome: last.event_type === "CYCLE_INTERRUPTED"
+      ? command.replaceAll("_", " ")
+      : first.event_type.toLowerCase().replaceAll("_", " "),
+    title: [question, subject].find((text) => typeof text === "string") ?? "",
+    outcome: last.event_type === "CYCLE_INTERRUPTED" || reason === "interrupted"
       ? "interrupted"
       : failed
       ? "failed"
@@ -96,25 +153,29 @@ function gistOf({ lines }: Cycle) {
       ? "not finished"
       : "done",
     time: first.timestamp,
+    took,
   };
 }
 
-function subjectOf(input: unknown): string {
-  const texts = Object.values(input ?? {}).filter((value) => typeof value === "string");
-  return texts[0] ?? "";
-}
-
 function CycleView({ cycle }: { cycle: Cycle }) {
-  const { title, outcome, time } = gistOf(cycle);
+  const { command, title, outcome, time, took } = gistOf(cycle);
   const { length } = cycle.lines;
   return (
     <li>
       <details>
         <summary>
-          <time dateTime={time}>{new Date(time).toLocaleString()}</time>
-          <strong>{title}</strong>
+          <time dateTime={time} title={new Date(time).toLocaleString()}>
+            {new Date(time).toLocaleTimeString()}
+          </time>
+          <span class="subject">
+            {command !== "" && <span class="action">{command}</span>}
+            <strong>{title}</strong>
+          </span>
           <span class={outcome === "done" ? "tag good" : "tag warn"}>{outcome}</span>
-          <small>{length === 1 ? "1 event" : `${length} events`}</small>
+          <small>
+            {length === 1 ? "" : `${length} events, `}
+            {duration(took)}
+          </small>
         </summary>
         <ol class="events">
           {cycle.lines.map((line) => <EventView key={line.sequence} line={line} />)}
@@ -124,6 +185,10 @@ function CycleView({ cycle }: { cycle: Cycle }) {
   );
 }
 
+function duration(ms: number): string {
+  return ms < 1000 ? `${Math.max(0, Math.round(ms))} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
 function EventView({ line }: { line: Line }) {
   const { sequence, psm_state, active_persona, event_type, event_data, status } = line;
   const { thought, observation, error, reason } = event_data;
@@ -131,7 +196,7 @@ function EventView({ line }: { line: Line }) {
   return (
     <li>
       <p class="facts">
-        {sequence} · {psm_state} · {active_persona}
+        {sequence} · {capitalise(psm_state.toLowerCase())} · {active_persona}
         {status === "FAILURE" && <span class="tag warn">failed</span>}
       </p>
       <p>
