@@ -48,6 +48,8 @@ export interface Caller {
   send(frames: readonly Uint8Array[], optional: boolean): boolean;
   /** Ends the conversation, after what was sent. */
   dismiss(): void;
+  /** Called for each message whose signature was right. */
+  proved?(): void;
   /** Folder from which the caller means its paths, where the carrier knows. */
   readonly folder?: string;
   /** The conversation of its questions; without it they belong to that of the command lines. */
@@ -165,6 +167,7 @@ export class Endpoint {
     if (!this.#options.signer.verify(signature, payload)) {
       return this.#offend(caller, "bad_signature", "the signature is wrong; read the key again");
     }
+    caller.proved?.();
     let value: unknown;
     try {
       value = unpackMessage(payload);

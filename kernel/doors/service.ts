@@ -225,6 +225,7 @@ function callerFor(peer: Connection): Caller {
     signal: peer.signal,
     send: (frames, optional) => peer.send(frames, optional),
     dismiss: () => void peer.close(),
+    proved: () => void (peer.proven = true),
   };
 }
 

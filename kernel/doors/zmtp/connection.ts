@@ -34,6 +34,34 @@ export const SILENCE_MS = 45_000;
 /** Time in which a write has to make progress: a stopped program (Ctrl-Z) may come back within it. */
 export const STALL_MS = 60_000;
 
+/** Silence after which a peer is given up that cannot be asked: heartbeats came with ZMTP 3.1. */
+export const IDLE_MS = 900_000;
+
+/** Durations of a connection, in milliseconds; the constants above by default. */
+export interface Patience {
+  /** For the handshake, from the first byte to the last, however slowly they come. */
+  readonly handshake: number;
+  /** Silence before a peer is asked. */
+  readonly heartbeat: number;
+  /** Silence before it is given up. */
+  readonly silence: number;
+  /** For a write to make progress. */
+  readonly stall: number;
+  /** Silence before a peer is given up that knows no heartbeats. */
+  readonly idle: number;
+  /** For a peer to prove that it may speak (see `proven`); for ever by default. */
+  readonly proof: number;
+}
+
+const PATIENCE: Patience = {
+  handshake: HANDSHAKE_MS,
+  heartbeat: HEARTBEAT_MS,
+  silence: SILENCE_MS,
+  stall: STALL_MS,
+  idle: IDLE_MS,
+  proof: Infinity,
+};
+
 /** Bytes waiting to be written above which nothing more is read from a peer, and what may be left out is. */
 export const HIGH_WATER = 1_048_576;
 
@@ -45,6 +73,8 @@ export interface Socket {
   read(buffer: Uint8Array): Promise<number | null>;
   write(bytes: Uint8Array): Promise<number>;
   close(): void;
+  /** Where the other end is. */
+  readonly remoteAddr?: Deno.Addr;
 }
 
 /** Options of a connection. */
@@ -57,6 +87,7 @@ export interface ConnectionOptions {
   readonly limits: ReaderLimits;
   /** Security of the connection, made for it alone; NULL by default. */
   readonly mechanism?: Mechanism;
+  readonly patience?: Partial<Patience> | undefined;
   /** Called once, when the peer has said who it is; a text refuses it and is sent as the reason. */
   readonly onReady: (connection: Connection) => string | undefined;
   /** Called for every message, in order. */
@@ -65,10 +96,21 @@ export interface ConnectionOptions {
   readonly farewell?: (problem: string) => readonly Uint8Array[];
 }
 
+/** What was wrong with a peer, as a word. */
+export type EndReason =
+  | "bad_greeting"
+  | "bad_handshake"
+  | "bad_frames"
+  | "slow_handshake"
+  | "no_sign_of_life"
+  | "does_not_read";
+
 /** How a connection ended. */
 export interface Ending {
   /** What was wrong; undefined for a peer that simply left and for a close from this side. */
   readonly problem: string | undefined;
+  /** The same as a word; undefined too where the problem is not the peer's. */
+  readonly reason: EndReason | undefined;
   /** Messages that had been accepted for sending and were not written. */
   readonly unsent: number;
 }
@@ -81,11 +123,14 @@ export class Connection {
   readonly ended: Promise<Ending>;
   /** What the peer called itself; empty until it is ready, and where it gave no name. */
   identity: Uint8Array = new Uint8Array();
+  /** Whether the peer has proved that it may speak; set by whoever checks its messages. */
+  proven = false;
 
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
   readonly #mechanism: Mechanism;
   readonly #reader: Reader;
+  readonly #patience: Patience;
   readonly #ending = new AbortController();
   #state: "greeting" | "handshake" | "ready" | "closed" = "greeting";
   #minor = 1;
@@ -95,12 +140,18 @@ export class Connection {
   #writtenAt = performance.now();
   #heardAt = performance.now();
   #askedAt = 0;
+  /** When it was asked first since it was heard; undefined while nothing is asked of it. */
+  #unansweredSince: number | undefined;
+  #tickedAt = performance.now();
+  /** Silence after which the peer itself wants to be given up. */
+  #timeToLive = Infinity;
   readonly #openedAt = performance.now();
   #wake: (() => void) | undefined;
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
+    this.#patience = { ...PATIENCE, ...options.patience };
     const mechanism = options.mechanism ?? new NullMechanism(options.socketType === "DEALER");
     this.#mechanism = mechanism;
     this.#reader = new Reader(mechanism.limits(options.limits));
@@ -117,6 +168,12 @@ export class Connection {
   /** Public key that the peer has proved to hold; undefined under a mechanism without keys, and before. */
   get peerKey(): Uint8Array | undefined {
     return this.#mechanism.peerKey;
+  }
+
+  /** Where the peer is, as `HOST:PORT`. */
+  get address(): string {
+    const { hostname = "", port = 0 } = (this.#socket.remoteAddr ?? {}) as Partial<Deno.NetAddr>;
+    return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
   }
 
   /** Bytes that wait to be written. */
@@ -152,29 +209,55 @@ export class Connection {
    */
   tick(now: number): void {
     if (this.#state === "closed") return;
+    const { handshake, heartbeat, silence, stall, idle, proof } = this.#patience;
+    // This process was busy or asleep: what came meanwhile is read first.
+    const isLate = now - this.#tickedAt > heartbeat;
+    this.#tickedAt = now;
+    if (isLate) return;
     if (this.#state !== "ready") {
-      if (now - this.#openedAt > HANDSHAKE_MS) this.#end("no handshake in time");
-    } else if (this.#writing && now - this.#writtenAt > STALL_MS) {
-      this.#end("does not read what it is sent");
-    } else if (this.#minor > 0 && this.#wake === undefined) {
+      if (now - this.#openedAt > handshake) this.#end("no handshake in time", "slow_handshake");
+    } else if (this.#writing && now - this.#writtenAt > stall) {
+      this.#end("does not read what it is sent", "does_not_read");
+    } else if (!this.proven && now - this.#openedAt > proof) {
+      // Not worth a word: a program may connect long before it has something to say, and connects again by itself.
+      this.#end(undefined);
+    } else if (this.#wake === undefined) {
       // A peer that is held back is not heard, and that is not its fault.
-      const silence = now - this.#heardAt;
-      if (silence > SILENCE_MS) this.#end("no sign of life");
-      else if (silence > HEARTBEAT_MS && now - this.#askedAt > HEARTBEAT_MS) {
-        this.#askedAt = now;
-        // Time to live in tenths of a second, then no context.
-        this.#enqueue(this.#mechanism.sealCommand("PING", uint16(SILENCE_MS / 100)), false);
-      }
+      this.#listen(now - this.#heardAt, now, { heartbeat, silence, idle });
+    }
+  }
+
+  /** Asks a silent peer whether it is there, and gives up one that was silent for too long. */
+  #listen(
+    silent: number,
+    now: number,
+    { heartbeat, silence, idle }: Pick<Patience, "heartbeat" | "silence" | "idle">,
+  ): void {
+    if (this.#minor === 0) {
+      if (Math.min(silent, now - this.#writtenAt) > idle) this.#end(undefined);
+      return;
+    }
+    const unanswered = now - (this.#unansweredSince ?? now);
+    if (silent > this.#timeToLive || unanswered > silence - heartbeat) {
+      this.#end(`no sign of life for ${Math.round(silent / 1_000)} s`, "no_sign_of_life");
+    } else if (silent > heartbeat && now - this.#askedAt > heartbeat) {
+      this.#askedAt = now;
+      this.#unansweredSince ??= now;
+      // Time to live in tenths of a second, then no context.
+      this.#enqueue(this.#mechanism.sealCommand("PING", uint16(silence / 100)), false);
     }
   }
 
   async #run(): Promise<Ending> {
     try {
       while (this.#state !== "closed") {
-        if (this.#queued > HIGH_WATER) await new Promise<void>((done) => this.#wake = done);
+        if (this.#queued > HIGH_WATER) {
+          await new Promise<void>((done) => this.#wake = done);
+          this.#heard();
+        }
         const bytes = await this.#socket.read(this.#reader.room());
         if (bytes === null) break;
-        this.#heardAt = performance.now();
+        this.#heard();
         this.#reader.filled(bytes);
         for (let item; this.#isOpen && (item = this.#reader.next()) !== undefined;) {
           this.#take(item);
@@ -188,7 +271,12 @@ export class Connection {
     }
     this.#reader.release();
     const unsent = this.#queue.reduce((sum, { isMessage }) => sum + Number(isMessage), 0);
-    return { problem: this.#problem, unsent };
+    return { problem: this.#problem, reason: this.#reason, unsent };
+  }
+
+  #heard(): void {
+    this.#heardAt = performance.now();
+    this.#unansweredSince = undefined;
   }
 
   get #isOpen(): boolean {
@@ -196,6 +284,7 @@ export class Connection {
   }
 
   #problem: string | undefined;
+  #reason: EndReason | undefined;
 
   #take(item: Item): void {
     if (item.kind === "greeting") return this.#greeted(item.greeting);
@@ -245,6 +334,8 @@ export class Connection {
   #command(name: string, data: Uint8Array): void {
     this.#checkError(name, data);
     if (name === "PING") {
+      if (data.length < 2) throw new ZmtpError("a heartbeat without its time to live");
+      this.#timeToLive = (data[0]! << 8 | data[1]!) * 100 || Infinity;
       // What follows the time to live comes back, sixteen octets of it at most.
       this.#enqueue(this.#mechanism.sealCommand("PONG", data.subarray(2, 18)), false);
     } else if (name !== "PONG") throw new ZmtpError("an unknown command");
@@ -269,12 +360,15 @@ export class Connection {
   /** Tells a peer why it is refused and ends the connection; the peer has a moment to read it. */
   #refuse(problem: string): void {
     if (!this.#isOpen) return;
-    this.#problem = problem;
-    if (this.#state === "ready") {
+    const state = this.#state;
+    if (state === "ready") {
       const farewell = this.#options.farewell?.(problem);
       if (farewell !== undefined) this.#enqueue(this.#mechanism.seal(farewell), false);
-    } else if (this.#state === "handshake") this.#tell(this.#mechanism.refusal(problem));
-    this.#end(problem);
+    } else if (state === "handshake") this.#tell(this.#mechanism.refusal(problem));
+    this.#end(
+      problem,
+      state === "ready" ? "bad_frames" : `bad_${state as "greeting" | "handshake"}`,
+    );
   }
 
   #enqueue(bytes: Uint8Array, isMessage: boolean): void {
@@ -330,10 +424,11 @@ export class Connection {
     wake?.();
   }
 
-  #end(problem: string | undefined): void {
+  #end(problem: string | undefined, reason?: EndReason): void {
     if (!this.#isOpen) return;
     this.#state = "closed";
-    this.#problem ??= problem;
+    this.#problem = problem;
+    this.#reason = reason;
     this.#release();
     // A write that is under way may hold the farewell; it is short, and the stall of a dead peer ends with the close.
     if (!this.#writing) this.#closeSocket();

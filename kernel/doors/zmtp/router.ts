@@ -2,16 +2,23 @@
  * The ROUTER end of ZMTP 3.1: listens, admits peers, hands their messages over.
  *
  * Owns the listening socket and its connections. What must hold:
- * - the number of connections is bounded, and so is the memory that all of them together take for what was not yet read whole;
+ * - the number of connections is bounded, and so is the memory that all of them together take for what was not yet read whole; strangers who
+ *   connect do not keep out those who have proved that they may speak;
  * - an identity belongs to one connection at a time: who comes second with it is refused, and the first notices nothing;
  * - without a mechanism that encrypts it listens on this machine alone (see `listen`).
  */
-import { Connection, type Ending, type Socket } from "./connection.ts";
+import { Connection, type Ending, type Patience } from "./connection.ts";
 import type { Mechanism } from "./mechanism.ts";
 import { ZmtpError } from "./wire.ts";
 
 /** Most connections at a time: consoles, scripts and pages of one developer, with much to spare. */
 const MAX_PEERS = 512;
+
+/** Most connections from one address: one machine does not take the room of the others. */
+const MAX_PER_ADDRESS = 256;
+
+/** Time in which a peer has to prove that it may speak. Who only connected may do so again. */
+const PROOF_MS = 60_000;
 
 /** Most memory for messages that have not arrived whole, of all connections together. */
 const MAX_PARTIAL_BYTES = 67_108_864;
@@ -37,6 +44,12 @@ export interface RouterOptions {
   readonly onEnd?: (peer: Connection, ending: Ending) => void;
   /** Something to say to a peer whose bytes are refused. */
   readonly farewell?: (problem: string) => readonly Uint8Array[];
+  /** Called when there is no room for a connection; it is closed unheard. */
+  readonly onTurnedAway?: (address: string, problem: string) => void;
+  /** Other durations of connections, and of the pauses between looks at the clock. */
+  readonly patience?: Partial<Patience> & { readonly tick?: number };
+  /** Other limits on the number of connections. */
+  readonly most?: { readonly peers?: number; readonly perAddress?: number };
 }
 
 /** See the module text. */
@@ -106,7 +119,7 @@ export class Router {
         if (!this.#closed) await new Promise((done) => setTimeout(done, 50));
         continue;
       }
-      if (this.#closed || this.#connections.size >= MAX_PEERS) socket.close();
+      if (this.#closed || !this.#makeRoom(socket)) socket.close();
       else {
         socket.setNoDelay(true);
         this.#open(socket);
@@ -114,8 +127,30 @@ export class Router {
     }
   }
 
-  #open(socket: Socket): void {
-    const { frames, onMessage, onEnd, farewell } = this.#options;
+  /** Whether there is room for one more; a peer that has not proved anything yet makes room, the oldest first. */
+  #makeRoom(socket: Deno.TcpConn): boolean {
+    const { peers = MAX_PEERS, perAddress = MAX_PER_ADDRESS } = this.#options.most ?? {};
+    if (this.#connections.size < Math.min(peers, perAddress)) return true;
+    const { hostname, port } = socket.remoteAddr as Deno.NetAddr;
+    const host = hostOf(`${hostname}:${port}`);
+    const near = [...this.#connections].filter(({ address }) => hostOf(address) === host);
+    const isCrowded = near.length >= perAddress;
+    if (!isCrowded && this.#connections.size < peers) return true;
+    const oldest = (isCrowded ? near : [...this.#connections]).find(({ proven }) => !proven);
+    if (oldest !== undefined) {
+      this.#connections.delete(oldest);
+      void oldest.close(true);
+      return true;
+    }
+    this.#options.onTurnedAway?.(
+      `${hostname}:${port}`,
+      isCrowded ? `${perAddress} connections from there are open` : `${peers} connections are open`,
+    );
+    return false;
+  }
+
+  #open(socket: Deno.TcpConn): void {
+    const { frames, onMessage, onEnd, farewell, patience } = this.#options;
     const connection = new Connection(socket, {
       socketType: "ROUTER",
       peerType: "DEALER",
@@ -124,9 +159,10 @@ export class Router {
       onReady: (peer) => this.#admit(peer),
       onMessage,
       farewell,
+      patience: { proof: PROOF_MS, ...patience },
     });
     this.#connections.add(connection);
-    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+    this.#timer ??= setInterval(() => this.#tick(), patience?.tick ?? TICK_MS);
     void connection.ended.then((ending) => {
       this.#connections.delete(connection);
       const name = nameOf(connection);
@@ -162,6 +198,11 @@ export class Router {
     const now = performance.now();
     for (const connection of this.#connections) connection.tick(now);
   }
+}
+
+/** An address without its port. */
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "");
 }
 
 function nameOf(peer: Connection): string {
