@@ -364,11 +364,16 @@ Deno.test("ingest never touches the database; rag and the image alone do", () =>
       .filter((place) => place !== "tests" && place !== "bench"),
   );
   assert.deepEqual([...places].sort(), ["kernel/image", "rag"]);
-  // In the image, one file alone writes what is stored; another reads what is left of it.
+  // In the image, one file alone writes what is stored, over its connection; another reads what is left of it.
   assert.deepEqual(
     users.map(({ path }) => path).filter((path) => path.startsWith("kernel/image/")),
-    ["kernel/image/image_tables.ts", "kernel/image/sqlite_store.ts"],
+    ["kernel/image/image_tables.ts", "kernel/image/sqlite_connection.ts"],
   );
+  const writers = sources.filter(({ path, imports }) =>
+    roomOf(path) === "kernel" &&
+    imports.some(({ specifier }) => specifier.endsWith("/sqlite_connection.ts"))
+  );
+  assert.deepEqual(writers.map(({ path }) => path), ["kernel/image/sqlite_store.ts"]);
 });
 
 Deno.test("no source file opens a connection but those that serve this machine, and fetch models and packages, and the one that asks a model's server", () => {

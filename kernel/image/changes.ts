@@ -2,7 +2,7 @@
  * What a unit of work would change, and the one short transaction that makes it so.
  *
  * Owns the changed records with the revisions they started from, declared dependencies, participants and pending blobs. What must hold:
- * `write` runs while nobody else commits and is synchronous, so nothing comes between what it checks and what it writes; a saved
+ * `write` is synchronous and rests on one state of the store, so nothing comes between what it checks and what it writes; a saved
  * state shares records with nobody who changes them.
  */
 import type { BlobFolder, PendingBlob } from "./blobs.ts";
@@ -81,10 +81,11 @@ export class Changes {
     { snapshot, packed }: { snapshot: number; packed: number },
     { user, description }: { user: string; description: string },
   ): number {
-    const installed = new Map<Oid, ObjectRecord | undefined>();
-    const info = { time: Date.now(), user, description, force: this.participants.length > 0 };
-    const { tid } = state.store.write(info, (writing) => {
-      // What others committed since this process last looked; nobody can any more.
+    const joins = this.participants.length > 0;
+    const locked = joins || this.pending.length > 0;
+    const options = { time: Date.now(), user, description, force: joins, locked };
+    const { tid, result: installed } = state.store.write(options, (writing) => {
+      // What others committed since this process last looked.
       if (writing.previous !== state.known) state.refresh();
       let records: ReadonlyMap<Oid, ObjectRecord | undefined> = this.records;
       if (writing.previous !== snapshot) {
@@ -95,6 +96,7 @@ export class Changes {
       if (writing.packed !== packed) this.#requireReferred(records, writing, blobs);
       // A blob too many is collected by a pack; a reference without its blob would be a loss.
       if (this.pending.length > 0) requireBlobs(blobs, "commit").keep(this.pending);
+      const installed = new Map<Oid, ObjectRecord | undefined>();
       for (const [oid, record] of records) {
         writing.put(oid, record === undefined ? null : encodeRecord(record));
         installed.set(
@@ -105,6 +107,7 @@ export class Changes {
       for (const participant of this.participants) {
         participant.apply(writing.database, writing.tid);
       }
+      return installed;
     });
     state.install(tid, installed);
     return tid;

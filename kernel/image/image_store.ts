@@ -32,14 +32,26 @@ export interface StoredTransaction extends TransactionInfo {
   readonly oids: readonly Oid[];
 }
 
+/** How a transaction is to be written. */
+export interface WriteOptions {
+  /** Milliseconds since 1970; the time of the transaction before, where that was later. */
+  readonly time: number;
+  readonly user: string;
+  readonly description: string;
+  /** Writes a transaction although nothing was put. */
+  readonly force?: boolean;
+  /** `work` makes more than what it puts (rows of its own, files): it runs once, while nobody else can write. */
+  readonly locked?: boolean;
+}
+
 /** A transaction while it is being written. Used synchronously, inside `write` only. */
 export interface Writing {
   readonly tid: number;
   /** The transaction before this one. */
   readonly previous: number;
-  /** As `ImageStore.packedTo`, now that nobody else can write. */
+  /** As `ImageStore.packedTo`. */
   readonly packed: number;
-  /** Where the image lives in SQLite: the open transaction, for those who write more into it. */
+  /** Where the image lives in SQLite and the write is `locked`: the open transaction, for those who write more into it. */
   readonly database: DatabaseSync | undefined;
   /** The revision that an object has now, 0 for none. */
   newest(oid: Oid): number;
@@ -93,11 +105,12 @@ export interface ImageStore {
   oids(tid: number, from: Oid, limit: number): Oid[];
   /** Reserves a run of OIDs that nobody else gets, and gives the first. */
   reserve(count: number): Oid;
-  /** Runs `work` in one transaction, and makes it durable. Nothing is written when `work` puts nothing and `force` is not set. */
-  write<T>(
-    info: { time: number; user: string; description: string; force?: boolean },
-    work: (writing: Writing) => T,
-  ): { tid: number; result: T };
+  /**
+   * Makes what `work` puts one durable transaction, after all that were there. Where it is not `locked`, `work` may run before the
+   * others are locked out; when one of them wrote meanwhile, it runs again, and only the last run counts. Nothing is written when it
+   * puts nothing and `force` is not set.
+   */
+  write<T>(options: WriteOptions, work: (writing: Writing) => T): { tid: number; result: T };
   /** Stores a transaction of another image as it is; ids must rise. */
   restore(transaction: TransactionInfo, revisions: readonly Revision[]): void;
   /**

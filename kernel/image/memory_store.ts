@@ -11,6 +11,7 @@ import {
   type StoredTransaction,
   type StoreProblem,
   type TransactionInfo,
+  type WriteOptions,
   type Writing,
 } from "./image_store.ts";
 import { ImageError } from "./errors.ts";
@@ -80,10 +81,7 @@ export class MemoryImageStore implements ImageStore {
     return first;
   }
 
-  write<T>(
-    { force, ...info }: { time: number; user: string; description: string; force?: boolean },
-    work: (writing: Writing) => T,
-  ): { tid: number; result: T } {
+  write<T>(options: WriteOptions, work: (writing: Writing) => T): { tid: number; result: T } {
     this.#requireOpen();
     if (this.#writing) throw new ImageError('write to "memory": a transaction is being written');
     const previous = this.newestTransaction();
@@ -103,9 +101,11 @@ export class MemoryImageStore implements ImageStore {
     } finally {
       this.#writing = false;
     }
-    if (puts.size === 0 && !force) return { tid: previous, result };
-    const time = Math.max(info.time, this.#transactions.at(-1)?.time ?? 0);
-    this.restore({ ...info, tid, time }, [...puts].map(([oid, data]) => ({ oid, tid, data })));
+    if (puts.size === 0 && !options.force) return { tid: previous, result };
+    const { user, description } = options;
+    const time = Math.max(options.time, this.#transactions.at(-1)?.time ?? 0);
+    const revisions = [...puts].map(([oid, data]) => ({ oid, tid, data }));
+    this.restore({ tid, time, user, description }, revisions);
     return { tid, result };
   }
 

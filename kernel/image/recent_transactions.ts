@@ -38,6 +38,7 @@ const NO_BYTES = new Uint8Array();
 /** UTF-8 of one unit of UTF-16. */
 const MOST_BYTES_A_UNIT = 3;
 const encoder = new TextEncoder();
+let scratch = scratchOf(0);
 
 /** See the module text. */
 export class RecentTransactions {
@@ -145,12 +146,12 @@ export function packedSize(data: string | null): number {
   return HEAD_BYTES + (data?.length ?? 0);
 }
 
-/** Revisions in the form of the module text, in the order of their OIDs. */
+/** Revisions in the form of the module text, in the order of their OIDs. What it gives holds until the next call. */
 export function packRevisions(revisions: readonly RevisionRow[]): Uint8Array {
-  let most = HEAD_BYTES * revisions.length;
-  for (const { data } of revisions) most += MOST_BYTES_A_UNIT * (data?.length ?? 0);
-  const bytes = new Uint8Array(most);
-  const view = new DataView(bytes.buffer);
+  let most = 0;
+  for (const { data } of revisions) most += HEAD_BYTES + MOST_BYTES_A_UNIT * (data?.length ?? 0);
+  if (most > scratch.bytes.length) scratch = scratchOf(2 * most);
+  const { bytes, view } = scratch;
   let at = 0;
   for (const { oid, crc, data } of revisions) {
     const text = at + HEAD_BYTES;
@@ -161,6 +162,12 @@ export function packRevisions(revisions: readonly RevisionRow[]): Uint8Array {
     at = text + length;
   }
   return bytes.subarray(0, at);
+}
+
+/** Bytes to pack into, used again and again: new ones for each commit cost more than filling them. */
+function scratchOf(size: number): { bytes: Uint8Array<ArrayBuffer>; view: DataView } {
+  const bytes = new Uint8Array(size);
+  return { bytes, view: new DataView(bytes.buffer) };
 }
 
 /** A row with its records apart, whatever happened to it. */

@@ -17,13 +17,12 @@
  *
  * `crc` is the CRC-32 of the rest of its row (`packed` has its own), so that a flipped bit is noticed by whoever reads it. A small
  * commit appends one row to `image_recent`, which is one page in the log; the commit that finds it full moves all rows to their places
- * first, in its own transaction. Versions: 1 had no `image_recent`. The tables of the index are somebody else's (`user_version` too).
- * What must hold: SQLite runs in WAL mode with `synchronous = FULL`, so what a commit gave back is on the disk; a torn write is cut off
- * by SQLite at the last commit; a newer format is refused and not touched.
+ * first, in its own transaction, and so does a pack. Versions: 1 had no `image_recent`. The tables of the index are somebody else's
+ * (`user_version` too). What must hold: what a commit gave back is on the disk (see `sqlite_connection.ts`); a torn write is cut off by
+ * SQLite at the last commit; a newer format is refused and not touched.
  */
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { DamagedImageError, ImageError, NewerImageError, NoImageError } from "./errors.ts";
-import { explainSqlite, fileProblems } from "./explain_sqlite.ts";
+import { fileProblems } from "./explain_sqlite.ts";
 import {
   type Dropped,
   FIRST_FREE_OID,
@@ -32,6 +31,7 @@ import {
   type StoredTransaction,
   type StoreProblem,
   type TransactionInfo,
+  type WriteOptions,
   type Writing,
 } from "./image_store.ts";
 import {
@@ -41,13 +41,13 @@ import {
   RecentTransactions,
   unpackRecent,
 } from "./recent_transactions.ts";
+import { SqliteConnection } from "./sqlite_connection.ts";
 import {
   revisionColumns,
   revisionCrc,
   revisionOf,
   type RevisionRow,
   revisionValues,
-  type Row,
   transactionColumns,
   transactionOf,
   transactionRow,
@@ -57,8 +57,6 @@ import type { Oid } from "./values.ts";
 
 /** Rises when a store of the version before could not read what this one writes. */
 export const FORMAT = 2;
-/** How long a statement waits for another process's commit. Commits take well under a second. */
-const BUSY_MS = 10_000;
 /** Share of the file that must be free for it to be written anew, index and all: less is soon used again. */
 const WORTH_COMPACTING = 1 / 8;
 /** Problems of the file that are listed; more of them say nothing new. */
@@ -70,9 +68,6 @@ const MOST_FILE_PROBLEMS = 20;
 const MOST_RECENT = 128;
 /** What one of them takes at most, in bytes: a quarter of a page. What is larger has pages of its own to fill. */
 const LARGEST_RECENT = 2_048;
-
-/** Rows that one statement inserts: a call costs more than its row, and from here on little is left to gain. */
-const ROWS_AT_ONCE = 16;
 
 const RECENT_TABLE = `
   CREATE TABLE IF NOT EXISTS image_recent(
@@ -90,18 +85,34 @@ const SCHEMA = `
   INSERT OR IGNORE INTO image_meta VALUES ('format', ${FORMAT}), ('next_oid', ${FIRST_FREE_OID}), ('packed', 0);
 `;
 
+/** See `#append`. */
+const APPEND = `INSERT OR IGNORE INTO image_recent
+  VALUES (?1, (SELECT ?2 FROM image_recent WHERE tid = ?1 - 1), ?3, ?4, ?5, ?6, ?7)`;
+
+/** A transaction before it is in the file. */
+interface Draft<T> {
+  /** `#looks` before the work: it rests on what was known then. */
+  readonly looks: number;
+  /** Its number; that of the one before where there is nothing to write. */
+  readonly tid: number;
+  /** What the work gave. */
+  readonly result: T;
+  readonly transaction: RecentTransaction | undefined;
+  /** Too large to stand in `image_recent`. */
+  readonly isLarge: boolean;
+}
+
 /** See the module text. */
 export class SqliteImageStore implements ImageStore {
   readonly name: string;
   readonly readOnly: boolean;
-  readonly #database: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #file: SqliteConnection;
   readonly #recent = new RecentTransactions();
   /** Of SQLite, when `#recent` was last compared with the file; -1 when it is to be read anew. */
   #dataVersion = -1;
+  /** How often something new was found in the file. */
+  #looks = 0;
   #packed = 0;
-  #inWal = false;
-  #closed = false;
 
   /**
    * Opens the image in the file at `path`; makes both where there is none.
@@ -113,41 +124,39 @@ export class SqliteImageStore implements ImageStore {
   constructor(path: string, { readOnly = false }: { readOnly?: boolean } = {}) {
     this.name = path;
     this.readOnly = readOnly;
+    this.#file = new SqliteConnection(path, { readOnly });
     try {
-      this.#database = new DatabaseSync(path, { readOnly, timeout: BUSY_MS });
+      this.#file.use("open", () => this.#bringUpToDate());
     } catch (error) {
-      throw this.#explain(error, "open");
+      this.#file.close();
+      throw error;
     }
-    try {
-      // The page size is that of the index, whoever of the two makes the file.
-      if (!readOnly) this.#database.exec("PRAGMA page_size = 8192; PRAGMA synchronous = FULL");
-      const format = this.#format();
-      if (format > FORMAT) {
-        throw new NewerImageError(
-          `open the image "${path}": it has format ${format}, this version reads up to ${FORMAT}; update batos`,
+  }
+
+  #bringUpToDate(): void {
+    const format = this.#format();
+    if (format > FORMAT) {
+      throw new NewerImageError(
+        `open the image "${this.name}": it has format ${format}, this version reads up to ${FORMAT}; update batos`,
+      );
+    }
+    if (format === 0) {
+      if (this.readOnly) {
+        throw new NoImageError(
+          `open the image "${this.name}" for reading: it holds none; open it for writing first`,
         );
       }
-      if (format === 0) {
-        if (readOnly) {
-          throw new NoImageError(
-            `open the image "${path}" for reading: it holds none; open it for writing first`,
-          );
-        }
-        this.#transaction(() => this.#database.exec(SCHEMA));
-      }
-      if (format === 1) this.#addRecentTable();
-    } catch (error) {
-      this.#database.close();
-      throw this.#explain(error, "open");
+      this.#file.transaction(() => this.#file.database.exec(SCHEMA));
     }
+    if (format === 1) this.#addRecentTable();
   }
 
   /** The version of the format; 0 where there is no image yet. */
   #format(): number {
-    if (this.#get("SELECT 1 AS x FROM sqlite_schema WHERE name = 'image_meta'") === undefined) {
-      return 0;
-    }
-    return this.#meta("format");
+    const table = this.#file.get("SELECT 1 AS x FROM sqlite_schema WHERE name = 'image_meta'");
+    if (table === undefined) return 0;
+    const row = this.#file.get("SELECT value FROM image_meta WHERE key = 'format'");
+    return Number(row?.value ?? 0);
   }
 
   /** From version 1 to 2. */
@@ -157,14 +166,15 @@ export class SqliteImageStore implements ImageStore {
         `open the image "${this.name}" for reading: it has format 1; open it for writing once, which brings it up to date`,
       );
     }
-    this.#transaction(() => {
-      this.#database.exec(`${RECENT_TABLE}; UPDATE image_meta SET value = 2 WHERE key = 'format'`);
-    });
+    this.#file.transaction(() =>
+      this.#file.database.exec(
+        `${RECENT_TABLE}; UPDATE image_meta SET value = 2 WHERE key = 'format'`,
+      )
+    );
   }
 
   newestTransaction(): number {
-    this.#requireOpen("read");
-    return this.#explained("read", () => {
+    return this.#file.use("read", () => {
       this.#catchUp();
       return this.#recent.newest;
     });
@@ -173,12 +183,13 @@ export class SqliteImageStore implements ImageStore {
   /** Takes in what others committed since the last look. */
   #catchUp(): void {
     // What this connection writes does not count as a change: `write` notes that itself.
-    const version = Number(this.#get("PRAGMA data_version")!.data_version);
+    const version = Number(this.#file.get("PRAGMA data_version")!.data_version);
     if (version === this.#dataVersion) return;
+    this.#looks++;
     if (this.#dataVersion < 0) this.#recent.forget();
     // One statement, for it is to see one state of the file. Rows that are looked for from the first on are found wherever a flipped
     // bit put them.
-    const rows = this.#all(
+    const rows = this.#file.all(
       `SELECT recent.*, (SELECT max(tid) FROM image_transaction) AS placed,
           (SELECT time FROM image_transaction ORDER BY tid DESC LIMIT 1) AS placed_time,
           (SELECT value FROM image_meta WHERE key = 'packed') AS packed_to
@@ -198,18 +209,16 @@ export class SqliteImageStore implements ImageStore {
   }
 
   packedTo(): number {
-    this.#requireOpen("read");
     if (this.#dataVersion < 0) this.newestTransaction();
     return this.#packed;
   }
 
   load(oid: Oid, tid: number): Revision | undefined {
-    this.#requireOpen("read");
-    return this.#explained(`read object ${oid} of`, () => {
+    return this.#file.use(`read object ${oid} of`, () => {
       if (this.#dataVersion < 0) this.#catchUp();
       const recent = this.#recent.load(oid, tid);
       if (recent !== undefined) return revisionOf(recent);
-      const row = this.#get(
+      const row = this.#file.get(
         "SELECT tid, crc, data FROM image_revision WHERE oid = ? AND tid <= ? ORDER BY tid DESC LIMIT 1",
         oid,
         tid,
@@ -219,11 +228,10 @@ export class SqliteImageStore implements ImageStore {
   }
 
   revisions(oid: Oid): Revision[] {
-    this.#requireOpen("read");
-    return this.#explained(`read object ${oid} of`, () => {
+    return this.#file.use(`read object ${oid} of`, () => {
       this.#catchUp();
       const recent = this.#recent.revisions(oid);
-      const placed = this.#all(
+      const placed = this.#file.all(
         "SELECT tid, crc, data FROM image_revision WHERE oid = ? AND tid <= ? ORDER BY tid DESC",
         oid,
         this.#recent.placed,
@@ -233,15 +241,14 @@ export class SqliteImageStore implements ImageStore {
   }
 
   revisionIds(oid: Oid): number[] {
-    this.#requireOpen("read");
-    return this.#explained(`read object ${oid} of`, () => {
+    return this.#file.use(`read object ${oid} of`, () => {
       this.#catchUp();
       return [...this.#recent.revisions(oid).map(({ tid }) => tid), ...this.#placedIds(oid)];
     });
   }
 
   #placedIds(oid: Oid): number[] {
-    return this.#all(
+    return this.#file.all(
       "SELECT tid FROM image_revision WHERE oid = ? AND tid <= ? ORDER BY tid DESC",
       oid,
       this.#recent.placed,
@@ -257,11 +264,10 @@ export class SqliteImageStore implements ImageStore {
       ImageStore["transactions"]
     >[0],
   ): StoredTransaction[] {
-    this.#requireOpen("read");
-    return this.#explained("read the transactions of", () => {
+    return this.#file.use("read the transactions of", () => {
       this.#catchUp();
       const recent = this.#recent.between(after, upTo);
-      const placed = this.#all(
+      const placed = this.#file.all(
         `SELECT tid, time, user, description, oids, crc FROM image_transaction WHERE tid > ? AND tid <= ?
           ORDER BY tid ${newestFirst ? "DESC" : "ASC"} LIMIT ?`,
         after,
@@ -274,10 +280,9 @@ export class SqliteImageStore implements ImageStore {
   }
 
   oids(tid: number, from: Oid, limit: number): Oid[] {
-    this.#requireOpen("read");
-    return this.#explained("read", () => {
+    return this.#file.use("read", () => {
       this.#catchUp();
-      const placed = this.#all(
+      const placed = this.#file.all(
         "SELECT DISTINCT oid FROM image_revision WHERE oid >= ? AND tid <= ? ORDER BY oid LIMIT ?",
         from,
         tid,
@@ -290,80 +295,112 @@ export class SqliteImageStore implements ImageStore {
   }
 
   reserve(count: number): Oid {
-    this.#requireOpen("write to");
-    return this.#explained("write to", () => {
-      this.#enterWal();
+    return this.#file.use("write to", () => {
+      this.#file.enterWal();
       // Not flushed: the log is flushed in order, so whoever commits an object of this run flushes this with it.
-      this.#database.exec("PRAGMA synchronous = NORMAL");
+      this.#file.database.exec("PRAGMA synchronous = NORMAL");
       try {
-        const row = this.#get(
+        const row = this.#file.get(
           "UPDATE image_meta SET value = value + ? WHERE key = 'next_oid' RETURNING value",
           count,
         );
         return Number(row!.value) - count;
       } finally {
-        this.#database.exec("PRAGMA synchronous = FULL");
+        this.#file.database.exec("PRAGMA synchronous = FULL");
       }
     });
   }
 
-  write<T>(
-    { force = false, ...info }: {
-      time: number;
-      user: string;
-      description: string;
-      force?: boolean;
-    },
-    work: (writing: Writing) => T,
-  ): { tid: number; result: T } {
-    this.#requireOpen("write to");
-    return this.#explained("write to", () =>
-      this.#transaction(() => {
-        this.#catchUp();
-        const previous = this.#recent.newest;
-        const tid = previous + 1;
-        const revisions: RevisionRow[] = [];
-        let size = info.user.length + info.description.length;
-        const result = work({
-          tid,
-          previous,
-          packed: this.#packed,
-          database: this.#database,
-          newest: (oid) => this.#newestRevision(oid),
-          put: (oid, data) => {
-            revisions.push({ oid, tid, data, crc: revisionCrc(oid, tid, data) });
-            size += packedSize(data);
-          },
-        });
-        if (revisions.length === 0 && !force) return { tid: previous, result };
-        revisions.sort((a, b) => a.oid - b.oid);
-        const row = transactionRow({
-          ...info,
-          tid,
-          time: Math.max(info.time, this.#recent.newestTime),
-          oids: revisions.map(({ oid }) => oid),
-        });
-        const isLarge = size > LARGEST_RECENT;
-        if (isLarge || this.#recent.count >= MOST_RECENT) this.#placeRecent();
-        if (isLarge) this.#place({ row, revisions });
-        else this.#putRecent({ row, revisions, isUnclear: false });
-        return { tid, result };
-      }));
+  write<T>(options: WriteOptions, work: (writing: Writing) => T): { tid: number; result: T } {
+    return this.#file.use("write to", () => {
+      const early = options.locked ? undefined : this.#draftEarly(options, work);
+      const { tid, result } = early !== undefined && this.#append(early)
+        ? early
+        : this.#write(() =>
+          this.#put(early?.looks === this.#looks ? early : this.#draft(options, work))
+        );
+      return { tid, result };
+    });
+  }
+
+  /** A transaction on what is known; what `work` throws then is said when it throws it again, with the others locked out. */
+  #draftEarly<T>(options: WriteOptions, work: (writing: Writing) => T): Draft<T> | undefined {
+    if (this.#dataVersion < 0) return undefined;
+    try {
+      return this.#draft(options, work);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #draft<T>(options: WriteOptions, work: (writing: Writing) => T): Draft<T> {
+    const { user, description, locked, force } = options;
+    const looks = this.#looks;
+    const previous = this.#recent.newest;
+    const tid = previous + 1;
+    const revisions: RevisionRow[] = [];
+    let size = user.length + description.length;
+    const result = work({
+      tid,
+      previous,
+      packed: this.#packed,
+      database: locked ? this.#file.database : undefined,
+      newest: (oid) => this.#newestRevision(oid),
+      put: (oid, data) => {
+        revisions.push({ oid, tid, data, crc: revisionCrc(oid, tid, data) });
+        size += packedSize(data);
+      },
+    });
+    if (revisions.length === 0 && !force) {
+      return { looks, tid: previous, result, transaction: undefined, isLarge: false };
+    }
+    revisions.sort((a, b) => a.oid - b.oid);
+    const time = Math.max(options.time, this.#recent.newestTime);
+    const oids = revisions.map(({ oid }) => oid);
+    const row = transactionRow({ tid, time, user, description, oids });
+    const transaction = { row, revisions, isUnclear: false };
+    return { looks, tid, result, transaction, isLarge: size > LARGEST_RECENT };
+  }
+
+  /**
+   * Commits a small transaction with a single statement, if it follows the newest: `time` may not be null, so nothing is inserted where
+   * the one before it is not in the table any more, nor where there is one of its number. Whoever moves transactions to their places
+   * moves all, so these two say that nobody else wrote.
+   */
+  #append({ looks, transaction, isLarge }: Draft<unknown>): boolean {
+    const { count } = this.#recent;
+    const fits = !isLarge && count > 0 && count < MOST_RECENT;
+    if (transaction === undefined || !fits || looks !== this.#looks) return false;
+    const { row, revisions } = transaction;
+    this.#file.enterWal();
+    const { changes } = this.#file.prepared(APPEND).run(
+      row.tid,
+      row.time,
+      row.user,
+      row.description,
+      row.oids,
+      row.crc,
+      packRevisions(revisions),
+    );
+    if (changes === 0) return false;
+    this.#recent.add(transaction);
+    return true;
   }
 
   #newestRevision(oid: Oid): number {
     return this.#recent.load(oid, Infinity)?.tid ??
       Number(
-        this.#get("SELECT tid FROM image_revision WHERE oid = ? ORDER BY tid DESC LIMIT 1", oid)
+        this.#file.get(
+          "SELECT tid FROM image_revision WHERE oid = ? ORDER BY tid DESC LIMIT 1",
+          oid,
+        )
           ?.tid ?? 0,
       );
   }
 
   restore(transaction: TransactionInfo, revisions: readonly Revision[]): void {
-    this.#requireOpen("write to");
-    this.#explained("write to", () =>
-      this.#transaction(() => {
-        this.#catchUp();
+    this.#file.use("write to", () =>
+      this.#write(() => {
         const { newest } = this.#recent;
         if (transaction.tid <= newest) {
           throw new ImageError(
@@ -382,47 +419,41 @@ export class SqliteImageStore implements ImageStore {
           })),
         });
         const next = (oids.at(-1) ?? 0) + 1;
-        this.#run("UPDATE image_meta SET value = max(value, ?) WHERE key = 'next_oid'", next);
+        this.#file.run("UPDATE image_meta SET value = max(value, ?) WHERE key = 'next_oid'", next);
       }));
   }
 
   drop(tid: number, select: () => Dropped): void {
-    this.#requireOpen("write to");
-    this.#explained("write to", () =>
-      this.#transaction(() => {
-        this.#catchUp();
+    this.#file.use("write to", () =>
+      this.#write(() => {
         const { revisions, transactions } = select();
         this.#placeRecent();
-        this.#run("UPDATE image_meta SET value = max(value, ?) WHERE key = 'packed'", tid);
+        this.#file.run("UPDATE image_meta SET value = max(value, ?) WHERE key = 'packed'", tid);
         for (const { oid, tid } of revisions) {
-          this.#run("DELETE FROM image_revision WHERE oid = ? AND tid = ?", oid, tid);
+          this.#file.run("DELETE FROM image_revision WHERE oid = ? AND tid = ?", oid, tid);
         }
         for (const tid of transactions) {
-          this.#run("DELETE FROM image_transaction WHERE tid = ?", tid);
+          this.#file.run("DELETE FROM image_transaction WHERE tid = ?", tid);
         }
         this.#dataVersion = -1;
       }));
   }
 
   compact(): boolean {
-    this.#requireOpen("compact");
-    return this.#explained("compact", () => {
-      const pragma = (name: string) => Number(Object.values(this.#get(`PRAGMA ${name}`)!)[0]);
-      const isWorth = pragma("freelist_count") >= pragma("page_count") * WORTH_COMPACTING;
-      this.#statements.clear();
-      if (isWorth) this.#database.exec("VACUUM");
+    return this.#file.use("compact", () => {
+      const free = this.#file.pragma("freelist_count") / this.#file.pragma("page_count");
+      if (free >= WORTH_COMPACTING) this.#file.vacuum();
       // The file shrinks when the log goes into it.
-      this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      this.#file.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
       this.#dataVersion = -1;
-      return isWorth;
+      return free >= WORTH_COMPACTING;
     });
   }
 
   transactionIds(after: number, limit: number): number[] {
-    this.#requireOpen("read");
-    return this.#explained("read the transactions of", () => {
+    return this.#file.use("read the transactions of", () => {
       this.#catchUp();
-      const placed = this.#all(
+      const placed = this.#file.all(
         "SELECT tid FROM image_transaction WHERE tid > ? AND tid <= ? ORDER BY tid LIMIT ?",
         after,
         this.#recent.placed,
@@ -434,49 +465,48 @@ export class SqliteImageStore implements ImageStore {
   }
 
   *problems(): Iterable<StoreProblem> {
-    this.#requireOpen("check");
-    for (
-      const row of this.#explained(
-        "check",
-        () => this.#all(`PRAGMA integrity_check(${MOST_FILE_PROBLEMS})`),
-      )
-    ) {
+    const check = `PRAGMA integrity_check(${MOST_FILE_PROBLEMS})`;
+    for (const row of this.#file.use("check", () => this.#file.all(check))) {
       yield* fileProblems(String(Object.values(row)[0]));
     }
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#statements.clear();
-    if (this.#inWal) {
-      try {
-        // A reader of a read-only folder cannot open a file in WAL mode.
-        this.#database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE");
-      } catch {
-        // Somebody else has it open: the last one to close does this.
-      }
-    }
-    this.#database.close();
+    this.#file.close();
   }
 
-  // --- statements -----------------------------------------------------------------------------------------------------
+  /** Does something in a transaction of its own, with all that others committed before it known. */
+  #write<T>(work: () => T): T {
+    try {
+      return this.#file.transaction(() => {
+        this.#catchUp();
+        return work();
+      });
+    } catch (error) {
+      // What was noted of it did not come to be.
+      this.#dataVersion = -1;
+      throw error;
+    }
+  }
 
-  /** Appends a transaction to those that are not in their places. */
-  #putRecent(transaction: RecentTransaction): void {
-    const { row, revisions } = transaction;
-    this.#run(
-      "INSERT INTO image_recent VALUES (?, ?, ?, ?, ?, ?, ?)",
-      ...transactionValues(row),
-      packRevisions(revisions),
-    );
-    this.#recent.add(transaction);
+  /** Puts a transaction where it belongs, in the open one. */
+  #put<T>(draft: Draft<T>): Draft<T> {
+    const { transaction, isLarge } = draft;
+    if (transaction === undefined) return draft;
+    if (isLarge || this.#recent.count >= MOST_RECENT) this.#placeRecent();
+    if (isLarge) this.#place(transaction);
+    else {
+      const { row, revisions } = transaction;
+      this.#file.insert("image_recent", [[...transactionValues(row), packRevisions(revisions)]]);
+      this.#recent.add(transaction);
+    }
+    return draft;
   }
 
   /** Puts a transaction in its place; none may be left that is older and is not. */
   #place({ row, revisions }: Pick<RecentTransaction, "row" | "revisions">): void {
-    this.#insert("image_revision", revisions.map(revisionValues));
-    this.#insert("image_transaction", [transactionValues(row)]);
+    this.#file.insert("image_revision", revisions.map(revisionValues));
+    this.#file.insert("image_transaction", [transactionValues(row)]);
     this.#recent.place(row.tid, row.time);
   }
 
@@ -492,86 +522,12 @@ export class SqliteImageStore implements ImageStore {
         unclear,
       );
     }
-    this.#insert("image_revision", all.flatMap(({ revisions }) => revisions.map(revisionValues)));
-    this.#insert("image_transaction", all.map(({ row }) => transactionValues(row)));
-    this.#run("DELETE FROM image_recent");
+    this.#file.insert(
+      "image_revision",
+      all.flatMap(({ revisions }) => revisions.map(revisionValues)),
+    );
+    this.#file.insert("image_transaction", all.map(({ row }) => transactionValues(row)));
+    this.#file.run("DELETE FROM image_recent");
     this.#recent.place(newest, newestTime);
   }
-
-  #insert(table: string, rows: readonly SQLInputValue[][]): void {
-    let at = 0;
-    for (; at + ROWS_AT_ONCE <= rows.length; at += ROWS_AT_ONCE) {
-      const some = rows.slice(at, at + ROWS_AT_ONCE);
-      this.#run(insertion(table, some), ...some.flat());
-    }
-    for (; at < rows.length; at++) this.#run(insertion(table, [rows[at]!]), ...rows[at]!);
-  }
-
-  #meta(key: string): number {
-    return Number(this.#get("SELECT value FROM image_meta WHERE key = ?", key)?.value ?? 0);
-  }
-
-  #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      this.#statements.set(sql, statement = this.#database.prepare(sql));
-    }
-    return statement;
-  }
-
-  #get(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#statement(sql).get(...values) as Row | undefined;
-  }
-
-  #all(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#statement(sql).all(...values) as Row[];
-  }
-
-  #run(sql: string, ...values: SQLInputValue[]): void {
-    this.#statement(sql).run(...values);
-  }
-
-  /** Before the first write: whoever only reads need not wait for the switch. */
-  #enterWal(): void {
-    if (this.#inWal) return;
-    this.#database.exec("PRAGMA journal_mode = WAL");
-    this.#inWal = true;
-  }
-
-  #transaction<T>(work: () => T): T {
-    this.#enterWal();
-    this.#statement("BEGIN IMMEDIATE").run();
-    try {
-      const result = work();
-      this.#statement("COMMIT").run();
-      return result;
-    } catch (error) {
-      this.#dataVersion = -1;
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      throw error;
-    }
-  }
-
-  #requireOpen(action: string): void {
-    if (this.#closed) {
-      throw new ImageError(`${action} the image "${this.name}": it was closed; open it again`);
-    }
-  }
-
-  #explained<T>(action: string, work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      throw this.#explain(error, action);
-    }
-  }
-
-  #explain(error: unknown, action: string): unknown {
-    return explainSqlite(error, `${action} the image "${this.name}"`, BUSY_MS);
-  }
-}
-
-function insertion(table: string, rows: readonly SQLInputValue[][]): string {
-  const row = `(${rows[0]!.map(() => "?").join(", ")})`;
-  return `INSERT INTO ${table} VALUES ${rows.map(() => row).join(", ")}`;
 }

@@ -387,7 +387,8 @@ export class UnitOfWork implements RecordSource, Disposable {
    */
   async commit(options: Pick<UnitOptions, "user" | "description"> = {}): Promise<number> {
     this.#requireWritable("commit");
-    const { user = "", description = "" } = { ...this.#options, ...options };
+    const user = options.user ?? this.#options.user ?? "";
+    const description = options.description ?? this.#options.description ?? "";
     requireText(user, LONGEST_USER, "user");
     requireText(description, LONGEST_DESCRIPTION, "description");
     const about = { user, description };

@@ -1,6 +1,9 @@
 /** An image among processes: who may write, who is refused by name, and what each sees of the others. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import fc from "fast-check";
+import { openMemoryImage } from "../../../kernel/image/open_image.ts";
+import type { UnitOfWork } from "../../../kernel/image/unit_of_work.ts";
 import {
   ConflictError,
   type Image,
@@ -187,6 +190,111 @@ imageTest(
       await other.run("return await image.transact((u) => u.create());"),
     ];
     assert.notEqual(mine, theirs);
+  },
+);
+
+/** What one side does with its unit; gives what can be seen of it. Runs here and, as source, in another process. */
+async function act(unit: UnitOfWork, action: string, oid: number, n: number): Promise<unknown> {
+  try {
+    switch (action) {
+      case "set":
+        return unit.set(oid, "n", n) ?? null;
+      case "add":
+        return unit.set(oid, "n", (unit.get(oid, "n") as number) + n) ?? null;
+      case "depend":
+        return unit.dependsOn(oid) ?? null;
+      case "commit":
+        return await unit.commit();
+      case "abort":
+        return unit.abort() ?? null;
+    }
+    return unit.get(oid, "n") ?? null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+imageTest(
+  "two processes in any order of steps do what two units of one image in memory do",
+  async (path) => {
+    using image = await openImage(path, { mode: "shared" });
+    await using other = await OtherProcess.start(path, "shared");
+    using model = await openMemoryImage();
+    const make = (unit: UnitOfWork) =>
+      ["counter", "counter", "", ""].map((kind) => unit.create({ kind, slots: { n: 0 } }));
+    const oids = await image.transact(make);
+    assert.deepEqual(await model.transact(make), oids);
+    using mine = image.begin();
+    await other.run(`globalThis.unit = image.begin(); globalThis.act = ${act}; return 1;`
+      .replaceAll("\n", " "));
+    using modelled = new DisposableStack();
+    const units = [0, 1].map(() => modelled.use(model.begin()));
+    const step = fc.record({
+      by: fc.nat(1),
+      action: fc.constantFrom("set", "add", "add", "depend", "commit", "commit", "abort", "get"),
+      oid: fc.constantFrom(...oids),
+      n: fc.integer({ min: 1, max: 99 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
+        for (const { by, action, oid, n } of steps) {
+          const done = by === 0
+            ? await act(mine, action, oid, n)
+            : await other.run(`return await act(unit, "${action}", ${oid}, ${n});`);
+          assert.deepEqual(done, await act(units[by]!, action, oid, n));
+        }
+      }),
+      { numRuns: 10, endOnFailure: true },
+    );
+    assert.equal(image.newest, model.newest);
+    for (const oid of oids) {
+      const slots = (one: Image) =>
+        one.history(oid).map(({ tid, slots }) => [tid, slots?.get("n")]);
+      assert.deepEqual(slots(image), slots(model));
+    }
+  },
+);
+
+imageTest(
+  "two processes that commit at once, as fast as they can, lose nothing of each other",
+  async (path) => {
+    using image = await openImage(path, { mode: "shared" });
+    await using other = await OtherProcess.start(path, "shared");
+    const oids = await image.transact((unit) =>
+      Array.from({ length: 3 }, () => unit.create({ slots: { n: 0, text: "" } }))
+    );
+    // Without a resolver: each addition is done again until it rests on what is there.
+    const add = async (image: Image, oids: number[], picks: number[], size: number) => {
+      for (const pick of picks) {
+        await image.transact((unit) => {
+          for (const oid of [oids[pick]!, oids[(pick + 1) % oids.length]!]) {
+            unit.set(oid, "n", (unit.get(oid, "n") as number) + 1);
+            unit.set(oid, "text", "x".repeat(size * (pick + 1)));
+          }
+        }, { retries: Infinity });
+      }
+    };
+    const picks = fc.array(fc.nat(2), { minLength: 10, maxLength: 150 });
+    let expected = 0;
+    await fc.assert(
+      // Small ones stand among the newest, large ones push all of them to their places.
+      fc.asyncProperty(picks, picks, fc.constantFrom(1, 1_000), async (ours, theirs, size) => {
+        await Promise.all([
+          add(image, oids, ours, size),
+          other.run(
+            `await (${add})(image, ${JSON.stringify(oids)}, ${JSON.stringify(theirs)}, ${size});`
+              .replaceAll("\n", " "),
+          ),
+        ]);
+        expected += 2 * (ours.length + theirs.length);
+        const sum = oids.reduce((sum, oid) => sum + (read(image, oid, "n") as number), 0);
+        assert.equal(sum, expected);
+      }),
+      { numRuns: 6, endOnFailure: true },
+    );
+    const tids = image.log({ limit: Infinity }).map(({ tid }) => tid);
+    assert.deepEqual(tids, Array.from(tids, (_, at) => tids.length - at));
+    assert.deepEqual((await image.check()).problems, []);
   },
 );
 

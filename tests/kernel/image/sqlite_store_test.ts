@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { DamagedImageError, ImageError, NewerImageError } from "../../../kernel/image/errors.ts";
 import { Image } from "../../../kernel/image/image.ts";
-import type { ImageStore } from "../../../kernel/image/image_store.ts";
+import type { ImageStore, Writing } from "../../../kernel/image/image_store.ts";
 import { MemoryImageStore } from "../../../kernel/image/memory_store.ts";
 import { SqliteImageStore } from "../../../kernel/image/sqlite_store.ts";
 import { imageConformance } from "./conformance.ts";
@@ -262,6 +262,88 @@ fileTest(
     assert.deepEqual(stores[0]!.transactions({}), expected.transactions({}));
     assert.deepEqual([...stores[0]!.problems()], []);
     for (const store of stores) store.close();
+  },
+);
+
+fileTest(
+  "whatever another connection writes while a transaction is prepared comes before it, and is seen by it",
+  async (path) => {
+    await Promise.resolve();
+    const [store, other] = [new SqliteImageStore(path), new SqliteImageStore(path)];
+    const expected = new MemoryImageStore();
+    const info = { time: 0, user: "", description: "" };
+    const small = (one: ImageStore, oid: number) =>
+      one.write(info, ({ tid, put }) => put(oid, `small ${tid}`));
+    const meanwhile: Readonly<Record<string, (one: ImageStore, oid: number) => void>> = {
+      nothing: () => {},
+      small,
+      "small ones, until they are moved": (one, oid) => {
+        // As many as that, so that it happens once for sure.
+        for (let n = 0; n < 130; n++) small(one, oid);
+      },
+      large: (one, oid) => void one.write(info, ({ put }) => put(oid, "x".repeat(5_000))),
+      "large, then small": (one, oid) => {
+        one.write(info, ({ put }) => put(oid, "x".repeat(5_000)));
+        small(one, oid);
+      },
+      pack: (one, oid) => {
+        const newest = one.newestTransaction();
+        const [, ...older] = one.revisionIds(oid);
+        const revisions = older.map((tid) => ({ oid, tid }));
+        one.drop(newest, () => ({ revisions, transactions: [] }));
+      },
+      "another table": (one) => {
+        if (one !== other) return;
+        const index = new DatabaseSync(path);
+        index.exec("CREATE TABLE IF NOT EXISTS chunk(n); INSERT INTO chunk VALUES (1)");
+        index.close();
+      },
+    };
+    const step = fc.record({
+      before: fc.nat(3),
+      event: fc.constantFrom(...Object.keys(meanwhile)),
+      looks: fc.boolean(),
+      theirs: fc.nat(3),
+      ours: fc.nat(3),
+      isLarge: fc.boolean(),
+      isLocked: fc.boolean(),
+    });
+    const put = (oid: number, isLarge: boolean) => (writing: Writing) => {
+      const { tid, previous, packed, newest, put } = writing;
+      put(oid, isLarge ? "y".repeat(5_000) : `ours, after ${newest(oid)}`);
+      return { tid, previous, packed, newest: newest(oid) };
+    };
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 5, maxLength: 15 }), (steps) => {
+        for (const { before, event, looks, theirs, ours, isLarge, isLocked } of steps) {
+          for (let n = 0; n < before; n++) for (const one of [store, expected]) small(one, n);
+          let runs = 0;
+          if (isLocked) meanwhile[event]!(other, theirs);
+          const written = store.write({ ...info, locked: isLocked }, (writing) => {
+            assert.equal(writing.database !== undefined, isLocked);
+            if (runs++ === 0 && !isLocked) {
+              meanwhile[event]!(other, theirs);
+              // Whoever writes may look in between.
+              if (looks) store.newestTransaction();
+            }
+            return put(ours, isLarge)(writing);
+          });
+          assert.ok(runs <= (isLocked ? 1 : 2));
+          meanwhile[event]!(expected, theirs);
+          assert.deepEqual(written, expected.write(info, put(ours, isLarge)));
+          assert.deepEqual(other.revisions(ours), expected.revisions(ours));
+        }
+      }),
+      { numRuns: 6 },
+    );
+    for (const one of [store, other]) {
+      for (let oid = 0; oid < 4; oid++) {
+        assert.deepEqual(one.revisions(oid), expected.revisions(oid));
+      }
+    }
+    assert.deepEqual(other.transactions({}), expected.transactions({}));
+    store.close();
+    other.close();
   },
 );
 
