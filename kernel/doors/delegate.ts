@@ -6,7 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { CommandName, HandlerContext, Handlers } from "../commands.ts";
+import type { CommandName, HandlerContext, Handlers, Progress } from "../commands.ts";
 import { chosenModel, NO_MODEL } from "../model_commands.ts";
 import { readSettings } from "../settings.ts";
 import { type ConnectionInfo, kernelHolder, readConnection } from "../connection_file.ts";
@@ -48,12 +48,19 @@ export function delegateToKernel(handlers: Handlers, place: KernelPlace): Handle
     ) => Promise<unknown> | AsyncIterable<unknown>;
     wrapped[name] = async function* (input: Record<string, unknown>, context: HandlerContext) {
       let given = 0;
+      let hasText = false;
+      const progress = (each: Progress) => {
+        hasText ||= each.text !== undefined;
+        context.progress(each);
+      };
       try {
         const kernel = findKernel(input, place, context);
         if (kernel !== undefined) {
           const { requestByMail } = await import("./mail_request.ts");
           const { folder, info } = kernel;
-          for await (const result of requestByMail(folder, info.key, name, input, context)) {
+          for await (
+            const result of requestByMail(folder, info.key, name, input, { ...context, progress })
+          ) {
             given++;
             yield result;
           }
@@ -61,6 +68,8 @@ export function delegateToKernel(handlers: Handlers, place: KernelPlace): Handle
         }
       } catch (error) {
         if (!(error instanceof KernelGoneError) || given > 0) throw error;
+        // What it wrote is not what will be written here.
+        if (hasText) context.progress({ phase: "", text: "", restart: true });
         note(context, `${error.message}; working without it`);
       }
       yield* each(handler(input, context));

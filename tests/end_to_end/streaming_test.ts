@@ -3,7 +3,16 @@
  * next until the test has seen what came before.
  */
 import assert from "node:assert/strict";
+import config from "../../deno.json" with { type: "json" };
+import {
+  commands,
+  type HandlerContext,
+  type Handlers,
+  type Progress,
+} from "../../kernel/commands.ts";
+import { delegateToKernel } from "../../kernel/doors/delegate.ts";
 import { briefOf, KernelClient, KernelError } from "../../kernel/doors/kernel_client.ts";
+import { each } from "../../kernel/doors/results.ts";
 import { AtTerminal, CAN_TYPE, until } from "../support/at_terminal.ts";
 import { ChatServer } from "../support/chat_server.ts";
 import { Chromium, NO_BROWSER } from "../support/chromium.ts";
@@ -29,6 +38,7 @@ interface Parts {
   readonly repository: Repository;
   readonly served: ServedPage;
   readonly held: HeldAnswers;
+  readonly server: ChatServer;
 }
 
 const steps: { name: string; ignore: boolean; body: (parts: Parts) => Promise<void> }[] = [];
@@ -57,7 +67,7 @@ async function readAlong(held: HeldAnswers, shown: () => string): Promise<void> 
 }
 
 atDoor("events over ZeroMQ carry it; put together they are the answer", async (parts) => {
-  const { repository, held } = parts;
+  const { repository, served, held } = parts;
   await using client = new KernelClient({ folder: repository.at(".batos") });
   await client.connect();
   const reader = new Reader();
@@ -80,6 +90,10 @@ atDoor("events over ZeroMQ carry it; put together they are the answer", async (p
     signal: leaving.signal,
   });
   await until(() => cancelled.text === FIRST, () => cancelled.text);
+  // Whoever looks at what runs sees that it does, and not what is written.
+  const authorization = `Bearer ${served.token}`;
+  const running = await (await fetch(`${served.base}/runs`, { headers: { authorization } })).text();
+  assert.ok(running.includes(QUESTION) && !running.includes("It doubles"), running);
   leaving.abort();
   await assert.rejects(call, (error) => error instanceof KernelError && error.code === "cancelled");
   await until(() => held.given_up === before + 1, () => `${held.given_up}`);
@@ -209,6 +223,44 @@ atDoor(
 );
 
 atDoor(
+  "a kernel that dies while it is written: who asked begins anew, without what was shown",
+  async ({ server }) => {
+    using repository = new Repository(PROJECT);
+    await repository.ingest();
+    // The kernel's model alone: where one is chosen for the workspace, a process with every right asks it itself.
+    Deno.env.set("BATOS_MODEL", `openai:${server.url}#held`);
+    await using served = await ServedPage.start(repository.path)
+      .finally(() => Deno.env.delete("BATOS_MODEL"));
+    const reader = new Reader();
+    // What this process answers by itself does not matter.
+    const alone = {
+      async *ask(_input: unknown, { progress }: HandlerContext) {
+        progress({ phase: "", text: "By rules." });
+        yield "by rules";
+      },
+    } as unknown as Handlers;
+    const { ask } = delegateToKernel(alone, {
+      locate: () => ({ folder: repository.at(".batos") }),
+      version: config.version,
+    });
+    const results: unknown[] = [];
+    const asking = (async () => {
+      const context = {
+        signal: new AbortController().signal,
+        progress: (progress: Progress) => reader.take({ ...progress }),
+      };
+      const input = commands.ask.input.parse({ question: QUESTION, repo: repository.path });
+      for await (const result of each(ask(input, context))) results.push(result);
+    })();
+    await until(() => reader.text === FIRST, () => reader.text);
+    await served[Symbol.asyncDispose]();
+    await asking;
+    assert.deepEqual(results, ["by rules"]);
+    assert.equal(reader.text, "By rules.");
+  },
+);
+
+atDoor(
   `the console shows it above what is being typed, and the answer in its place${
     CAN_TYPE ? "" : " (skipped: no script(1))"
   }`,
@@ -317,7 +369,7 @@ Deno.test("the text of an answer while it is written", async (t) => {
     await t.step({
       name,
       ignore,
-      fn: () => body({ repository, served, held: new HeldAnswers(server, PARTS) }),
+      fn: () => body({ repository, served, server, held: new HeldAnswers(server, PARTS) }),
     });
   }
 });
