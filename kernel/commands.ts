@@ -15,6 +15,7 @@ import { adapterCommands } from "./table/adapters.ts";
 import { auditCommands } from "./table/audit.ts";
 import { codeCommands } from "./table/code.ts";
 import { imageCommands } from "./table/image.ts";
+import { keyCommands } from "./table/keys.ts";
 import { mcpCommands } from "./table/mcp.ts";
 import { modelCommands } from "./table/models.ts";
 import { serviceCommands } from "./table/service.ts";
@@ -27,6 +28,7 @@ export const commands = {
   ...imageCommands,
   ...auditCommands,
   ...serviceCommands,
+  ...keyCommands,
   ...mcpCommands,
   ...modelCommands,
   ...adapterCommands,
@@ -35,6 +37,7 @@ export const commands = {
 /** One line for each group of commands, as the list of commands shows it. */
 export const groups: Readonly<Record<string, string>> = {
   image: "The living image: objects, messages, transactions",
+  key: "Clients elsewhere, and whom the kernel admits",
   model: "Models on this machine",
   adapter: "LoRA adapters for models",
 };

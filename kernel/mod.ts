@@ -51,6 +51,7 @@ export {
   resultSchema,
   type StepProgress,
 } from "./commands.ts";
+export type { KeyDesk } from "./key_desk.ts";
 export { type Check, check, checkSurroundings, writeProblem } from "./doctor.ts";
 export type { Checkout } from "./agents/launch.ts";
 export type { Registration } from "./agents/register.ts";
@@ -177,6 +178,7 @@ import type { ConsoleOptions } from "./doors/console/console.ts";
 import type { OpenDoor, ServiceContext, ServiceInfo, ServiceOptions } from "./doors/service.ts";
 import type { McpParts } from "./doors/mcp/server.ts";
 import type { Image } from "./image/image.ts";
+import type { KeyDesk } from "./key_desk.ts";
 import type { FindShown, ImageDesk } from "./image/image_desk.ts";
 import type { WatchedImage } from "./image/image_port.ts";
 import type { ImageFile } from "./image/image_file.ts";
@@ -228,6 +230,24 @@ export async function* registerAgents(
   const { launchOf } = await import("./agents/launch.ts");
   const { register } = await import("./agents/register.ts");
   yield* register({ ...registration, launch: launchOf(checkout, registration.user) }, context);
+}
+
+/**
+ * What the commands `key …` do, loaded when one of them is given.
+ * @param folder state folder of the workspace
+ */
+export async function keyDesk(folder: string): Promise<KeyDesk> {
+  const { KeyDesk } = await import("./key_desk.ts");
+  return new KeyDesk(folder);
+}
+
+/**
+ * Makes a key pair for a client, in a file.
+ * @throws {CommandError} when the file is there, or cannot be written
+ */
+export async function makeKeyFile(file: string): Promise<Result<"key_new">> {
+  const { makeKeyFile } = await import("./key_desk.ts");
+  return makeKeyFile(file);
 }
 
 /** What the commands `image …` do with an image, loaded when it is first needed. */

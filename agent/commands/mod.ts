@@ -12,6 +12,7 @@ import { askHandlers } from "./ask.ts";
 import { codeHandlers } from "./code.ts";
 import { imageHandlers } from "./image.ts";
 import { ingestHandlers } from "./ingest.ts";
+import { keyHandlers } from "./keys.ts";
 import { locate, redactor } from "./place.ts";
 import { type Program, serveHandlers } from "./serve.ts";
 
@@ -24,6 +25,7 @@ export function commandHandlers(program: Omit<Program, "handlers">): Handlers {
     ...codeHandlers,
     ...ingestHandlers,
     ...imageHandlers,
+    ...keyHandlers,
     ...serveHandlers({ ...program, handlers: () => recorded }),
     ...modelHandlers({
       locate,

@@ -43,7 +43,7 @@ export function serveHandlers(
 ): Pick<Handlers, "serve" | "console" | "mcp" | "mcp_install" | "mcp_uninstall"> {
   const { version, handlers } = program;
   return {
-    async *serve({ repo, port, page, page_port, watch }, { signal, progress }) {
+    async *serve({ repo, port, listen, page, page_port, watch }, { signal, progress }) {
       const workspace = locate(repo);
       workspace.requireWritable();
       using memories = kept.memories = new OpenMemories();
@@ -59,6 +59,7 @@ export function serveHandlers(
         version,
         handlers: handlers(),
         port,
+        listen,
         image: await openImagePort(place.image, place.cycles),
         startHttp: page
           ? (context) =>
@@ -71,9 +72,9 @@ export function serveHandlers(
       void memories;
     },
 
-    async console({ repo }, { signal }) {
-      const { root, folder } = locate(repo);
-      return { failed: await runConsole({ root, folder, version, signal }) };
+    async console({ repo, connection, key }, { signal }) {
+      const place = connection === undefined ? locate(repo) : { connection, key };
+      return { failed: await runConsole({ place, version, signal }) };
     },
 
     // deno-lint-ignore require-yield -- its output is the conversation itself

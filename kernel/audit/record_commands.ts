@@ -16,7 +16,7 @@ import type { AuditTrail } from "./audit_trail.ts";
 import { openTrail, type OpenTrailOptions } from "./open_trail.ts";
 
 /** Commands of which somebody may want to know later. `ask` notes its steps itself. */
-export const RECORDED = ["search", "refs", "impact", "ingest"] as const;
+export const RECORDED = ["search", "refs", "impact", "ingest", "key_allow", "key_revoke"] as const;
 
 /** Places that an event names; more are in the command's own output. */
 const MOST_PLACES = 10;

@@ -4,7 +4,8 @@
  * Owns the connection and the ids of requests. What must hold: every request ends, with its reply, the kernel's error, or a `DisconnectedError`
  * when the kernel goes; a message that is not signed with the key of the connection file is not believed.
  */
-import { type ConnectionInfo, readConnection } from "../connection_file.ts";
+import { readConnection } from "../connection_file.ts";
+import type { RemoteKernel } from "../remote_connection.ts";
 import {
   type ErrorCode,
   MAX_REPLY_BYTES,
@@ -14,7 +15,8 @@ import {
   VERSION,
 } from "./contract.ts";
 import type { Connection } from "./zmtp/connection.ts";
-import { connectDealer } from "./zmtp/dealer.ts";
+import { connectDealer, NotAdmittedError } from "./zmtp/dealer.ts";
+import type { Mechanism } from "./zmtp/mechanism.ts";
 
 /** Pause between attempts to reach a kernel again: a restart takes some seconds. */
 const RETRY_MS = 500;
@@ -45,16 +47,33 @@ export interface Call {
   readonly property_value?: unknown;
 }
 
+/** Where the kernel is: in the folder of a workspace's state there is its connection file; or it is elsewhere. */
+export type KernelWhere = { readonly folder: string } | { readonly remote: RemoteKernel };
+
 /** Options of a client. */
-export interface KernelClientOptions {
-  /** Folder of the workspace's state, where the connection file is. */
-  readonly folder: string;
+export type KernelClientOptions = KernelWhere & {
   /** What this client calls itself; the contract's example is `architect-console-<uuid>`. */
   readonly identity?: string;
   /** Called for events that belong to no request. */
   readonly onEvent?: (event: Message) => void;
   /** Called when the connection is lost. */
   readonly onLost?: () => void;
+};
+
+/** Who was reached. */
+export interface ReachedKernel {
+  readonly version: string;
+  /** Its process, where it is on this machine. */
+  readonly pid?: number;
+}
+
+/** What a connection needs. */
+interface Target {
+  readonly hostname: string;
+  readonly port: number;
+  readonly key: Uint8Array<ArrayBuffer>;
+  readonly pid?: number;
+  readonly mechanism?: Mechanism;
 }
 
 interface Waiting {
@@ -83,21 +102,17 @@ export class KernelClient implements AsyncDisposable {
   }
 
   /**
-   * Connects to the kernel that the connection file names.
-   * @returns what the file says
+   * Connects to the kernel that was named.
    * @throws {DisconnectedError} when there is none, or it does not answer
+   * @throws {NotAdmittedError} when it does not admit the key of this client
    */
-  async connect(): Promise<ConnectionInfo> {
-    const { folder, onLost } = this.#options;
-    const info = readConnection(folder);
-    if (info === undefined) {
-      throw new DisconnectedError(`no kernel is running here: start one with "deno task serve"`);
-    }
-    const signer = new Signer(Uint8Array.fromHex(info.key));
+  async connect(): Promise<ReachedKernel> {
+    const { onLost } = this.#options;
+    const { key, pid, ...place } = await this.#target();
+    const signer = new Signer(key);
     try {
       const connection = await connectDealer({
-        hostname: info.ip,
-        port: info.port,
+        ...place,
         identity: this.#identity,
         frames: [SIGNATURE_BYTES, MAX_REPLY_BYTES],
         onMessage: (parts) => this.#take(signer, parts),
@@ -111,19 +126,36 @@ export class KernelClient implements AsyncDisposable {
         onLost?.();
       });
       // Something else may listen on the port of a kernel that died.
-      await this.call("ping");
-      return info;
+      const { result } = await this.call("ping");
+      return { version: String((result as { version?: unknown }).version), pid };
     } catch (error) {
       this.#connection = undefined;
+      if (error instanceof NotAdmittedError) throw error;
       throw new DisconnectedError((error as Error).message, { cause: error });
     }
   }
 
+  async #target(): Promise<Target> {
+    if ("folder" in this.#options) {
+      const info = readConnection(this.#options.folder);
+      if (info === undefined) {
+        throw new DisconnectedError(`no kernel is running here: start one with "deno task serve"`);
+      }
+      const { ip, port, key, pid } = info;
+      return { hostname: ip, port, key: Uint8Array.fromHex(key), pid };
+    }
+    const { hostname, port, signingKey, serverKey, pair } = this.#options.remote;
+    const { CurveClient } = await import("./zmtp/curve.ts");
+    const mechanism = new CurveClient({ keys: pair, serverKey });
+    return { hostname, port, key: signingKey, mechanism };
+  }
+
   /**
    * Connects, again and again, until it succeeds.
+   * @throws {NotAdmittedError} when the kernel does not admit the key of this client: that is no matter of time
    * @throws the signal's reason
    */
-  async reconnect(signal: AbortSignal): Promise<ConnectionInfo> {
+  async reconnect(signal: AbortSignal): Promise<ReachedKernel> {
     for (;;) {
       signal.throwIfAborted();
       try {

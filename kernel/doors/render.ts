@@ -11,6 +11,7 @@ import { adapterRenderers } from "./render_adapters.ts";
 import { auditRenderers } from "./render_audit.ts";
 import { codeRenderers } from "./render_code.ts";
 import { imageRenderers } from "./render_image.ts";
+import { keyRenderers } from "./render_keys.ts";
 import { mcpRenderers } from "./render_mcp.ts";
 import { serviceRenderers } from "./render_service.ts";
 import { modelRenderers } from "./render_models.ts";
@@ -24,6 +25,7 @@ const renderers: Renderers<CommandName> = {
   ...auditRenderers,
   ...mcpRenderers,
   ...serviceRenderers,
+  ...keyRenderers,
   ...modelRenderers,
   ...adapterRenderers,
 };

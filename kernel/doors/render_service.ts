@@ -9,7 +9,7 @@ import { safe } from "./look.ts";
 
 /** One function a command. */
 export const serviceRenderers: Renderers<keyof typeof serviceCommands> = {
-  serve({ root, endpoint, page, connection_file }, look) {
+  serve({ root, endpoint, page, connection_file, remote }, look) {
     const { bold, cyan, dim } = look.colours;
     const lines = [
       `${bold("serving")} ${safe(root, look)}`,
@@ -17,6 +17,13 @@ export const serviceRenderers: Renderers<keyof typeof serviceCommands> = {
       `  ${dim("key in")}    ${safe(connection_file, look)}`,
     ];
     if (page !== undefined) lines.push(`  ${dim("page")}      ${cyan(safe(page, look))}`);
+    if (remote !== undefined) {
+      const admitted = `${remote.clients} ${remote.clients === 1 ? "client" : "clients"} admitted`;
+      lines.push(
+        `  ${dim("remote")}    ${cyan(remote.endpoint)}  ${dim(`CURVE, ${admitted}`)}`,
+        `  ${dim("its key")}   ${remote.server_key}`,
+      );
+    }
     lines.push(dim("Ctrl-C ends it"));
     return lines.join("\n");
   },

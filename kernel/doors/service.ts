@@ -15,16 +15,17 @@ import {
   writeConnection,
 } from "../connection_file.ts";
 import { WorkspaceLock, WorkspaceLockedError } from "../workspace_lock.ts";
-import { MAX_REQUEST_BYTES, MIN_KEY_BYTES, SIGNATURE_BYTES, Signer } from "./contract.ts";
-import { type Caller, Endpoint } from "./endpoint.ts";
+import { MIN_KEY_BYTES, Signer } from "./contract.ts";
+import { Endpoint } from "./endpoint.ts";
 import { tellChanges } from "./image_changes.ts";
 import { MailDesk } from "./mail_desk.ts";
 import { oneLine } from "./one_line.ts";
+import { listenForPeers } from "./peers.ts";
 import type { ImagePort } from "./remote_commands.ts";
+import type { RemoteDoor } from "./remote_door.ts";
 import { each } from "./results.ts";
 import { Runs } from "./runs.ts";
-import type { Connection } from "./zmtp/connection.ts";
-import { Router } from "./zmtp/router.ts";
+import type { Router } from "./zmtp/router.ts";
 
 /** Port that is taken when nobody names one; another one when it is in use. */
 export const DEFAULT_PORT = 5555;
@@ -65,6 +66,8 @@ export interface ServiceOptions {
   readonly handlers: Handlers;
   /** Port of the endpoint; undefined takes the default one, or a free one when that is in use. */
   readonly port?: number;
+  /** Address of a further endpoint, for clients elsewhere that are on the list: `tcp://HOST:PORT`. */
+  readonly listen?: string;
   readonly image?: ImagePort & {
     /** Calls a listener after every change of the image; returns what ends that. */
     onChange(listener: (state: unknown) => void): () => void;
@@ -87,11 +90,17 @@ export interface ServiceInfo {
   readonly endpoint: string;
   readonly connection_file: string;
   readonly page?: string;
+  /** The endpoint for clients elsewhere, its key, and how many are admitted. */
+  readonly remote?: {
+    readonly endpoint: string;
+    readonly server_key: string;
+    readonly clients: number;
+  };
 }
 
 /**
  * Serves a workspace until the signal is aborted. Yields once, when everything is open.
- * @throws {CommandError} when a kernel serves it already, or the port that was named is in use
+ * @throws {CommandError} when a kernel serves it already, the port that was named is in use, or nobody is admitted who could come in from elsewhere
  */
 export async function* serveWorkspace(options: ServiceOptions): AsyncGenerator<ServiceInfo> {
   const { root, folder, version, image, report, signal } = options;
@@ -101,20 +110,20 @@ export async function* serveWorkspace(options: ServiceOptions): AsyncGenerator<S
   const listeners = new Set<(state: unknown) => void>();
   const tell = (state: unknown) => listeners.forEach((listener) => listener(state));
   const handlers = tellChanges(options.handlers, tell);
-  const endpoint = new Endpoint({
-    signer: new Signer(key),
-    version,
-    handlers: runs.track(handlers, "endpoint"),
-    root,
-    image,
-    report,
-  });
+  const endpointFor = (signer: Signer, door: string) =>
+    new Endpoint({ signer, version, handlers: runs.track(handlers, door), root, image, report });
+  const endpoint = endpointFor(new Signer(key), "endpoint");
   const router = listen(options, endpoint);
   listeners.add((state) => endpoint.publish("uvm_state_update", { state }));
   const unhook = image?.onChange(tell);
   let door: OpenDoor | undefined;
+  let remote: RemoteDoor | undefined;
   let mail: MailDesk | undefined;
   try {
+    if (options.listen !== undefined) {
+      remote = await openRemoteDoor(options.listen, folder, endpointFor, report);
+      listeners.add((state) => remote?.publish("uvm_state_update", { state }));
+    }
     door = await options.startHttp?.({
       root,
       version,
@@ -146,6 +155,11 @@ export async function* serveWorkspace(options: ServiceOptions): AsyncGenerator<S
       endpoint: `tcp://${LOOPBACK}:${info.port}`,
       connection_file: connectionPath(folder),
       page: door?.address,
+      remote: remote && {
+        endpoint: remote.address,
+        server_key: remote.serverKey,
+        clients: remote.clients,
+      },
     };
     if (!signal.aborted) {
       await new Promise((done) => signal.addEventListener("abort", done, { once: true }));
@@ -154,12 +168,25 @@ export async function* serveWorkspace(options: ServiceOptions): AsyncGenerator<S
   } finally {
     // New requests are refused first, then what runs ends, then those who wait for it are told, then the doors close.
     removeConnection(folder, Deno.pid);
-    await endpoint.stop();
+    await Promise.all([endpoint.stop(), remote?.stop()]);
     await mail?.close();
     await door?.close();
+    await remote?.close();
     await router.close();
     unhook?.();
   }
+}
+
+/** Opens the door for clients elsewhere; what it needs is loaded for it alone. */
+async function openRemoteDoor(
+  listen: string,
+  folder: string,
+  endpointFor: (signer: Signer, door: string) => Endpoint,
+  report: (line: string) => void,
+): Promise<RemoteDoor> {
+  const { RemoteDoor } = await import("./remote_door.ts");
+  const endpoint = (signer: Signer) => endpointFor(signer, "remote");
+  return await RemoteDoor.open({ listen, folder, endpoint, report });
 }
 
 async function lockKernel({ root, folder, signal }: ServiceOptions): Promise<WorkspaceLock> {
@@ -183,25 +210,7 @@ async function lockKernel({ root, folder, signal }: ServiceOptions): Promise<Wor
 }
 
 function listen({ port, report }: ServiceOptions, endpoint: Endpoint): Router {
-  const callers = new WeakMap<Connection, Caller>();
-  const callerOf = (peer: Connection) => {
-    let caller = callers.get(peer);
-    if (caller === undefined) callers.set(peer, caller = callerFor(peer));
-    return caller;
-  };
-  const open = (port: number) =>
-    Router.listen({
-      hostname: LOOPBACK,
-      port,
-      frames: [SIGNATURE_BYTES, MAX_REQUEST_BYTES],
-      onMessage: (peer, parts) => endpoint.receive(callerOf(peer), parts),
-      farewell: (problem) => endpoint.farewell(problem),
-      onEnd(peer, { problem, unsent }) {
-        const { label } = callerOf(peer);
-        if (problem !== undefined) report(`${label}: closed: ${problem}`);
-        if (unsent > 0) report(`${label}: gone; ${unsent} messages to it could not be delivered`);
-      },
-    });
+  const open = (port: number) => listenForPeers(endpoint, { hostname: LOOPBACK, port, report });
   try {
     return open(port ?? DEFAULT_PORT);
   } catch (error) {
@@ -212,21 +221,6 @@ function listen({ port, report }: ServiceOptions, endpoint: Endpoint): Router {
       { cause: error },
     );
   }
-}
-
-/** A peer of the socket as a caller. */
-function callerFor(peer: Connection): Caller {
-  const text = new TextDecoder().decode(peer.identity);
-  const name = /^[\x21-\x7e]{1,80}$/.test(text) ? text : peer.identity.toHex().slice(0, 80);
-  return {
-    label: `client ${name || "a stranger"}`,
-    // Who comes back under its name finds its conversation again.
-    conversation: name || crypto.randomUUID(),
-    signal: peer.signal,
-    send: (frames, optional) => peer.send(frames, optional),
-    dismiss: () => void peer.close(),
-    proved: () => void (peer.proven = true),
-  };
 }
 
 /** Watches for changed files; what goes wrong there is told, and ends the watching alone. */

@@ -15,7 +15,9 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { CommandError, type Progress } from "../../commands.ts";
 import { runCommandLine } from "../cli.ts";
+import { formatAddress, readRemoteKernel } from "../../remote_connection.ts";
 import { briefOf, DisconnectedError, KernelClient } from "../kernel_client.ts";
+import { oneLine } from "../one_line.ts";
 import {
   clip,
   colours,
@@ -28,6 +30,7 @@ import {
   textWidth,
   unwrapped,
 } from "../terminal.ts";
+import { NotAdmittedError } from "../zmtp/dealer.ts";
 import { remoteHandlers } from "./remote_handlers.ts";
 import { complete, understand } from "./words.ts";
 
@@ -55,9 +58,11 @@ interface Said {
 
 /** What a console needs. */
 export interface ConsoleOptions {
-  readonly root: string;
-  /** Folder of the workspace's state. */
-  readonly folder: string;
+  /** The workspace whose kernel is meant, or the files of a client of a kernel elsewhere (see `readRemoteKernel`). */
+  readonly place: { readonly root: string; readonly folder: string } | {
+    readonly connection: string;
+    readonly key?: string | undefined;
+  };
   readonly version: string;
   /** Ends it. */
   readonly signal: AbortSignal;
@@ -66,7 +71,7 @@ export interface ConsoleOptions {
 /**
  * Runs until the person leaves, or input ends.
  * @returns how many lines of a script failed
- * @throws {CommandError} when no kernel is running
+ * @throws {CommandError} when no kernel is running, it does not admit this client, or a file cannot be used
  */
 export async function runConsole(options: ConsoleOptions): Promise<number> {
   const desk = new Console(options);
@@ -79,6 +84,10 @@ class Console {
   readonly #isTerminal = process.stdin.isTTY === true && this.#streams.outIsTerminal;
   readonly #paint = colours(this.#streams.outIsTerminal, this.#streams.env);
   readonly #client: KernelClient;
+  /** Whose kernel it is, for people. */
+  readonly #where: string;
+  /** Where what was typed is kept. */
+  readonly #historyPath: string;
   readonly #leaving = new AbortController();
   /** What runs now, each with what it last said of itself. */
   readonly #running = new Map<AbortController, Said>();
@@ -94,10 +103,18 @@ class Console {
 
   constructor(options: ConsoleOptions) {
     this.#options = options;
-    this.#client = new KernelClient({
-      folder: options.folder,
-      onLost: () => void this.#reconnect(),
-    });
+    const { place } = options;
+    const onLost = () => void this.#reconnect();
+    if ("folder" in place) {
+      this.#client = new KernelClient({ folder: place.folder, onLost });
+      this.#where = place.root;
+      this.#historyPath = join(place.folder, "console_history");
+    } else {
+      const remote = readRemoteKernel(place.connection, place.key);
+      this.#client = new KernelClient({ remote, onLost });
+      this.#where = formatAddress(remote);
+      this.#historyPath = `${place.connection}.history`;
+    }
   }
 
   async run(): Promise<number> {
@@ -106,8 +123,13 @@ class Console {
       const { version } = await this.#client.connect();
       this.#greet(version);
     } catch (error) {
+      if (error instanceof NotAdmittedError) {
+        throw new CommandError(`${error.message}; ask for a file of "batos key allow"`, {
+          cause: error,
+        });
+      }
       if (!(error instanceof DisconnectedError)) throw error;
-      throw new CommandError(`"${this.#options.root}": ${error.message}`, { cause: error });
+      throw new CommandError(`"${this.#where}": ${this.#whyNot(error)}`, { cause: error });
     }
     const history = this.#readHistory();
     const input = this.#input = readline.createInterface({
@@ -140,11 +162,22 @@ class Console {
     return this.#failed;
   }
 
+  #whyNot({ message, cause }: DisconnectedError): string {
+    if ("folder" in this.#options.place) return message;
+    if (cause instanceof Deno.errors.NotCapable) {
+      return 'this task may connect to 127.0.0.1 alone; run "deno task console-remote"';
+    }
+    // Without a word: the other end could not read the first message.
+    return /closed during the handshake/.test(message)
+      ? `${message}; its key may be another than that in the file`
+      : message;
+  }
+
   #greet(version: string): void {
     if (!this.#isTerminal) return;
     const { bold, dim } = this.#paint;
     process.stdout.write(
-      `${bold("batos")} ${version}, ${clip(printable(this.#options.root), COLUMNS - 16)}\n` +
+      `${bold("batos")} ${version}, ${clip(printable(this.#where), COLUMNS - 16)}\n` +
         dim(
           "Ask a question, or give a command; help lists them, Ctrl-D leaves.\n" +
             "A question goes on with the ones before; new begins another conversation.\n",
@@ -237,9 +270,13 @@ class Console {
     this.#say(yellow("the kernel has gone; waiting for it to come back"));
     try {
       const { version, pid } = await this.#client.reconnect(this.#leaving.signal);
-      this.#say(dim(`connected again, to version ${version}, process ${pid}`));
-    } catch {
-      // The console was left.
+      const process = pid === undefined ? "" : `, process ${pid}`;
+      this.#say(dim(`connected again, to version ${version}${process}`));
+    } catch (error) {
+      if (this.#leaving.signal.aborted) return;
+      this.#say(yellow(`${oneLine(error)}; leaving`));
+      this.#failed++;
+      this.#input?.close();
     }
   }
 
@@ -330,14 +367,15 @@ class Console {
       return (result as { slots: readonly { name: string }[] }).slots.map(({ name }) => name);
     };
     try {
-      return await complete(line, { root: this.#options.root, objects, selectors });
+      return await complete(line, { root: this.#root, objects, selectors });
     } catch {
       return [[], ""]; // No kernel, no image, no such object: nothing to suggest.
     }
   }
 
-  get #historyPath(): string {
-    return join(this.#options.folder, "console_history");
+  /** Where paths are completed; nowhere for a workspace that is elsewhere. */
+  get #root(): string | undefined {
+    return "folder" in this.#options.place ? this.#options.place.root : undefined;
   }
 
   /** Newest first, as readline wants it. */

@@ -43,8 +43,8 @@ export function understand(line: string): string[] {
 
 /** What completion needs to know. */
 export interface Surroundings {
-  /** Root of the workspace. */
-  readonly root: string;
+  /** Root of the workspace, where it is on this machine. */
+  readonly root: string | undefined;
   /** Names of objects of the image that begin so. */
   readonly objects: (begun: string) => Promise<readonly string[]>;
   /** Selectors that an object understands. */
@@ -93,7 +93,7 @@ async function suggestions(
   const field = commands[name].positionals[given.length];
   if (field === "object") return await surroundings.objects(begun);
   if (field === "selector") return await surroundings.selectors(given[0]!);
-  return paths(begun, surroundings.root);
+  return surroundings.root === undefined ? [] : paths(begun, surroundings.root);
 }
 
 function flagsOf(name: CommandName): string[] {

@@ -68,6 +68,9 @@ export const HIGH_WATER = 1_048_576;
 /** Most bytes that are put together for one write. */
 const MAX_WRITE = 262_144;
 
+/** How a connection ends whose peer has no use for the key of this end. */
+export const NOT_ADMITTED = "it does not admit this key";
+
 /** What `Connection` needs of a socket: `Deno.TcpConn` has it. */
 export interface Socket {
   read(buffer: Uint8Array): Promise<number | null>;
@@ -193,13 +196,16 @@ export class Connection {
     return true;
   }
 
-  /** Ends the connection when what is queued has been written; at once when `now`. */
-  async close(now = false): Promise<Ending> {
+  /**
+   * Ends the connection when what is queued has been written; at once when `now`.
+   * @param problem why, where it is the peer's doing
+   */
+  async close(now = false, problem?: string): Promise<Ending> {
     const deadline = performance.now() + HANDSHAKE_MS;
     while (!now && this.#queued > 0 && this.#state === "ready" && performance.now() < deadline) {
       await new Promise((done) => setTimeout(done, 5));
     }
-    this.#end(undefined);
+    this.#end(problem);
     return await this.ended;
   }
 
@@ -326,9 +332,7 @@ export class Connection {
   #checkError(name: string, data: Uint8Array): void {
     if (name !== "ERROR") return;
     const reason = decodeReason(data) || "no reason given";
-    throw new ZmtpError(
-      `the peer refuses: ${reason === NOT_ALLOWED ? "it does not admit this key" : reason}`,
-    );
+    throw new ZmtpError(reason === NOT_ALLOWED ? NOT_ADMITTED : `the peer refuses: ${reason}`);
   }
 
   #command(name: string, data: Uint8Array): void {
