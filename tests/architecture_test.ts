@@ -330,6 +330,7 @@ Deno.test("no command for users may reach the network, and none runs with every 
       "doctor",
       "image",
       "model",
+      "key",
     ]
   ) {
     const task = config.tasks[name];
@@ -352,6 +353,21 @@ Deno.test("what serves programs of this machine reaches this machine alone", () 
     assert.match(command, /^deno run --no-prompt --allow-net=127\.0\.0\.1 --deny-import /, name);
     assert.equal(command.match(/--allow-net/g)?.length, 1, name);
     assert.doesNotMatch(command, /--allow-all|\s-[a-zA-Z]*[AN]\b|--allow-import|--allow-ffi/, name);
+  }
+});
+
+Deno.test("what serves clients elsewhere reaches no other machine; only who asks a kernel elsewhere does", () => {
+  const commandOf = (name: string) => {
+    const task = config.tasks[name];
+    return typeof task === "object" ? task.command ?? "" : task ?? "";
+  };
+  const net = (name: string) => commandOf(name).split(" ").filter((word) => /-net\b/.test(word));
+  // 0.0.0.0 is an address to listen on; to connect to it is to connect to this machine.
+  assert.deepEqual(net("serve-remote"), ["--allow-net=127.0.0.1,0.0.0.0"]);
+  assert.deepEqual(net("console-remote"), ["--allow-net"]);
+  for (const name of ["serve", "console"]) {
+    const without = (command: string) => command.replace(/--allow-net\S*/, "");
+    assert.equal(without(commandOf(`${name}-remote`)), without(commandOf(name)), name);
   }
 });
 

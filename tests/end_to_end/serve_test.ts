@@ -38,15 +38,19 @@ class Served implements AsyncDisposable {
   out = "";
   err = "";
 
-  private constructor(repository: Repository, words: readonly string[]) {
+  private constructor(name: string, repository: Repository, words: readonly string[]) {
     this.repository = repository;
-    this.#child = task("serve", "--repo", repository.path, ...words).spawn();
+    this.#child = task(name, "--repo", repository.path, ...words).spawn();
     this.#out = this.#read(this.#child.stdout, (text) => this.out += text);
     this.#err = this.#read(this.#child.stderr, (text) => this.err += text);
   }
 
-  static async start(repository: Repository, ...words: string[]): Promise<Served> {
-    const served = new Served(repository, words);
+  static async start(
+    repository: Repository,
+    words: readonly string[] = [],
+    task = "serve",
+  ): Promise<Served> {
+    const served = new Served(task, repository, words);
     await until(() => served.out.includes("Ctrl-C ends it"), () => served.err);
     return served;
   }
@@ -204,6 +208,76 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name:
+    `clients elsewhere: admitted, served by the task, reached by console and by the README's Python, revoked${PYTHON_MISSING}`,
+  ignore: pythonWithZmq === undefined,
+  async fn() {
+    using repository = new Repository(PROJECT);
+    await repository.ingest();
+    const probe = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = probe.addr as Deno.NetAddr;
+    probe.close();
+    const listen = ["--listen", `tcp://0.0.0.0:${port}`];
+    const closed = await plain("serve-remote", repository, ...listen);
+    assert.equal(closed.code, 2);
+    assert.match(closed.err, /no client is admitted, so nobody could come in/);
+    const address = ["--address", `tcp://127.0.0.1:${port}`];
+    const allowed = await plain("key", repository, "allow", "laptop", ...address, "--json");
+    assert.equal(allowed.code, 0, allowed.err);
+    const { file, server_key } = allowed.json[0];
+    const { curve } = JSON.parse(Deno.readTextFileSync(file));
+    // The task for this machine alone cannot be opened to others.
+    const local = await plain("serve", repository, ...listen);
+    assert.equal(local.code, 2);
+    assert.match(local.err, /this task may not listen there; "deno task serve-remote" may/);
+    await using served = await Served.start(repository, listen, "serve-remote");
+    assert.match(served.out, /^ {2}page +http:\/\/127\.0\.0\.1:/m);
+    assert.ok(served.out.includes(server_key));
+    for (const secret of [curve.secret_key, served.connection.key]) {
+      assert.ok(!(served.out + served.err + allowed.out).includes(secret));
+    }
+    const far = join(Deno.makeTempDirSync({ prefix: "batos_client_" }), "laptop.json");
+    Deno.renameSync(file, far);
+    const talk = async () => {
+      const child = new Deno.Command(Deno.execPath(), {
+        args: [...argsOf("console-remote"), "--connection", far],
+        cwd: ROOT,
+        env: { NO_COLOR: "1" },
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      const writer = child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode("search retryDelay -k 1\n")).catch(() => {});
+      await writer.close().catch(() => {});
+      return outcome(await child.output());
+    };
+    const console = await talk();
+    assert.equal(console.code, 0, console.err);
+    assert.match(console.out, /src\/backoff\.ts/);
+    const client = example("python")
+      .replace(/^info = .*$/m, `info = json.load(open(${JSON.stringify(far)}))`)
+      .replace(/^socket\.connect/m, `${example("python", 'info["curve"]')}$&`);
+    const { code, out, err } = outcome(
+      await new Deno.Command(pythonWithZmq!, {
+        args: ["-c", client, repository.path, "how is the retry delay computed?"],
+        stdout: "piped",
+        stderr: "piped",
+      }).output(),
+    );
+    assert.equal(code, 0, err);
+    assert.match(out, /src\/backoff\.ts/);
+    assert.equal((await plain("key", repository, "revoke", "laptop")).code, 0);
+    const after = await talk();
+    assert.equal(after.code, 2);
+    assert.match(after.err, /it does not admit this key; ask for a file of "batos key allow"\n$/);
+    await until(() => served.err.includes(curve.public_key));
+    Deno.removeSync(dirname(far), { recursive: true });
+    assert.equal(await served.stop(), 143);
+  },
+});
+
 Deno.test("the TypeScript client of the README asks and is answered", async () => {
   using repository = new Repository(PROJECT);
   await repository.ingest();
@@ -242,7 +316,7 @@ Deno.test("the TypeScript client of the README asks and is answered", async () =
 
 Deno.test("the image of a running kernel: a command line changes it, a subscriber is told, a client reads and writes it", async () => {
   using repository = new Repository(PROJECT);
-  await using _served = await Served.start(repository, "--no-watch");
+  await using _served = await Served.start(repository, ["--no-watch"]);
   const told: Message[] = [];
   await using client = new KernelClient({
     folder: repository.at(".batos"),
@@ -377,11 +451,12 @@ Deno.test({
   },
 });
 
-/** A client as the README prints it. */
-function example(language: string): string {
+/** A client as the README prints it: the first code in a language, or the one that something is said in. */
+function example(language: string, holding = ""): string {
   const readme = Deno.readTextFileSync(join(ROOT, "README.md"));
   const section = readme.slice(readme.indexOf("## The kernel as a service"));
-  const [, code] = new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, "s").exec(section) ?? [];
+  const blocks = section.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, "gs"));
+  const code = [...blocks].map(([, code]) => code!).find((code) => code.includes(holding));
   assert.ok(code, `README.md has no client in ${language}`);
   return code;
 }

@@ -8,7 +8,11 @@ import type { Handlers } from "../../../kernel/commands.ts";
 import { type ConnectionInfo, readConnection } from "../../../kernel/connection_file.ts";
 import { type Message, Signer } from "../../../kernel/doors/contract.ts";
 import { KernelClient, KernelError } from "../../../kernel/doors/kernel_client.ts";
-import { serveWorkspace, type ServiceOptions } from "../../../kernel/doors/service.ts";
+import {
+  serveWorkspace,
+  type ServiceInfo,
+  type ServiceOptions,
+} from "../../../kernel/doors/service.ts";
 import { connectDealer } from "../../../kernel/doors/zmtp/dealer.ts";
 
 /** A result of a search. */
@@ -65,9 +69,16 @@ export class Kernel implements AsyncDisposable {
   readonly #abort = new AbortController();
   #ended: Promise<unknown> = Promise.resolve();
   info!: ConnectionInfo;
+  /** What it told when its doors were open. */
+  told!: ServiceInfo;
 
-  static async start(options: Partial<ServiceOptions> = {}): Promise<Kernel> {
+  /** @param prepare called with the state folder before the kernel starts */
+  static async start(
+    options: Partial<ServiceOptions> = {},
+    prepare: (folder: string) => unknown = () => {},
+  ): Promise<Kernel> {
     const kernel = new Kernel();
+    await prepare(kernel.folder);
     const service = serveWorkspace({
       root: "/the/root",
       folder: kernel.folder,
@@ -77,7 +88,7 @@ export class Kernel implements AsyncDisposable {
       signal: kernel.#abort.signal,
       ...options,
     });
-    await service.next();
+    kernel.told = (await service.next()).value;
     kernel.#ended = service.next();
     kernel.info = readConnection(kernel.folder)!;
     return kernel;
