@@ -128,7 +128,7 @@ export class RemoteDoor {
     this.#looked = this.#list.version;
     for (const peer of [...this.#router.peers]) {
       if (peer.peerKey !== undefined && this.#list.nameOf(peer.peerKey) === undefined) {
-        void peer.close(true, "its key was revoked");
+        void peer.close(true, `its key ${encodeZ85(peer.peerKey)} was revoked`);
       }
     }
   }
