@@ -394,15 +394,43 @@ withPage(
       await page.locator(".banner").textContent() ?? "",
       /does not answer; trying again/,
     );
+    // What is asked meanwhile is not lost.
+    await page.locator("#question").fill("Where is retryDelay used?");
+    await page.keyboard.press("Enter");
+    await page.locator(".turn .problem").waitFor();
     // Port and key are those of before.
     await using again = await ServedPage.start(repository.path);
     assert.equal(again.url, served.url);
     await page.locator(".banner").waitFor({ state: "detached" });
-    await page.locator("#question").fill("Where is retryDelay used?");
-    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Ask it again" }).click();
     await page.locator(".foundation").waitFor();
     assert.deepEqual(chromium.strays, []);
     chromium.faults.length = 0; // Connections that were refused meanwhile.
+  },
+);
+
+withPage(
+  "a workspace without files says so in every view, and fills them when there is one",
+  async ({ chromium }) => {
+    using repository = new Repository({});
+    await using served = await ServedPage.start(repository.path);
+    const page = await chromium.open();
+    await page.goto(served.url);
+    await page.locator(".examples .summary").waitFor();
+    assert.match(
+      await page.locator(".examples .summary").textContent() ?? "",
+      /There is nothing in batos_e2e_\w+ to read yet/,
+    );
+    for (const view of ["map", "symbol", "objects", "trail", "search?q=anything"]) {
+      await visit(page, served, `#/${view}`);
+      await page.locator("main h1").waitFor();
+      await holds(page, `document.querySelectorAll(".summary, .lead").length > 0`);
+      assert.equal(await page.locator(".problem").count(), 0, view);
+    }
+    repository.write("src/parcel.ts", PROJECT["src/parcel.ts"]!);
+    await visit(page, served, "#/map");
+    await page.getByRole("button", { name: "Open src" }).waitFor();
+    chromium.assertClean();
   },
 );
 

@@ -20,9 +20,10 @@ import {
   stopAsking,
   type Turn,
 } from "./conversation.ts";
-import { exampleQuestions, mainFolder } from "./examples.ts";
-import { useResult } from "./load.ts";
+import { exampleQuestions } from "./examples.ts";
+import { useMainFolder } from "./load.ts";
 import { formatRoute } from "./route.ts";
+import { NothingRead } from "./status.tsx";
 import { kernel, useStore } from "./store.ts";
 
 /** The view. */
@@ -58,11 +59,8 @@ export function AskView() {
 function Welcome() {
   const { table, index } = useStore(kernel);
   const isThere = index.kind === "there";
-  const workspace = useResult("tree", isThere ? {} : undefined).result;
-  const main = workspace && mainFolder(workspace);
-  const folder = useResult("tree", main === undefined ? undefined : { path: main }).result;
+  const { workspace, folder, isReady } = useMainFolder(isThere && index.status.files > 0);
   const name = table?.workspace.name ?? "this repository";
-  const isReady = workspace !== undefined && (main === undefined || folder !== undefined);
   return (
     <div class="welcome">
       <h1>Ask about {name}</h1>
@@ -85,7 +83,8 @@ function Welcome() {
             <p class="facts">{index.detail}</p>
           </div>
         )}
-        {isReady && (
+        {isThere && index.status.files === 0 && <NothingRead name={name} />}
+        {isReady && workspace !== undefined && (
           <>
             <h2>Try</h2>
             <ul>
@@ -159,10 +158,11 @@ function Earlier() {
   );
 }
 
-/** The line of a summary that says what a thing is for. */
+/** The line of a summary that says what a thing is for; where there is none, what stands in brackets behind its path. */
 export function gist(summary: string): string {
-  const [, line = ""] = summary.split("\n");
-  return line.startsWith("- ") ? "" : line;
+  const [head = "", line = ""] = summary.split("\n");
+  if (line !== "" && !line.startsWith("- ")) return line;
+  return /\(([^()]*)\)$/.exec(head)?.[1] ?? "";
 }
 
 function QuestionForm(
@@ -257,6 +257,11 @@ function TurnBody({ turn, isLast }: TurnProps) {
         </p>
       )}
       {problem !== undefined && draft !== "" && <DraftText text={draft} isOver />}
+      {problem !== undefined && isLast && (
+        <p>
+          <button type="button" onClick={() => ask(question)}>Ask it again</button>
+        </p>
+      )}
       {problem !== undefined && steps.length > 0 && (
         <Steps steps={steps} open={false} summary={`${steps.length} steps until then`} />
       )}

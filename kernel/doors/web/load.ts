@@ -7,6 +7,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { CommandName, Progress, Result } from "../../commands.ts";
 import { run } from "./api.ts";
+import { exampleNames, mainFolder } from "./examples.ts";
 import { problemText } from "./store.ts";
 
 /** What became of a request. */
@@ -78,5 +79,31 @@ export function useResult<N extends CommandName>(
     loading: key !== undefined,
     problem: undefined,
     progress: undefined,
+  };
+}
+
+/**
+ * Summaries of the workspace and of the folder that holds the program, for examples of what to ask: the first folder on the way down whose
+ * files define something.
+ * @param isThere whether there is an index
+ */
+export function useMainFolder(isThere: boolean): {
+  readonly workspace: Result<"tree"> | undefined;
+  readonly folder: Result<"tree"> | undefined;
+  /** Whether both are what they will be. */
+  readonly isReady: boolean;
+} {
+  const at = (path: string | undefined) => path === undefined ? undefined : { path };
+  const workspace = useResult("tree", isThere ? {} : undefined).result;
+  const main = workspace && mainFolder(workspace);
+  const folder = useResult("tree", at(main)).result;
+  const isBare = folder !== undefined && exampleNames(folder).length === 0;
+  const below = isBare ? mainFolder(folder) : undefined;
+  const inner = useResult("tree", at(below)).result;
+  return {
+    workspace,
+    folder: inner ?? folder,
+    isReady: workspace !== undefined && (main === undefined || folder !== undefined) &&
+      (below === undefined || inner !== undefined),
   };
 }

@@ -10,6 +10,7 @@ import { gist } from "./ask_view.tsx";
 import { Prose } from "./code.tsx";
 import { useResult } from "./load.ts";
 import { formatRoute } from "./route.ts";
+import { NothingRead } from "./status.tsx";
 import { kernel, placeAddress, useRoute, useStore } from "./store.ts";
 
 type Node = Result<"tree">["children"][number];
@@ -19,7 +20,16 @@ export function MapView() {
   const { of } = useRoute();
   const { index, table } = useStore(kernel);
   const name = table?.workspace.name ?? "";
-  if (index.kind !== "there") return <p class="summary">The map is there when the index is.</p>;
+  if (index.kind !== "there" || index.status.files === 0) {
+    return (
+      <div class="map-empty">
+        <h1>Map</h1>
+        {index.kind === "there"
+          ? <NothingRead name={name} />
+          : <p class="summary">The map is there when the files have been read.</p>}
+      </div>
+    );
+  }
   return (
     <div class="map">
       <nav aria-label="Folders and files">

@@ -53,42 +53,44 @@ function App() {
   return (
     <>
       <a class="skip" href="#main" onClick={skip}>Skip to the content</a>
-      <header class="top">
-        <a class="brand" href="#/ask">
-          <svg viewBox="0 0 16 16" aria-hidden="true">
-            <path d="M3 2.5v11M3 5h6.5a2.5 2.5 0 0 1 0 5H3" />
-            <circle cx="13" cy="12.5" r="1.2" />
-          </svg>
-          <span>batos</span>
-        </a>
-        <nav aria-label="Views">
-          <ul>
-            {offered.map(([each, name]) => (
-              <li key={each}>
-                <a
-                  href={formatRoute({ view: each, of: "", query: {}, at: undefined })}
-                  aria-current={each === view ? "page" : undefined}
-                >
-                  {name}
-                </a>
-              </li>
-            ))}
-          </ul>
-        </nav>
-        <Status />
-      </header>
-      {problem !== undefined && <p class="banner problem" role="alert">{problem}</p>}
-      {problem === undefined && !connected && (
-        <p class="banner" role="status">
-          The kernel does not answer; trying again. What is here stays.
-        </p>
-      )}
-      {problem === undefined && connected && index.kind === "failed" && (
-        <div class="banner problem" role="alert">
-          <p>The files could not be read: {clip(index.reason)}</p>
-          <button type="button" onClick={readWorkspace}>Try again</button>
-        </div>
-      )}
+      <div class="frame">
+        <header class="top">
+          <a class="brand" href="#/ask">
+            <svg viewBox="0 0 16 16" aria-hidden="true">
+              <path d="M3 2.5v11M3 5h6.5a2.5 2.5 0 0 1 0 5H3" />
+              <circle cx="13" cy="12.5" r="1.2" />
+            </svg>
+            <span>batos</span>
+          </a>
+          <nav aria-label="Views">
+            <ul>
+              {offered.map(([each, name]) => (
+                <li key={each}>
+                  <a
+                    href={formatRoute({ view: each, of: "", query: {}, at: undefined })}
+                    aria-current={each === view ? "page" : undefined}
+                  >
+                    {name}
+                  </a>
+                </li>
+              ))}
+            </ul>
+          </nav>
+          <Status />
+        </header>
+        {problem !== undefined && <p class="banner problem" role="alert">{problem}</p>}
+        {problem === undefined && !connected && (
+          <p class="banner" role="status">
+            The kernel does not answer; trying again. What is here stays.
+          </p>
+        )}
+        {problem === undefined && connected && index.kind === "failed" && (
+          <div class="banner problem" role="alert">
+            <p>The files could not be read: {clip(index.reason)}</p>
+            <button type="button" onClick={readWorkspace}>Try again</button>
+          </div>
+        )}
+      </div>
       <div class={at === undefined ? "body" : "body with-source"}>
         <main id="main" tabIndex={-1}>
           <Body key={view} />

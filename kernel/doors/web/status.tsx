@@ -40,6 +40,16 @@ export function Status() {
   );
 }
 
+/** Said in place of a view that has nothing to show. */
+export function NothingRead({ name }: { name: string }) {
+  return (
+    <p class="summary">
+      There is nothing in {name} to read yet. Files are read as soon as there are some;{" "}
+      <code>batos ingest --dry-run</code> says which are left out, and why.
+    </p>
+  );
+}
+
 function RunLine({ run, now }: { run: RunView; now: number }) {
   const { id, command, subject, started, progress, cancelling } = run;
   const elapsed = Math.max(0, Math.round((now - Date.parse(started)) / 1000));

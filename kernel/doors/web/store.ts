@@ -96,7 +96,12 @@ export async function startKernel(): Promise<void> {
       if (writerEnded && kernel.value.index.kind !== "reading") readStatus();
     }
     for (const listener of messageListeners) listener(message);
-  }, (connected) => kernel.set({ connected }));
+  }, (connected) => {
+    const isBack = connected && !kernel.value.connected;
+    kernel.set({ connected });
+    // Files may have changed meanwhile, and what failed may go well now.
+    if (isBack && kernel.value.index.kind !== "reading") readStatus();
+  });
   await readStatus();
 }
 
@@ -108,7 +113,7 @@ export async function readStatus(): Promise<void> {
     kernel.set({ index: { kind: "there", status: status! } });
   } catch (error) {
     if (error instanceof LockedOutError) kernel.set({ problem: problemText(error) });
-    else if (kernel.value.index.kind === "unknown") await readWorkspace();
+    else if (kernel.value.index.kind !== "there") await readWorkspace();
   }
 }
 

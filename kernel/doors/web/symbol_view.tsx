@@ -7,8 +7,8 @@
 /// <reference lib="dom" />
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Result } from "../../commands.ts";
-import { exampleNames, mainFolder } from "./examples.ts";
-import { useResult } from "./load.ts";
+import { exampleNames } from "./examples.ts";
+import { useMainFolder, useResult } from "./load.ts";
 import { formatRoute } from "./route.ts";
 import { go, kernel, placeAddress, useRoute, useStore } from "./store.ts";
 
@@ -55,9 +55,9 @@ function symbolAddress(definition: Definition): string {
 function Finder() {
   const [name, setName] = useState("");
   const { index } = useStore(kernel);
-  const workspace = useResult("tree", index.kind === "there" ? {} : undefined).result;
-  const main = workspace && mainFolder(workspace);
-  const folder = useResult("tree", main === undefined ? undefined : { path: main }).result;
+  const { workspace, folder } = useMainFolder(
+    index.kind === "there" && index.status.files > 0,
+  );
   const names = exampleNames(folder ?? workspace).slice(0, MAX_NODES);
   return (
     <div class="symbol">
@@ -121,10 +121,10 @@ function Missing({ target, suggestions }: { target: string; suggestions: readonl
       <h1>{target}</h1>
       <p class="summary">Nothing of that name is known.</p>
       {suggestions.length > 0 && (
-        <>
+        <section>
           <h2>Near names</h2>
           <Names names={suggestions} />
-        </>
+        </section>
       )}
     </>
   );
@@ -228,7 +228,7 @@ function Picture(
       <svg aria-hidden="true">
         {paths.map((path, index) => <path key={index} d={path} />)}
       </svg>
-      <Side title="Used by" nodes={callers} empty="nothing here calls it" name="callers" />
+      <Side title="Used by" nodes={callers} empty="no definition here" name="callers" />
       <div class="node centre" data-node="centre">
         <strong>{definition.name}</strong>
         <span>{definition.kind}</span>

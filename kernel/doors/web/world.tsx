@@ -164,7 +164,8 @@ export function World(
             ))}
           </svg>
         </li>
-        {shown.filter(({ oid }) => places.has(oid)).map((object) => (
+        {/* Before the width is known nothing has a place: what is chosen would be looked for where it is not. */}
+        {width > 0 && shown.filter(({ oid }) => places.has(oid)).map((object) => (
           <Thing
             key={object.oid}
             object={object}
