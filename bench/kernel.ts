@@ -126,7 +126,7 @@ const RECORD = new TextEncoder().encode(
 
 function commitBareRows(database: DatabaseSync): () => void {
   database.exec(
-    `PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    `PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
      CREATE TABLE revision(oid, tid, data, PRIMARY KEY(oid, tid)) WITHOUT ROWID;
      CREATE TABLE "transaction"(tid INTEGER PRIMARY KEY, time)`,
   );

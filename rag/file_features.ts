@@ -46,9 +46,20 @@ export interface FileFeatures {
 /** File names that say nothing of their own; the folder's name speaks for them. */
 const DOORS = new Set(["index", "mod", "lib", "main", "__init__", "init", "__main__"]);
 
-/** Tests, their fixtures and benchmarks, by the customs of all languages. */
-const TEST_PATH =
-  /(^|\/)(tests?|__tests__|specs?|testdata|fixtures?|__fixtures__|__mocks__|mocks?|e2e|benchmarks?|bench(es)?)\/|(^|\/)(test_[^/]*|conftest)\.py$|[._-](test|spec|bench|e2e)(-d)?\.[^/]+$|_test\.(go|py|rb|ts|js|cc|cpp|c)$|(Test|Tests|Spec|IT)\.(java|kt|cs|php|scala)$/;
+/** Folders of tests and their fixtures, by the customs of all languages. */
+const TEST_FOLDER =
+  /^(tests?|__tests__|specs?|testdata|fixtures?|__fixtures__|__mocks__|mocks?|e2e)$/;
+/** Names of files that are tests. */
+const TEST_FILE =
+  /^test_[^/]*\.py$|^conftest\.py$|[._-](test|spec|e2e)(-d)?\.[^.]+$|_test\.(go|py|rb|ts|js|cc|cpp|c)$|(Test|Tests|Spec|IT)\.(java|kt|cs|php|scala)$/;
+/** Folders of benchmarks: `bench/`, Rust's `benches/`, JMH's `src/jmh/`, asv's `asv_bench/`, `micro-benchmarks/`. */
+const BENCHMARK_FOLDER = /^((micro|macro|asv)?[_-]?bench(marks?|es)?|jmh)$/;
+/**
+ * Names of files that are benchmarks: `parse.bench.ts` of Vitest, `parse_bench.ts` of Deno, `bench_parse.py`, `benchmark.js`,
+ * `parse_benchmark.cc`, `ParseBenchmark.java`, Go's `bench_test.go`.
+ */
+const BENCHMARK_FILE =
+  /^bench(mark)?s?\.([cm]?[jt]sx?|py|rb|rs|php|lua|go)$|^bench(mark)?_[^/]*\.py$|[._-]bench(marks?)?(-d)?\.[^.]+$|^bench(mark)?s?_test\.go$|[._-]bench(mark)?s?_test\.go$|[a-z\d]Bench(marks?)?\.(java|kt|cs|php|scala|swift)$/;
 const EXAMPLE_PATH = /(^|\/)(examples?|samples?|demos?|playgrounds?|docs?_src|_examples)\//;
 const COMPAT_PATH =
   /(^|\/)(compat|compatibility|legacy|deprecated|v\d+-compat|polyfills?|shims?|vendor|third_party)(\/|[._-][^/]*$|\.[^/]*$)|(^|\/)_?compat\.[^/]+$/;
@@ -77,12 +88,31 @@ export function supersededFolders(paths: Iterable<string>): string[] {
 
 /** Whether a path is that of a test or of what only tests use. */
 export function isTestPath(path: string): boolean {
-  return TEST_PATH.test(path);
+  return checksOf(path) === "test";
+}
+
+/** Whether a path is that of a benchmark: it uses the code as a test does, and passes whatever the code does. */
+export function isBenchmarkPath(path: string): boolean {
+  return checksOf(path) === "benchmark";
+}
+
+/** The file's own name says more than its folders, and the nearest folder more than those around it. */
+function checksOf(path: string): "test" | "benchmark" | undefined {
+  const parts = path.split("/");
+  const name = parts.pop()!;
+  if (BENCHMARK_FILE.test(name)) return "benchmark";
+  if (TEST_FILE.test(name)) return "test";
+  for (const folder of parts.reverse()) {
+    if (BENCHMARK_FOLDER.test(folder)) return "benchmark";
+    if (TEST_FOLDER.test(folder)) return "test";
+  }
+  return undefined;
 }
 
 /** The part a file plays, by its path and language. */
 export function roleOf(path: string, language: string): FileRole {
-  if (isTestPath(path)) return "test";
+  // Benchmarks answer as few questions as tests do.
+  if (checksOf(path) !== undefined) return "test";
   if (EXAMPLE_PATH.test(path)) return "example";
   if (COMPAT_PATH.test(path)) return "compat";
   if (/\.d\.[cm]?ts$/.test(path)) return "declaration";

@@ -20,7 +20,7 @@ import {
   resolveReferences,
 } from "../ingest/mod.ts";
 import { UsesByName } from "./graph_by_name.ts";
-import { isTestPath } from "./file_features.ts";
+import { isBenchmarkPath, isTestPath } from "./file_features.ts";
 import { ImpactSearch } from "./graph_impact.ts";
 import {
   createGraphTables,
@@ -252,6 +252,7 @@ export class SymbolGraph {
         callees: [],
         importers: [],
         suggestions: this.#suggest(target),
+        ...this.#explain(target),
       };
     }
     if (located.some(({ file }) => isCompiled(file.path))) await this.build(options);
@@ -297,11 +298,16 @@ export class SymbolGraph {
     const files: GraphSourceFile[] = [];
     const located: Located[] = [];
     const suggestions: string[] = [];
+    const reasons: string[] = [];
     for (const target of targets) {
       const file = this.#byPath.get(normal(target));
       const found = file ? [] : this.#locate(target);
       if (file) files.push(file);
-      else if (found.length === 0) suggestions.push(...this.#suggest(target));
+      else if (found.length === 0) {
+        suggestions.push(...this.#suggest(target));
+        const { reason } = this.#explain(target);
+        if (reason !== undefined) reasons.push(reason);
+      }
       located.push(...found);
     }
     if ([...files, ...located.map((entry) => entry.file)].some((file) => isCompiled(file.path))) {
@@ -315,16 +321,17 @@ export class SymbolGraph {
       definitions: search.definitions(),
       affected,
       tests: affected.map((entry) => entry.path).filter(isTestPath),
+      benchmarks: affected.map((entry) => entry.path).filter(isBenchmarkPath),
       suggestions: [...new Set(suggestions)],
+      ...reasons.length > 0 && { reason: reasons.join("; ") },
     };
   }
 
   // ---- from words to definitions -----------------------------------------------------------------------------------
 
   #locate(target: string): Located[] {
-    const place = /^(.+):(\d+)(?::\d+)?$/.exec(target);
-    const file = place && this.#byPath.get(normal(place[1]!));
-    if (file) return this.#atLine(file, Number(place[2]));
+    const place = this.#place(target);
+    if (place) return this.#atLine(place.file, place.line);
     const parts = target.trim().replace(/\(\)$/, "").split(/\.|::|#|->|\\/).filter((part) =>
       part !== ""
     );
@@ -334,6 +341,25 @@ export class SymbolGraph {
     if (whole.length > 0) return whole;
     const qualifiers = parts.slice(0, -1);
     return this.#named(name).filter((entry) => qualifies(entry, qualifiers));
+  }
+
+  /** The line of a file that a target `path:line` or `path:line:column` means. */
+  #place(target: string): { file: GraphSourceFile; line: number } | undefined {
+    const place = /^(.+?):(\d+)(?::\d+)?$/.exec(target);
+    const file = place && this.#byPath.get(normal(place[1]!));
+    return file ? { file, line: Number(place[2]) } : undefined;
+  }
+
+  /** Why a place in a file that is there leads to nothing. */
+  #explain(target: string): { reason?: string } {
+    const place = this.#place(target);
+    if (!place) return {};
+    const { file: { path, lines }, line } = place;
+    if (line >= 1 && line <= lines) {
+      return { reason: `no definition stands on or around line ${line} of "${path}"` };
+    }
+    const size = lines === 0 ? "is empty" : `has the lines 1 to ${lines}`;
+    return { reason: `there is no line ${line}: "${path}" ${size}` };
   }
 
   #named(name: string): Located[] {
@@ -371,7 +397,7 @@ export class SymbolGraph {
       );
     }
     const name = target.split(/\.|::|#|\//).at(-1) ?? target;
-    return nearNames(name, this.#imports.definitionNames());
+    return nearNames(name, this.#source.definitionNames());
   }
 
   definitionsIn(id: number): readonly Definition[] {

@@ -190,13 +190,6 @@ export class GraphStore {
       .map((row) => row.from_id as number);
   }
 
-  /** All names that files define. */
-  definitionNames(): string[] {
-    return this.#prepare("SELECT DISTINCT name FROM definition").all().map((row) =>
-      row.name as string
-    );
-  }
-
   state(key: string): string | undefined {
     return this.#prepare("SELECT value FROM graph_state WHERE key = ?").get(key)?.value as
       | string

@@ -16,6 +16,8 @@ export interface GraphSource {
   text(id: number): string;
   definitionsOf(id: number): readonly Definition[];
   definitionsNamed(name: string): readonly (Definition & { readonly file: number })[];
+  /** All names that files define. */
+  definitionNames(): readonly string[];
 }
 
 /** A file of the index, as far as the graph needs it. */
@@ -24,6 +26,7 @@ export interface GraphSourceFile {
   readonly path: string;
   readonly language: string;
   readonly hash: string;
+  readonly lines: number;
 }
 
 /** A definition as the graph names it. */
@@ -67,6 +70,8 @@ export interface RefsResult {
   readonly importers: readonly { readonly path: string; readonly line: number }[];
   /** Near names, where there is no such definition. */
   readonly suggestions: readonly string[];
+  /** Why a place in a file leads to nothing. */
+  readonly reason?: string;
 }
 
 /** A file that depends on what was asked about. */
@@ -92,7 +97,11 @@ export interface ImpactResult {
   readonly affected: readonly Dependent[];
   /** Paths of the tests among them, nearest first. */
   readonly tests: readonly string[];
+  /** Paths of the benchmarks among them, which are no tests: they fail only where code no longer runs at all. */
+  readonly benchmarks: readonly string[];
   readonly suggestions: readonly string[];
+  /** Why places in files lead to nothing. */
+  readonly reason?: string;
 }
 
 /** Options of a build of the graph. */

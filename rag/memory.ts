@@ -272,7 +272,10 @@ export class Memory implements Disposable {
       }
       this.store.setMeta("last_ingest", String(started));
     });
-    if (changedPaths.size || vanished.length) this.store.segments.merge();
+    if (changedPaths.size || vanished.length) {
+      this.store.segments.merge();
+      this.store.giveBackRoom();
+    }
     this.#view.invalidate();
     return {
       files: Number(this.store.get("SELECT count(*) AS n FROM file")!.n),
@@ -394,7 +397,7 @@ export class Memory implements Disposable {
       nodeType: row.nodeType,
       nodeName: row.nodeName,
       parentNodes: row.parentNodes,
-      dependencies: row.dependencies,
+      dependencies: this.store.dependenciesOf(row),
       tokens: row.tokens,
       text: text.slice(row.start, row.end),
       hash: file.hash,
@@ -543,14 +546,14 @@ export class Memory implements Disposable {
   #fingerprint(): string {
     const hash = createHash("sha256");
     const chunks = this.store.all(
-      'SELECT f.path, f.hash, c.start, c."end", c.start_line, c.end_line, c.node_type, c.node_name, c.parents, c.dependencies, c.tokens FROM file f LEFT JOIN chunk c ON c.file = f.id AND c.id >= f.first_chunk AND c.id < f.first_chunk + f.chunk_count ORDER BY f.path, c.start',
+      'SELECT f.path, f.hash, c.start, c."end", c.start_line, c.end_line, c.node_type, c.node_name, c.parents, hex(c.dependencies), c.tokens FROM file f LEFT JOIN chunk c ON c.file = f.id AND c.id >= f.first_chunk AND c.id < f.first_chunk + f.chunk_count ORDER BY f.path, c.start',
     );
     for (const row of chunks) hash.update(JSON.stringify(Object.values(row)) + "\n");
     for (
       const row of this.store.all(
-        "SELECT f.path, d.* FROM definition d JOIN file f ON f.id = d.file ORDER BY f.path, d.ordinal",
+        "SELECT f.path, d.data FROM definition d JOIN file f ON f.id = d.file ORDER BY f.path",
       )
-    ) hash.update(JSON.stringify({ ...row, file: null }) + "\n");
+    ) hash.update(`${JSON.stringify(row.path)}\n`).update(row.data as Uint8Array);
     for (const row of this.store.all("SELECT path, level, text FROM summary ORDER BY path")) {
       hash.update(JSON.stringify(Object.values(row)) + "\n");
     }

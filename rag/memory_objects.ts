@@ -82,7 +82,7 @@ export class MemoryObjects {
       node_type: chunk.nodeType,
       node_name: chunk.nodeName,
       parent_nodes: chunk.parentNodes,
-      dependencies: chunk.dependencies,
+      dependencies: store.dependenciesOf(chunk),
       language: file.language,
       tokens: chunk.tokens,
       content_hash: file.hash,

@@ -38,7 +38,7 @@ export {
 export { DamagedIndexError, NewerFormatError, NotIngestedError } from "./store.ts";
 export { DEFAULTS as DEFAULT_RANKING, type RankOptions } from "./rank.ts";
 export type * from "./types.ts";
-export { isTestPath } from "./file_features.ts";
+export { isBenchmarkPath, isTestPath } from "./file_features.ts";
 export type { Digest, FractalStep, Outcome, TrailEvent } from "./fractal.ts";
 export type {
   Fractal,

@@ -5,7 +5,8 @@
  * the merge of several. Does no I/O: `store.ts` keeps the bytes.
  *
  * Wire forms (varints, see `varint.ts`):
- * - posting list: pairs `(chunk id - previous chunk id, term frequency)`, chunk ids rising;
+ * - posting list: `2 · (chunk id - previous chunk id)`, and one more where the term is there more than once; then a second value, the term
+ *   frequency less 2. Chunk ids rise. Most terms are in a chunk once, so a list takes little more than a byte a posting;
  * - chunk table: triples `(chunk id - previous chunk id, length in terms, file id)`, chunk ids rising.
  *
  * What must hold: a posting may name a chunk that the table no longer has (its file changed): such a chunk is dead and
@@ -32,18 +33,28 @@ export interface ChunkEntry {
 
 export function decodePostings(bytes: Uint8Array): Postings {
   const reader = new ByteReader(bytes);
-  // Two bytes at least a posting.
-  const chunks = new Int32Array(bytes.length >> 1);
-  const frequencies = new Uint16Array(bytes.length >> 1);
+  // A byte at least a posting.
+  const chunks = new Int32Array(bytes.length);
+  const frequencies = new Uint16Array(bytes.length);
   let count = 0;
   let chunk = 0;
   while (!reader.done) {
-    chunk += reader.read();
+    const packed = reader.read();
+    chunk += packed >> 1;
     chunks[count] = chunk;
-    frequencies[count] = Math.min(reader.read(), 65_535);
+    frequencies[count] = (packed & 1) === 0 ? 1 : Math.min(reader.read() + 2, 65_535);
     count++;
   }
   return { chunks: chunks.subarray(0, count), frequencies: frequencies.subarray(0, count) };
+}
+
+/** Writes a posting so many ids behind the previous one. Ids are below 2^30. */
+function writePosting(writer: ByteWriter, distance: number, frequency: number): void {
+  if (frequency === 1) writer.write(distance * 2);
+  else {
+    writer.write(distance * 2 + 1);
+    writer.write(frequency - 2);
+  }
 }
 
 export function encodeChunkTable(entries: Iterable<ChunkEntry>): Uint8Array<ArrayBuffer> {
@@ -265,8 +276,11 @@ export class TextIndexBuilder {
       let previous = 0;
       for (let at = starts[term]!; at < starts[term + 1]!; at++) {
         const place = order[at]!;
-        writer.write(this.#postingChunk[place]! - previous);
-        writer.write(this.#postingFrequency[place]!);
+        writePosting(
+          writer,
+          this.#postingChunk[place]! - previous,
+          this.#postingFrequency[place]!,
+        );
         previous = this.#postingChunk[place]!;
       }
       postings.push([words[term]!, writer.take()]);
@@ -302,13 +316,13 @@ export class PostingsMerger {
       const reader = new ByteReader(list);
       let chunk = 0;
       while (!reader.done) {
-        chunk += reader.read();
-        const frequency = reader.read();
+        const packed = reader.read();
+        chunk += packed >> 1;
+        const frequency = (packed & 1) === 0 ? 1 : reader.read() + 2;
         if (this.#alive[chunk] !== 1) continue;
         // Segments mostly follow each other; where they do not, the slow way.
         if (chunk < previous) return this.#sorted(lists);
-        writer.write(chunk - previous);
-        writer.write(frequency);
+        writePosting(writer, chunk - previous, frequency);
         previous = chunk;
       }
     }
@@ -323,8 +337,7 @@ export class PostingsMerger {
     writer.reset();
     let previous = 0;
     for (const [chunk, frequency] of all) {
-      writer.write(chunk - previous);
-      writer.write(frequency);
+      writePosting(writer, chunk - previous, frequency);
       previous = chunk;
     }
     return writer.take();

@@ -6,9 +6,15 @@
  * Packed forms
  * - lists of names: JSON, the empty list as the empty string;
  * - what a chunk defines: a line a name, behind one character: 64 + kind, + 32 at top level;
- * - imports: JSON of `[specifier, line, kind * 2 + type-only, name, alias, …]`, an alias that is the name itself left empty.
+ * - imports: JSON of `[specifier, line, kind * 2 + type-only, name, alias, …]`, an alias that is the name itself left empty; deflated
+ *   where that makes it shorter;
+ * - dependencies of a chunk: a byte for each, its place among the distinct specifiers of the file's imports; where a file imports
+ *   from more modules than a byte can tell, or a dependency is none of them, JSON as for other lists;
+ * - what a file defines: see `definition_pack.ts`.
  */
 import type { SQLInputValue } from "node:sqlite";
+import { Buffer } from "node:buffer";
+import { deflateRawSync, inflateRawSync } from "node:zlib";
 import type { Chunk, Definition, Import, SourceFile } from "../ingest/mod.ts";
 
 /** A row as SQLite gives it. */
@@ -28,10 +34,12 @@ export interface FileRow {
 }
 
 /** A row of `chunk`: the chunk as ingest made it, and where it is kept. */
-export interface ChunkRow extends Omit<Chunk, "size"> {
+export interface ChunkRow extends Omit<Chunk, "size" | "dependencies"> {
   readonly id: number;
   readonly file: number;
   readonly tokens: number;
+  /** Packed; `Store.dependenciesOf` reads them. */
+  readonly dependencies: SQLInputValue;
 }
 
 /** A definition and the file it stands in. */
@@ -78,30 +86,13 @@ export function chunkRow(row: Row): ChunkRow {
     nodeType: row.node_type as string,
     nodeName: row.node_name as string,
     parentNodes: parseList(row.parents as string),
-    dependencies: parseList(row.dependencies as string),
+    dependencies: row.dependencies!,
     tokens: Number(row.tokens),
   };
 }
 
-/** From all columns of `definition`. */
-export function definitionRow(row: Row): DefinitionRow {
-  return {
-    file: Number(row.file),
-    name: row.name as string,
-    kind: row.kind as Definition["kind"],
-    container: parseList(row.container as string),
-    start: Number(row.start),
-    declaration: Number(row.declaration),
-    nameStart: Number(row.name_start),
-    body: Number(row.body),
-    end: Number(row.end),
-    startLine: Number(row.start_line),
-    endLine: Number(row.end_line),
-    exported: row.exported === 1,
-  };
-}
-
-const DEFINITION_KINDS: readonly Definition["kind"][] = [
+/** Kinds by number. Packed rows hold the numbers: a new kind goes to the end. */
+export const DEFINITION_KINDS: readonly Definition["kind"][] = [
   "class",
   "interface",
   "trait",
@@ -156,27 +147,61 @@ const IMPORT_KINDS: readonly Import["kind"][] = ["import", "reexport", "require"
 type PackedImport = [specifier: string, line: number, flags: number, ...names: string[]];
 
 /** The column `imports`. */
-export function packImports(imports: readonly Import[]): string {
+export function packImports(imports: readonly Import[]): string | Uint8Array {
   if (imports.length === 0) return "";
-  return JSON.stringify(imports.map(({ specifier, line, kind, names, typeOnly }): PackedImport => [
-    specifier,
-    line,
-    IMPORT_KINDS.indexOf(kind) * 2 + (typeOnly ? 1 : 0),
-    // An alias that is the name itself is left empty.
-    ...names.flatMap(({ name, alias }) => [name, alias === name ? "" : alias]),
-  ]));
+  const json = JSON.stringify(imports.map(({ specifier, line, kind, names, typeOnly }) => {
+    const packed: PackedImport = [
+      specifier,
+      line,
+      IMPORT_KINDS.indexOf(kind) * 2 + (typeOnly ? 1 : 0),
+      // An alias that is the name itself is left empty.
+      ...names.flatMap(({ name, alias }) => [name, alias === name ? "" : alias]),
+    ];
+    return packed;
+  }));
+  const plain = Buffer.from(json, "utf8");
+  const deflated = deflateRawSync(plain);
+  return deflated.length < plain.length ? deflated : json;
 }
 
 /** What `packImports` made. */
-export function unpackImports(packed: string | undefined): Import[] {
+export function unpackImports(packed: SQLInputValue | undefined): Import[] {
   if (!packed) return [];
-  return (JSON.parse(packed) as PackedImport[]).map(([specifier, line, flags, ...flat]) => {
+  const json = typeof packed === "string"
+    ? packed
+    : inflateRawSync(packed as Uint8Array).toString("utf8");
+  return (JSON.parse(json) as PackedImport[]).map(([specifier, line, flags, ...flat]) => {
     const names: { name: string; alias: string }[] = [];
     for (let at = 0; at < flat.length; at += 2) {
       names.push({ name: flat[at]!, alias: flat[at + 1] || flat[at]! });
     }
     return { specifier, line, kind: IMPORT_KINDS[flags >> 1]!, names, typeOnly: flags % 2 === 1 };
   });
+}
+
+/** The modules that a file imports from, each once, in the order of its imports: what packed dependencies count. */
+export function specifiersOf(imports: readonly Import[]): string[] {
+  return [...new Set(imports.map(({ specifier }) => specifier))];
+}
+
+/** The column `dependencies`. @param places by specifier, its place in `specifiersOf` the file's imports */
+export function packDependencies(
+  dependencies: readonly string[],
+  places: ReadonlyMap<string, number>,
+): string | Uint8Array {
+  if (dependencies.length === 0) return "";
+  const packed = dependencies.map((specifier) => places.get(specifier) ?? 256);
+  return packed.every((place) => place < 256) ? Uint8Array.from(packed) : list(dependencies);
+}
+
+/** What `packDependencies` made. @param imports those of the chunk's file; only asked for where they are needed */
+export function unpackDependencies(
+  packed: SQLInputValue,
+  imports: () => readonly Import[],
+): readonly string[] {
+  if (typeof packed === "string") return parseList(packed);
+  const specifiers = specifiersOf(imports());
+  return Array.from(packed as Uint8Array, (place) => specifiers[place]!);
 }
 
 /** Lists are kept as JSON, the empty one as the empty string. */

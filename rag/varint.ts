@@ -55,6 +55,11 @@ export class ByteReader {
 
   constructor(readonly bytes: Uint8Array) {}
 
+  /** Where the next value begins. */
+  get at(): number {
+    return this.#at;
+  }
+
   get done(): boolean {
     return this.#at >= this.bytes.length;
   }

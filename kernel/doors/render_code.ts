@@ -91,9 +91,9 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
       : dim(`nothing found for "${clip(safe(query, look), 50)}"`);
   },
 
-  refs({ target, definitions, references, callers, callees }, look) {
+  refs({ target, definitions, references, callers, callees, reason }, look) {
     const { bold, cyan, dim } = look.colours;
-    if (definitions.length + references.length === 0) return dim(`nothing known about "${target}"`);
+    if (definitions.length + references.length === 0) return dim(nothingKnown([target], reason));
     const lines = [
       bold(count(definitions.length, "definition")),
       ...definitionLines(definitions, look),
@@ -126,10 +126,10 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
     return [...lines, ...definitionLines(callees, look)].join("\n");
   },
 
-  impact({ targets, definitions, affected, tests }, look) {
+  impact({ targets, definitions, affected, tests, benchmarks, reason }, look) {
     const { bold, cyan, dim } = look.colours;
     if (definitions.length + affected.length === 0) {
-      return dim(`nothing known about "${targets.join('", "')}"`);
+      return dim(nothingKnown(targets, reason));
     }
     const lines = [
       bold(count(definitions.length, "definition")),
@@ -149,7 +149,12 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
     lines.push(
       bold(tests.length === 0 ? "no test covers it" : `${count(tests.length, "test file")} to run`),
     );
-    for (const path of tests) lines.push(`  ${linked(cyan(safe(path, look)), path, 1, look)}`);
+    const named = (path: string) => `  ${linked(cyan(safe(path, look)), path, 1, look)}`;
+    lines.push(...tests.map(named));
+    if (benchmarks.length > 0) {
+      lines.push(bold(`${count(benchmarks.length, "benchmark")} among them`));
+      lines.push(...benchmarks.map(named));
+    }
     return lines.join("\n");
   },
 
@@ -382,4 +387,10 @@ export function numbered(text: string, startLine: number, look: Look, width = 0)
     const clipped = clip(safe(line.endsWith("\r") ? line.slice(0, -1) : line, look), MAX_LINE);
     return `${number} ${fit(clipped, digits + 1, look)}`.trimEnd();
   }).join("\n");
+}
+
+function nothingKnown(targets: readonly string[], reason: string | undefined): string {
+  return `nothing known about "${targets.join('", "')}"${
+    reason === undefined ? "" : `: ${reason}`
+  }`;
 }

@@ -238,8 +238,8 @@ export class Image implements Disposable {
 
   /**
    * Gives the disk the room that packs made, where that is worth it.
-   * @returns whether the file was written anew
-   * @throws {ImageError} when somebody reads or writes all the while, or there is no room for a copy; then everything is as it was
+   * @returns whether there was enough of it
+   * @throws {ImageError} when somebody reads or writes all the while, or the disk is full; then everything is as it was
    */
   async compact(): Promise<boolean> {
     this.#requireWritable("compact");

@@ -53,7 +53,7 @@ export class ImageDesk {
   find(object: string, at?: number): Named {
     using unit = this.#view(at);
     const names = new Names(unit, this.#findShown);
-    return names.of(names.find(object));
+    return names.of(this.#findIn(names, object, at));
   }
 
   /** Objects that match, by OID. */
@@ -93,7 +93,7 @@ export class ImageDesk {
   get({ object, at, inherited }: Omit<Input<"image_get">, "repo">): Result<"image_get"> {
     using unit = this.#view(at);
     const names = new Names(unit, this.#findShown);
-    const oid = names.find(object);
+    const oid = this.#findIn(names, object, at);
     const slots: ShownSlot[] = [...unit.slots(oid)].map(([name, slot]) => shownSlot(name, slot));
     if (inherited) {
       for (const name of inheritedNames(unit, oid)) {
@@ -252,6 +252,42 @@ export class ImageDesk {
     const undone = tids.map(Number);
     const tid = await this.#image.undo(undone, { user: USER });
     return { undone, tid, changes: this.#changesAt(tid) };
+  }
+
+  /** @throws {ImageError} that says since when there is what was not there at that time */
+  #findIn(names: Names, object: string, at: number | undefined): Oid {
+    try {
+      return names.find(object);
+    } catch (error) {
+      if (at === undefined || !(error instanceof ImageError)) throw error;
+      const since = this.#since(object);
+      if (since === undefined) throw error;
+      throw new ImageError(
+        `find object "${object}" as of transaction ${at}: ${since}`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** Since when there is an object under what somebody calls it; undefined where there is none now either. */
+  #since(object: string): string | undefined {
+    using unit = this.#image.view();
+    let oid: Oid;
+    try {
+      oid = new Names(unit, this.#findShown).find(object);
+    } catch {
+      return undefined;
+    }
+    const name = object.replace(/^@/, "");
+    const isNumber = /^\d+$/.test(name);
+    const revisions = this.#image.history(isNumber ? oid : LOBBY_OID);
+    const first = revisions.findLast(({ slots }) =>
+      isNumber ? slots !== undefined : slots?.has(name)
+    );
+    return first &&
+      `${
+        isNumber ? "it was made" : "it got that name"
+      } in transaction ${first.tid} ("${first.description}")`;
   }
 
   #view(at: number | undefined): UnitOfWork {

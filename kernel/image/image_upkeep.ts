@@ -32,7 +32,10 @@ export class ImageUpkeep {
   }
 
   /** Forgets the past. */
-  async pack({ keep, before }: Omit<Input<"image_pack">, "repo">): Promise<Result<"image_pack">> {
+  async pack(
+    { keep, before, yes }: Omit<Input<"image_pack">, "repo">,
+  ): Promise<Result<"image_pack">> {
+    if (keep === undefined && before === undefined && !yes) await this.#confirmAll();
     const { newest } = this.#image;
     if (before !== undefined && before > newest) {
       throw new ImageError(
@@ -72,6 +75,20 @@ export class ImageUpkeep {
       bytes_before,
       bytes_after: this.#bytes(),
     };
+  }
+
+  /** All of the past is not forgotten by a command that was only tried out. */
+  async #confirmAll(): Promise<void> {
+    const { confirm } = this.#context;
+    const past = `all of the past, transactions 1 to ${this.#image.newest},`;
+    if (confirm === undefined) {
+      throw new CommandError(
+        `cannot ask whether ${past} may be forgotten: there is no terminal; --keep DAYS or --before TID keeps a part, --yes forgets it`,
+      );
+    }
+    if (!await confirm(`Forget ${past} for good?`)) {
+      throw new CommandError("declined; nothing was forgotten");
+    }
   }
 
   /** Writes an object into a file; no result where it went to standard output, which is to hold the objects alone. */

@@ -35,13 +35,15 @@ export class SqliteConnection {
     } catch (error) {
       throw this.#explain(error, "open");
     }
-    // The page size is that of the index, whoever of the two makes the file.
-    if (!readOnly) {
-      this.use(
-        "open",
-        () => this.database.exec("PRAGMA page_size = 8192; PRAGMA synchronous = FULL"),
-      );
-    }
+    if (readOnly) return;
+    this.use("open", () => {
+      // Pages are those of the index (`rag/store.ts`), whoever of the two makes the file. Only a new file is told: the second of these
+      // statements writes.
+      if (this.pragma("page_count") === 0) {
+        this.database.exec("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL");
+      }
+      this.database.exec("PRAGMA synchronous = FULL");
+    });
   }
 
   /**
@@ -118,10 +120,12 @@ export class SqliteConnection {
     for (; at < rows.length; at++) this.run(insertion(table, [rows[at]!]), ...rows[at]!);
   }
 
-  /** Writes the file anew, index and all, without what is free in it. */
-  vacuum(): void {
-    this.#statements.clear();
-    this.database.exec("VACUUM");
+  /**
+   * Gives free pages back to the disk. VACUUM would leave pages fuller as well, but attaches a database to write the file anew, which
+   * Deno allows to programs with every permission only.
+   */
+  giveBackRoom(): void {
+    this.database.prepare("PRAGMA incremental_vacuum").all();
   }
 
   /** A second call does nothing. */

@@ -57,7 +57,7 @@ import type { Oid } from "./values.ts";
 
 /** Rises when a store of the version before could not read what this one writes. */
 export const FORMAT = 2;
-/** Share of the file that must be free for it to be written anew, index and all: less is soon used again. */
+/** Share of the file that must be free for it to be given back: less is soon used again. */
 const WORTH_COMPACTING = 1 / 8;
 /** Problems of the file that are listed; more of them say nothing new. */
 const MOST_FILE_PROBLEMS = 20;
@@ -66,7 +66,7 @@ const MOST_FILE_PROBLEMS = 20;
  * the image less than a millisecond.
  */
 const MOST_RECENT = 128;
-/** What one of them takes at most, in bytes: a quarter of a page. What is larger has pages of its own to fill. */
+/** What one of them takes at most, in bytes: half a page. What is larger has pages of its own to fill. */
 const LARGEST_RECENT = 2_048;
 
 const RECENT_TABLE = `
@@ -442,7 +442,7 @@ export class SqliteImageStore implements ImageStore {
   compact(): boolean {
     return this.#file.use("compact", () => {
       const free = this.#file.pragma("freelist_count") / this.#file.pragma("page_count");
-      if (free >= WORTH_COMPACTING) this.#file.vacuum();
+      if (free >= WORTH_COMPACTING) this.#file.giveBackRoom();
       // The file shrinks when the log goes into it.
       this.#file.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
       this.#dataVersion = -1;

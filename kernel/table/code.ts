@@ -88,6 +88,7 @@ const reference = z.object({
 });
 
 const suggestions = field(z.array(z.string()), "Near names, where there is no such definition");
+const reason = field(z.string().optional(), "Why a place PATH:LINE leads to nothing");
 
 const outlineEntry = definition.extend({
   exported: z.boolean(),
@@ -289,6 +290,7 @@ export const codeCommands = {
         "Files that import a file of the definitions",
       ),
       suggestions,
+      reason,
     }),
     exit: foundWhen((result) => result.definitions.length + result.references.length > 0),
   }),
@@ -320,7 +322,9 @@ export const codeCommands = {
         "Files that may break, nearest first",
       ),
       tests: field(z.array(z.string()), "Test files among the affected, nearest first"),
+      benchmarks: field(z.array(z.string()), "Benchmarks among the affected, which are no tests"),
       suggestions,
+      reason,
     }),
     exit: foundWhen((result) => result.definitions.length + result.affected.length > 0),
   }),

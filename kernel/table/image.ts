@@ -284,14 +284,14 @@ export const imageCommands = {
     summary: "Forget the past, and what nothing leads to",
     doc:
       "Removes old revisions, objects that nothing leads to any more, and their blobs. What is " +
-      "forgotten can be neither seen nor undone. Without --keep or --before all of the past is. Others may write meanwhile.",
+      "forgotten can be neither seen nor undone. Without --keep or --before all of the past is, if you say yes. Others may write meanwhile.",
     examples: [
       ["image pack --keep 30", "keep the past of 30 days"],
       [
         "image pack --before 41",
         "keep transaction 41, which can still be undone, and what came after",
       ],
-      ["image pack", "keep the present alone"],
+      ["image pack", "keep the present alone; asks first"],
     ],
     positionals: [],
     input: z.object({
@@ -301,6 +301,7 @@ export const imageCommands = {
       before: field(z.int().min(1).optional(), "Forget what was before this transaction", {
         placeholder: "TID",
       }),
+      yes: field(z.boolean().default(false), "Forget all of the past without asking"),
       repo,
     }).refine(({ keep, before }) => keep === undefined || before === undefined, {
       error: "give either --keep DAYS or --before TID",

@@ -1,6 +1,7 @@
 /** The image through the command line: real processes on one file, two at once, and bad input. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
+import config from "../../deno.json" with { type: "json" };
 import {
   assertDone,
   assertRefused,
@@ -55,7 +56,9 @@ Deno.test("several processes that change one object at once lose nothing", async
 
 Deno.test("what the image cannot do is refused in a line", async () => {
   using repository = new Repository();
-  assertDone(await repository.run(["image", "new", "--name", "thing", "__proto__=1"]));
+  const made = await repository.run(["image", "new", "--name", "thing", "__proto__=1", "--json"]);
+  const { json: [{ oid }] } = made;
+  assertDone(made);
   const cases: [words: string[], expected: RegExp][] = [
     [["get", "thin"], /near ones: thing/],
     [["get", "99999"], /find object "99999": there is none/],
@@ -67,6 +70,13 @@ Deno.test("what the image cannot do is refused in a line", async () => {
     [["undo", "77"], /undo transaction 77/],
     [["undo", "x"], /expected the number of a transaction/],
     [["get", "thing", "--at", "77"], /this image has the transactions 1 to/],
+    [
+      ["get", "thing", "--at", "1"],
+      /as of transaction 1: it got that name in transaction \d+ \("new /,
+    ],
+    [["get", `@${oid}`, "--at", "1"], /as of transaction 1: it was made in transaction \d+/],
+    [["export", "thing", "x.jsonl", "--at", "1"], /as of transaction 1: it got that name/],
+    [["get", "nothing", "--at", "1"], /the lobby has no such name/],
   ];
   for (const [words, expected] of cases) {
     assertRefused(await repository.run(["image", ...words]), expected);
@@ -92,13 +102,38 @@ Deno.test("pack says what it removed, keeps what it is told to keep, and gives t
   const nothing = await repository.run(["image", "pack", "--keep", "1"]);
   assertDone(nothing);
   assert.match(nothing.out, /^removed 0 revisions.*\nall of the past is kept/);
-  const { json: [packed] } = await repository.run(["image", "pack", "--json"]);
+  // Nobody is there to be asked.
+  assertRefused(await repository.run(["image", "pack"]), /transactions 1 to \d+,.*--keep.*--yes/);
+  const { json: [whole] } = await repository.run(["image", "log", "--json"]);
+  assert.ok(whole.transactions.length >= 5, "the refusal forgot nothing");
+  const { json: [packed] } = await repository.run(["image", "pack", "--yes", "--json"]);
   assert.ok(packed.bytes_after < packed.bytes_before - 100_000, JSON.stringify(packed));
   assert.equal(Deno.statSync(repository.at(".batos/image.db")).size, packed.bytes_after);
   assertRefused(await repository.run(["image", "undo", String(last.tid)]), /no such transaction/);
   assertRefused(await repository.run(["image", "pack", "--before", "99"]), /transactions 1 to/);
   assertRefused(await repository.run(["image", "pack", "--before", "1", "--keep", "1"]), /either/);
   assertDone(await repository.run(["image", "check"]));
+});
+
+Deno.test("the permissions of the task are enough to give room back", async () => {
+  using repository = new Repository();
+  assertDone(await repository.run(["image", "new", "list", "--name", "todo"]));
+  for (const item of ["a", "b", "c", "d"]) {
+    assertDone(await repository.run(["image", "set", "todo", "text", item.repeat(90_000)]));
+  }
+  const packed = outcome(
+    await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...config.tasks.image.command.split(" ").slice(1),
+        ...["pack", "--yes", "--json", "--repo", repository.path],
+      ],
+      cwd: ROOT,
+    }).output(),
+  );
+  assertDone(packed);
+  assert.doesNotMatch(packed.err, /as large as it was/);
+  const { bytes_before, bytes_after } = packed.json[0];
+  assert.ok(bytes_after < bytes_before - 250_000, `${bytes_before} to ${bytes_after} bytes`);
 });
 
 Deno.test("an object goes from one workspace to another through a file and through a pipe", async () => {

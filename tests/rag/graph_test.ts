@@ -234,6 +234,39 @@ Deno.test("impact() orders dependents by distance and names the tests that reach
   });
 });
 
+Deno.test("impact() tells benchmarks from tests, wherever either is kept", async () => {
+  const use = 'import { parse } from "PATH";\nparse("");\n';
+  const from = (path: string) => use.replace("PATH", path);
+  const files = {
+    "src/parse.ts": "export function parse(text: string): string {\n  return text;\n}\n",
+    "bench/run.ts": from("../src/parse.ts"),
+    "src/parse.bench.ts": from("./parse.ts"),
+    "tests/bench/run_test.ts": from("../../src/parse.ts"),
+    "src/use.ts": from("./parse.ts"),
+  };
+  await Workspace.with(files, async ({ graph }) => {
+    const result = await graph.impact(["parse"]);
+    assert.deepEqual(result.tests, ["tests/bench/run_test.ts"]);
+    assert.deepEqual(result.benchmarks, ["bench/run.ts", "src/parse.bench.ts"]);
+    assert.equal(result.affected.length, 4);
+  });
+});
+
+Deno.test("a place that leads to nothing says how far the file goes, or that nothing is defined there", async () => {
+  const files = { "a.ts": "// nothing\n\nexport const a = 1;\n", "empty.ts": "" };
+  await Workspace.with(files, async ({ graph }) => {
+    const reason = async (target: string) => (await graph.refs(target)).reason;
+    assert.equal(await reason("a.ts:99"), 'there is no line 99: "a.ts" has the lines 1 to 3');
+    assert.equal(await reason("a.ts:0"), 'there is no line 0: "a.ts" has the lines 1 to 3');
+    assert.equal(await reason("./a.ts:99:4"), 'there is no line 99: "a.ts" has the lines 1 to 3');
+    assert.equal(await reason("empty.ts:1"), 'there is no line 1: "empty.ts" is empty');
+    assert.equal(await reason("a.ts:1"), 'no definition stands on or around line 1 of "a.ts"');
+    assert.equal(await reason("a.ts:3"), undefined);
+    assert.equal(await reason("b.ts:3"), undefined);
+    assert.match((await graph.impact(["a.ts:7", "a"])).reason!, /no line 7/);
+  });
+});
+
 Deno.test("impact() of a file follows what it defines and who imports it; of nothing known it suggests", async () => {
   await Workspace.with(SHOP, async ({ graph }) => {
     const result = await graph.impact(["packages/cart/src/price.ts"], { depth: 1 });

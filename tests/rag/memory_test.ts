@@ -165,7 +165,7 @@ Deno.test("a vanished file leaves nothing behind", async () => {
     assert.equal(memory.file("tools/steam.py"), undefined);
     assert.equal(memory.summary("tools"), undefined);
     assert.deepEqual(memory.definitions("measure_steam"), []);
-    for (const table of ["chunk", "definition", "file"]) {
+    for (const table of ["chunk", "definition", "defined_name", "file"]) {
       const column = table === "file" ? "id" : "file";
       const known = memory.store.all("SELECT id FROM file").map((row) => row.id);
       for (const row of memory.store.all(`SELECT ${column} AS id FROM ${table}`)) {
@@ -426,5 +426,87 @@ Deno.test("openMemory() says what is missing, newer or damaged, and what to do",
 Deno.test("the state folder ignores itself", async () => {
   await withWorkspace(PROJECT, (folder) => {
     assert.ok(existsSync(join(folder, ".batos", ".gitignore")));
+  });
+});
+
+Deno.test("an index gives room back when much of it goes", async () => {
+  const many = Object.fromEntries(
+    Array.from({ length: 60 }, (_, at) => [
+      `src/part${at}.ts`,
+      Array.from({ length: 60 }, (_, n) => `export const value${at}_${n} = "${at * n * 7919}";\n`)
+        .join(""),
+    ]),
+  );
+  await withWorkspace(many, async (folder, memory) => {
+    const whole = memory.store.bytes();
+    const fingerprint = memory.status().fingerprint;
+    for (let at = 1; at < 60; at++) rmSync(join(folder, `src/part${at}.ts`));
+    const reader = openMemory(folder, { readOnly: true });
+    reader.store.snapshot(() => {
+      reader.paths();
+    });
+    await memory.absorb(readTree(folder, memory.known()));
+    assert.deepEqual(reader.paths(), ["src/part0.ts"]);
+    reader.close();
+    assert.ok(memory.store.bytes() < whole / 2, `${memory.store.bytes()} of ${whole} bytes`);
+    write(folder, many);
+    await memory.absorb(readTree(folder, memory.known()));
+    assert.equal(memory.status().fingerprint, fingerprint);
+  });
+});
+
+Deno.test("room that cannot be given back while somebody else writes stays, without an error", async () => {
+  await withWorkspace(PROJECT, (_folder, memory) => {
+    const free = () => Number(memory.store.get("PRAGMA freelist_count")!.freelist_count);
+    memory.store.database.exec("CREATE TABLE filler(data)");
+    memory.store.run("INSERT INTO filler VALUES (zeroblob(1000000))");
+    memory.store.database.exec("DROP TABLE filler");
+    const before = free();
+    const other = new DatabaseSync(memory.store.path);
+    other.exec("BEGIN IMMEDIATE");
+    memory.store.giveBackRoom();
+    assert.equal(free(), before);
+    other.exec("ROLLBACK");
+    other.close();
+    memory.store.giveBackRoom();
+    assert.deepEqual([before > 200, free()], [true, 0]);
+    assert.equal(memory.search("boilWater")[0]!.path, "src/boiler.ts");
+  });
+});
+
+Deno.test("an index in the tables of an earlier version is made again", async () => {
+  await withWorkspace(PROJECT, async (folder, memory) => {
+    const { fingerprint } = memory.status();
+    memory.close();
+    const database = new DatabaseSync(join(folder, ".batos", "image.db"));
+    database.exec(`
+      DROP TABLE definition; DROP TABLE defined_name;
+      CREATE TABLE definition(file INTEGER NOT NULL, ordinal INTEGER NOT NULL, name TEXT NOT NULL,
+        PRIMARY KEY(file, ordinal)) WITHOUT ROWID;
+      CREATE INDEX definition_name ON definition(name);
+      INSERT INTO definition SELECT id, 0, path FROM file;
+      UPDATE meta SET value = '7' WHERE key = 'content';`);
+    database.close();
+    assert.throws(() => openMemory(folder, { readOnly: true }), NotIngestedError);
+    using again = openMemory(folder);
+    assert.deepEqual(again.paths(), []);
+    await again.absorb(readTree(folder, again.known()));
+    assert.equal(again.status().fingerprint, fingerprint);
+    assert.equal(again.definitions("Boiler")[0]!.path, "src/boiler.ts");
+    memory.store.database.open();
+  });
+});
+
+Deno.test("the modules that a chunk uses come back, from files that import more than a byte can count too", async () => {
+  const modules = Array.from({ length: 300 }, (_, at) => `m${at}`);
+  const text = modules.map((name) => `import { ${name} } from "./lib/${name}.ts";\n`).join("") +
+    "\nexport function last(): void {\n  m299();\n}\n";
+  const few = 'import { a } from "./a.ts";\nimport { b } from "./b.ts";\n\nexport const sum = b;\n';
+  await withWorkspace({ "many.ts": text, "few.ts": few }, (_folder, memory) => {
+    const last = memory.chunks("many.ts").at(-1)!;
+    assert.ok(last.dependencies.includes("./lib/m299.ts"));
+    assert.ok(memory.chunks("few.ts").at(-1)!.dependencies.includes("./b.ts"));
+    const all = memory.chunks("many.ts").flatMap((chunk) => chunk.dependencies);
+    assert.deepEqual(new Set(all), new Set(modules.map((name) => `./lib/${name}.ts`)));
   });
 });

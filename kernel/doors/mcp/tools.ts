@@ -265,7 +265,7 @@ export const tools: readonly Tool[] = [
     tell(result, { max_tokens }) {
       const cut = fitLists(
         result,
-        ["affected", "definitions", "tests"],
+        ["affected", "definitions", "tests", "benchmarks"],
         charactersOf(max_tokens),
       );
       return {

@@ -25,6 +25,9 @@ imageConformance({
   skips: {},
 });
 
+/** Bytes of a page of the file. */
+const PAGE = 4096;
+
 function fileTest(name: string, run: (path: string) => Promise<void>): void {
   Deno.test(`sqlite: ${name}`, async () => {
     const folder = Deno.makeTempDirSync({ prefix: "batos_image_" });
@@ -79,7 +82,7 @@ fileTest("of a truncated file is said what is lost, and saved what is there", as
   for (const share of [0.9, 0.6, 0.3]) {
     const copy = `${path}.${share}`;
     Deno.copyFileSync(path, copy);
-    Deno.truncateSync(copy, Math.floor(size * share / 8192) * 8192);
+    Deno.truncateSync(copy, Math.floor(size * share / PAGE) * PAGE);
     let store: SqliteImageStore;
     try {
       store = new SqliteImageStore(copy, { readOnly: true });
@@ -363,10 +366,10 @@ fileTest("a flipped bit among the newest transactions never shows an older state
   }
   const whole = Deno.readFileSync(path);
   const text = new TextDecoder("latin1").decode(whole);
-  const page = Math.floor(text.indexOf("still a small object") / 8192) * 8192;
+  const page = Math.floor(text.indexOf("still a small object") / PAGE) * PAGE;
   const copy = `${path}.flipped`;
   let [read, refused] = [0, 0];
-  for (let at = page; at < page + 8192; at += 13) {
+  for (let at = page; at < page + PAGE; at += 13) {
     const bytes = whole.slice();
     bytes[at]! ^= 1 << at % 8;
     Deno.writeFileSync(copy, bytes);
