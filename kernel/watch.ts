@@ -2,9 +2,11 @@
  * Tells which paths of a folder change, in batches.
  *
  * Owns the waiting and nothing else: it reads no file. What must hold: every change is told at least once, after it
- * happened; what version control and batos itself write is never told.
+ * happened; what version control and batos itself write is never told; nothing at the top that is not told is watched. That is more
+ * than thrift: Deno opens each file of which it tells a change, and a process that closes a file of SQLite's, whoever opened it, loses
+ * the locks that it holds on it (https://www.sqlite.org/howtocorrupt.html, section 2.2). Watching `.batos` damaged indexes.
  */
-import { relative } from "node:path";
+import { join, relative } from "node:path";
 
 /** Silence after which a batch is complete: an editor's save and a branch switch come as bursts of events. */
 const QUIET_MS = 150;
@@ -19,11 +21,10 @@ const UNWATCHED = [".git", ".batos", "node_modules"];
  * Yields batches of changed paths, relative to the folder and `/`-separated, until the signal is aborted.
  *
  * @param folder absolute path
- * @throws {Deno.errors.NotFound} when there is no such folder
+ * @throws {Deno.errors.NotFound} when there is no such folder; whatever Deno says when no more can be watched
  */
 export async function* watchFolder(folder: string, signal: AbortSignal): AsyncGenerator<string[]> {
   if (signal.aborted) return;
-  using watcher = Deno.watchFs(folder, { recursive: true });
   const changed = new Set<string>();
   let wake = () => {};
   let ended = false;
@@ -31,19 +32,38 @@ export async function* watchFolder(folder: string, signal: AbortSignal): AsyncGe
     ended = true;
     wake();
   };
-  signal.addEventListener("abort", stop);
-  const reading = (async () => {
+  const top = Deno.watchFs(folder, { recursive: false });
+  const reading = new Set<Promise<void>>();
+  let failure: unknown;
+  const read = async (watcher: Deno.FsWatcher) => {
     for await (const { kind, paths } of watcher) {
       if (kind === "access") continue;
       for (const path of paths) {
         const inner = relative(folder, path).replaceAll("\\", "/");
-        if (inner !== "" && !inner.split("/").some((part) => UNWATCHED.includes(part))) {
-          changed.add(inner);
-        }
+        if (inner === "" || inner.split("/").some((part) => UNWATCHED.includes(part))) continue;
+        changed.add(inner);
+        const isFolder = below.names.includes(inner) || foldersAt(folder).includes(inner);
+        if (watcher === top && kind !== "modify" && isFolder) below = renew(below);
       }
       if (changed.size > 0) wake();
     }
-  })().then(stop, stop);
+  };
+  // The new watch begins before the old one ends; what happened in a folder before it was watched is told with the folder.
+  const renew = (old?: Below): Below => {
+    const { names, watcher } = watchBelow(folder);
+    for (const name of names) if (old && !old.names.includes(name)) changed.add(name);
+    if (watcher) {
+      const done: Promise<void> = read(watcher).catch(() => {}).then(() =>
+        void reading.delete(done)
+      );
+      reading.add(done);
+    }
+    close(old?.watcher);
+    return { names, watcher };
+  };
+  let below = renew();
+  signal.addEventListener("abort", stop);
+  const reader = read(top).catch((error) => failure = error).then(stop);
   try {
     while (!ended) {
       if (changed.size === 0) await new Promise<void>((done) => wake = done);
@@ -62,13 +82,52 @@ export async function* watchFolder(folder: string, signal: AbortSignal): AsyncGe
       changed.clear();
       yield batch;
     }
+    if (failure !== undefined) throw failure;
   } finally {
     signal.removeEventListener("abort", stop);
+    close(top);
+    close(below.watcher);
+    await Promise.all([reader, ...reading]);
+  }
+}
+
+/** The folders at the top, and what watches everything in them; nothing where there is none. */
+interface Below {
+  readonly names: readonly string[];
+  readonly watcher: Deno.FsWatcher | undefined;
+}
+
+/** Watches the folders that are there now; one that vanishes at this moment is left out. */
+function watchBelow(folder: string): Below {
+  for (;;) {
+    const names = foldersAt(folder);
+    if (names.length === 0) return { names, watcher: undefined };
     try {
-      watcher.close();
-    } catch {
-      // It closed itself because the folder is gone.
+      const paths = names.map((name) => join(folder, name));
+      return { names, watcher: Deno.watchFs(paths, { recursive: true }) };
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
-    await reading;
+  }
+}
+
+/** Names of the folders at the top of which changes are told. */
+function foldersAt(folder: string): string[] {
+  try {
+    return [...Deno.readDirSync(folder)].filter(({ name, isDirectory }) =>
+      isDirectory && !UNWATCHED.includes(name)
+    ).map(({ name }) => name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    // The watch of the folder itself tells that it is gone.
+    return [];
+  }
+}
+
+function close(watcher: Deno.FsWatcher | undefined): void {
+  try {
+    watcher?.close();
+  } catch {
+    // It closed itself because the folder is gone.
   }
 }
