@@ -295,7 +295,9 @@ Deno.test("packages are imported by the names of the import map", () => {
   assert.deepEqual(strangers, []);
 });
 
-Deno.test("a search does not load parsers: main.ts reaches nothing heavy without a dynamic import", () => {
+/** What is loaded with a file: every static import of its static imports, packages and files of ours. */
+function loadedWith(...paths: readonly string[]): Map<string, string> {
+  const loaded = new Map<string, string>();
   const seen = new Set<string>();
   const visit = (path: string): void => {
     const source = byPath.get(path);
@@ -303,15 +305,33 @@ Deno.test("a search does not load parsers: main.ts reaches nothing heavy without
     seen.add(path);
     for (const { specifier, kind } of source.imports) {
       if (kind !== "static") continue;
-      assert.ok(
-        !HEAVY.some((name) => specifier === name || specifier.startsWith(`${name}/`)),
-        `${path} loads ${specifier} at start`,
-      );
       const next = target(source, specifier);
+      loaded.set(next ?? specifier, path);
       if (next !== undefined) visit(next);
     }
   };
-  for (const path of ["main.ts", "rag/mod.ts"]) visit(path);
+  paths.forEach(visit);
+  return loaded;
+}
+
+Deno.test("a search does not load parsers: main.ts reaches nothing heavy without a dynamic import", () => {
+  for (const [name, by] of loadedWith("main.ts", "rag/mod.ts")) {
+    assert.ok(
+      !HEAVY.some((heavy) => name === heavy || name.startsWith(`${heavy}/`)),
+      `${by} loads ${name} at start`,
+    );
+  }
+});
+
+Deno.test("encryption is loaded by who serves clients elsewhere, and by these, alone", () => {
+  const loaded = loadedWith(
+    "main.ts",
+    "kernel/doors/service.ts",
+    "kernel/doors/console/console.ts",
+    "kernel/key_desk.ts",
+  );
+  assert.deepEqual([...loaded.keys()].filter((name) => name.startsWith("@noble/ciphers")), []);
+  assert.ok(loadedWith("kernel/doors/remote_door.ts").has("@noble/ciphers/salsa.js"));
 });
 
 Deno.test("no command for users may reach the network, and none runs with every permission", () => {

@@ -25,6 +25,8 @@
  *
  * Without a request, whoever subscribed is sent `{ v: 1, re: null, type: "event", event: "uvm_state_update", state }`. `re` is null too in an error about
  * a message whose `id` could not be read.
+ *
+ * For clients elsewhere (`remote_door.ts`) the same two frames go within CURVE, and the key is that of their own connection file.
  */
 import { createHmac } from "node:crypto";
 import { hmac } from "@noble/hashes/hmac.js";

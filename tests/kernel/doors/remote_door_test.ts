@@ -148,6 +148,49 @@ Deno.test("a client that is revoked is out while it speaks; the others notice no
   assert.equal((await again.call("ping")).type, "reply");
 });
 
+Deno.test("a client finds the kernel again after a restart: its file stays true", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "batos_remote_" });
+  const { file } = await new KeyDesk(folder).allow({
+    name: "laptop",
+    address: "tcp://127.0.0.1:1",
+  });
+  const start = async (listen: string) => {
+    const stop = new AbortController();
+    const { signal } = stop;
+    const service = serveWorkspace({
+      root: "/r",
+      folder,
+      version: "1",
+      handlers,
+      report: () => {},
+      listen,
+      signal,
+    });
+    const { remote } = (await service.next()).value;
+    return {
+      endpoint: remote.endpoint as string,
+      async stop() {
+        stop.abort();
+        await service.next();
+      },
+    };
+  };
+  const first = await start("tcp://127.0.0.1:0");
+  const remote = { ...readRemoteKernel(file), port: parseAddress(first.endpoint)!.port };
+  let lost = 0;
+  await using client = new KernelClient({ remote, onLost: () => void lost++ });
+  assert.deepEqual(await client.connect(), { version: "1", pid: undefined });
+  await first.stop();
+  await until(() => lost === 1);
+  const coming = client.reconnect(AbortSignal.timeout(20_000));
+  const second = await start(first.endpoint);
+  await coming;
+  const { result } = await client.call("search", briefOf("search", ["again"]));
+  assert.deepEqual(result, { query: "again", results: [hit] });
+  await second.stop();
+  Deno.removeSync(folder, { recursive: true });
+});
+
 Deno.test("a list that cannot be understood admits nobody, and is told of", async () => {
   await using served = await RemoteServed.start("laptop");
   const remote = served.knows("laptop");
