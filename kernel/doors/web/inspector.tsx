@@ -209,13 +209,13 @@ function SlotForm(
         onSet();
       }}
     >
-      <label class="wide">
+      <label class={isLong ? "wide whole" : "wide"}>
         <span class="sr-only">Value of {name}, as JSON, text, or @object</span>
         {isLong
           ? <textarea {...common} rows={Math.min(16, text.split("\n").length + 1)} />
           : <input type="text" {...common} />}
       </label>
-      <button type="submit" class="primary">Set</button>
+      <button type="submit" class="primary" aria-keyshortcuts="Control+Enter">Set</button>
       <button type="button" class="quiet" onClick={onLeave}>Leave it</button>
     </form>
   );

@@ -4,7 +4,7 @@
  * What must hold: nobody wonders whether something is going on; everything that goes on can be stopped here.
  */
 /// <reference lib="dom" />
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { RunView } from "../runs.ts";
 import { cancelRun } from "./api.ts";
 import { kernel, readWorkspace, useStore } from "./store.ts";
@@ -21,11 +21,29 @@ export function Status() {
     const timer = setInterval(() => setNow(Date.now()), 500);
     return () => clearInterval(timer);
   }, [runs.length > 0]);
+  const details = useRef<HTMLDetailsElement>(null);
+  useEffect(() => {
+    // It lies over the page: whoever turns to something else is done with it.
+    const close = (event: Event) => {
+      const list = details.current;
+      if (list === null || !list.open) return;
+      const isKey = event instanceof KeyboardEvent;
+      if (isKey ? event.key !== "Escape" : list.contains(event.target as Node)) return;
+      list.open = false;
+      if (isKey) list.querySelector("summary")?.focus();
+    };
+    addEventListener("pointerdown", close);
+    addEventListener("keydown", close);
+    return () => {
+      removeEventListener("pointerdown", close);
+      removeEventListener("keydown", close);
+    };
+  }, []);
   const long = runs.filter(({ started }) => now - Date.parse(started) > SHOWN_AFTER_MS);
   return (
     <div class="status">
       {long.length > 0 && (
-        <details class="runs">
+        <details class="runs" ref={details}>
           <summary>
             <span class="pulse" aria-hidden="true" />
             {long.length} running

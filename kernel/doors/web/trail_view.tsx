@@ -195,12 +195,12 @@ function EventView({ line }: { line: Line }) {
   const said = [thought, observation, error, reason].filter((text) => typeof text === "string");
   return (
     <li>
-      <p class="facts">
-        {sequence} · {capitalise(psm_state.toLowerCase())} · {active_persona}
-        {status === "FAILURE" && <span class="tag warn">failed</span>}
-      </p>
       <p>
-        <strong>{capitalise(event_type.toLowerCase().replaceAll("_", " "))}</strong>
+        <strong>{capitalise(event_type.toLowerCase().replaceAll("_", " "))}</strong>{" "}
+        <span class="facts">
+          {capitalise(psm_state.toLowerCase())} · {active_persona} · line {sequence}
+        </span>
+        {status === "FAILURE" && <span class="tag warn">failed</span>}
       </p>
       {said.map((text, index) => <p key={index} class="event-text">{text}</p>)}
       <details>
