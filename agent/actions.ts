@@ -92,7 +92,7 @@ const SCHEMAS = {
     ),
     since: time,
     until: time,
-    only: z.enum(["all", "questions", "commands", "failed"]).default("all"),
+    only: z.enum(["all", "questions", "commands", "failed", "refused"]).default("all"),
     k: z.int().min(1).max(50).default(10),
   }).describe("Look into your own past: earlier questions, what they found, what was missing"),
   answer: z.strictObject({

@@ -24,7 +24,7 @@ export interface AuditArguments {
   readonly query: string;
   readonly since?: string | undefined;
   readonly until?: string | undefined;
-  readonly only: "all" | "questions" | "commands" | "failed";
+  readonly only: "all" | "questions" | "commands" | "failed" | "refused";
   readonly k: number;
 }
 
@@ -107,6 +107,7 @@ function write(
     questions: "question",
     commands: "command",
     failed: "entry that failed or found nothing",
+    refused: "refusal",
   }[past.only];
   if (cycles.length === 0) {
     const reason = observation.startsWith("no audit trail") ? ` (${observation})` : "";
@@ -139,6 +140,7 @@ function row(fractal: Fractal, steps: boolean): string {
     failed: "failed",
     interrupted: "interrupted",
     open: "did not end",
+    refused: "refused",
   }[digest.outcome];
   const files = [...new Set(digest.citations.map((place) => place.replace(/:\d+(-\d+)?$/, "")))];
   const named = files.slice(0, MOST_FILES).map((path) => `\`${visible(path)}\``).join(", ");

@@ -11,7 +11,7 @@ import { eachWord, STOP_WORDS } from "../rag/mod.ts";
 export interface Past {
   /** Words of what was asked then; empty for whatever it was. */
   readonly query: string;
-  readonly only: "all" | "questions" | "commands" | "failed";
+  readonly only: "all" | "questions" | "commands" | "failed" | "refused";
   /** The time as the question has it; empty where it names none. */
   readonly time: string;
   /** As the action takes them. The words themselves: they mean the same from step to step. */
@@ -51,6 +51,16 @@ const PATTERNS = [
   /\bwhat (?:did|does) (?:the )?retrieval miss\b/i,
 ];
 
+/** Asks for what a door turned away. Code refuses things too: a door, or a time, has to be named. */
+const REFUSED =
+  /\b(?:what|who|which|how many|anything|anybody|anyone)\b.{0,40}\b(?:was|were|been|did|has|have)\b.{0,40}\b(?:refused?|rejected?|turned away)\b/i;
+const DOOR = /\b(?:endpoint|kernel|doors?|mail desk|page|http)\b/i;
+/** Words of such a question that stand in no refusal. */
+const OF_DOORS = new Set(
+  "anything anybody anyone client clients connection connections door doors kernel message messages page peer peers request requests"
+    .split(" "),
+);
+
 /** Beside a time these say as much. */
 const WITH_TIME = new RegExp(
   `\\b(?:questions?|searches) (?:of|from|since|in|on)\\b|^what (?:was|were|is) (?:missing|asked|unanswered)\\b`,
@@ -62,14 +72,15 @@ const FRAME = new Set(
   ("ask asked asking question questions search searched searches searching query queries queried answer answered answers unanswered " +
     "cycle cycles say said tell told look looked cite cited retrieve retrieved retrieval miss missed missing fail failed fails found " +
     "nothing wrong went last latest previous earlier recent recently past first other ever already just before since then me ago show " +
-    "list was were open interrupted many command commands from")
+    "list was were open interrupted many command commands from refused refuse rejected reject denied deny turned away who")
     .split(" "),
 );
 
 /** What a question asks of the past; undefined for one about the code. */
 export function parsePast(text: string, now = Date.now()): Past | undefined {
   const times = findTimes(text, now);
-  const isPast = PATTERNS.some((pattern) => pattern.test(text)) ||
+  const isRefused = REFUSED.test(text) && (times.length > 0 || DOOR.test(text));
+  const isPast = isRefused || PATTERNS.some((pattern) => pattern.test(text)) ||
     (times.length > 0 && WITH_TIME.test(text));
   if (!isPast) return undefined;
   const [time] = times;
@@ -77,19 +88,23 @@ export function parsePast(text: string, now = Date.now()): Past | undefined {
   const words: string[] = [];
   eachWord(rest, 0, rest.length, (word) => {
     const lower = word.toLowerCase();
-    if (!STOP_WORDS.has(lower) && !FRAME.has(lower)) words.push(word);
+    if (STOP_WORDS.has(lower) || FRAME.has(lower)) return;
+    if (!isRefused || !OF_DOORS.has(lower)) words.push(word);
   });
   const said = time?.text.replace(/^(?:in|over|during|within|since|for) /i, "");
   const isOpen = time?.range.until === undefined;
   return {
     query: words.join(" ").slice(0, 1_000),
-    only:
-      /\b(?:fail(?:ed|s)?|unanswered|found nothing|no answer|went wrong|interrupted)\b/i.test(text)
-        ? "failed"
-        : /\b(?:search(?:ed|es)?|commands?)\b/i.test(text) &&
-            !/\b(?:ask(?:ed)?|questions?|answer)/i.test(text)
-        ? "commands"
-        : "questions",
+    only: isRefused
+      ? "refused"
+      : /\b(?:fail(?:ed|s)?|unanswered|found nothing|no answer|went wrong|interrupted)\b/i.test(
+          text,
+        )
+      ? "failed"
+      : /\b(?:search(?:ed|es)?|commands?)\b/i.test(text) &&
+          !/\b(?:ask(?:ed)?|questions?|answer)/i.test(text)
+      ? "commands"
+      : "questions",
     time: isOpen && time?.text.startsWith("since ") ? time.text : said ?? "",
     ...said !== undefined && { since: said, ...!isOpen && { until: said } },
     last: /\b(?:last|latest|previous) (?:question|answer|search|query)\b/i.test(text) ||

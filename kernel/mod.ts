@@ -13,7 +13,7 @@
  */
 export { type LinePosition, type ReadLines, runAudit } from "./audit/audit_command.ts";
 export { recordCommands, RECORDED } from "./audit/record_commands.ts";
-export { openTrail, type OpenTrailOptions } from "./audit/open_trail.ts";
+export { LateTrail, openTrail, type OpenTrailOptions } from "./audit/open_trail.ts";
 export { AuditTrail, type AuditTrailOptions } from "./audit/audit_trail.ts";
 export {
   listTrailFiles,

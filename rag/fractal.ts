@@ -16,8 +16,8 @@ export interface TrailEvent {
   readonly status: "SUCCESS" | "FAILURE" | "IN_PROGRESS";
 }
 
-/** How a cycle ended; `open` when its last event has not come, or never will. */
-export type Outcome = "done" | "nothing" | "failed" | "interrupted" | "open";
+/** How a cycle ended; `open` when its last event has not come, or never will, `refused` when a door turned it away. */
+export type Outcome = "done" | "nothing" | "failed" | "interrupted" | "open" | "refused";
 
 /** A step of a cycle: what was done, what came of it. */
 export interface FractalStep {
@@ -29,7 +29,7 @@ export interface FractalStep {
 
 /** What a cycle was about and what came of it. */
 export interface Digest {
-  /** `question`, the name of a command, or empty where no event says. */
+  /** `question`, the name of a command, `refusal`, or empty where no event says. */
   readonly kind: string;
   /** The question, or the command as it was given. */
   readonly subject: string;
@@ -119,6 +119,12 @@ export function fold(digest: Digest, event: TrailEvent): Digest {
       if (failure) next.failures = add(next.failures, failure);
       for (const place of listOf(data.found)) next.citations = add(next.citations, placeOf(place));
       return next;
+    case "REFUSAL":
+    case "UNDELIVERED":
+      next.kind = "refusal";
+      next.subject = textOf(refusalText(data), LONGEST_SUBJECT);
+      next.outcome = "refused";
+      return next;
     case "CYCLE_FAILED":
     case "CYCLE_INTERRUPTED":
       next.outcome = event.event_type === "CYCLE_FAILED" ? "failed" : "interrupted";
@@ -144,6 +150,7 @@ export function summaryOf(digest: Digest, since: string): string {
     failed: "failed",
     interrupted: "was interrupted",
     open: "did not end",
+    refused: "refused",
   }[outcome];
   const lines = [
     head || `Events without a beginning: ${digest.events}`,
@@ -194,6 +201,15 @@ function stepOf(data: TrailEvent["event_data"], failed: boolean): FractalStep {
 
 function reasonOf(data: TrailEvent["event_data"]): string {
   return textOf(data.reason ?? data.error ?? data.message, LONGEST_LINE) || "no reason was noted";
+}
+
+/** What a door turned away, why, and how often. */
+function refusalText(data: TrailEvent["event_data"]): string {
+  const count = numberOf(data.count);
+  const who = ["peer", "address"].flatMap((field) => textOf(data[field], LONGEST_LINE) || []);
+  return `${textOf(data.reason, LONGEST_LINE)} at ${textOf(data.door, LONGEST_LINE)}: ${
+    textOf(data.detail, LONGEST_SUBJECT)
+  }${who.length > 0 ? `; from ${who.join(" at ")}` : ""}${count > 1 ? `; ${count} times` : ""}`;
 }
 
 function placeOf(value: unknown): string {

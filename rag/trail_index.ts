@@ -66,8 +66,8 @@ export interface FractalFilter {
   /** Exclusive. */
   readonly until?: number | undefined;
   readonly limit?: number;
-  /** `questions`, `commands`, or those that failed, found nothing or did not end. */
-  readonly only?: "all" | "questions" | "commands" | "failed";
+  /** `questions`, `commands`, what doors refused, or those that failed, found nothing or did not end. */
+  readonly only?: "all" | "questions" | "commands" | "failed" | "refused";
   /** A cycle to leave out: the one that asks. */
   readonly except?: string | undefined;
 }
@@ -315,8 +315,9 @@ export class TrailIndex {
     const kind = {
       all: "1",
       questions: "f.kind = 'question'",
-      commands: "f.kind NOT IN ('question', '')",
-      failed: "f.outcome <> 'done'",
+      commands: "f.kind NOT IN ('question', 'refusal', '')",
+      failed: "f.outcome NOT IN ('done', 'refused')",
+      refused: "f.kind = 'refusal'",
     }[only];
     const where = `f.until >= ? AND f.since < ? AND f.cycle <> ? AND ${kind}`;
     const values = [since, until, except, limit] as const;

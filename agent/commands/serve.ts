@@ -9,9 +9,11 @@ import {
   type HandlerContext,
   type Handlers,
   type Input,
+  LateTrail,
   type McpParts,
   openImagePort,
   openPage,
+  openTrail,
   registerAgents,
   type Result,
   runConsole,
@@ -21,7 +23,7 @@ import {
 import { OpenEmbedders, OpenMemories } from "../../rag/mod.ts";
 import { adapterPlace } from "./ask.ts";
 import { kept } from "./kept.ts";
-import { at, embedderOf, indexOf, locate } from "./place.ts";
+import { at, embedderOf, indexOf, locate, redactor } from "./place.ts";
 
 /** What servers have to know of the program that they are part of. */
 export interface Program {
@@ -52,6 +54,11 @@ export function serveHandlers(
       await using _models = kept.models = new OpenModels();
       await using _adapters = kept.adapters = new PersonaAdapters(adapterPlace(workspace));
       await using cycles = kept.cycles = new OpenCycles();
+      const report = (detail: string) => progress({ phase: "", detail, note: true });
+      await using trail = new LateTrail(
+        () => openTrail(workspace.folder, { redactor, progress }),
+        report,
+      );
       using place = await cycles.take(join(workspace.folder, "image.db"));
       yield* serve({
         root: workspace.root,
@@ -66,7 +73,8 @@ export function serveHandlers(
             openPage(context, { folder: workspace.folder, port: page_port, mcp: mcpParts(program) })
           : undefined,
         watch,
-        report: (line) => progress({ phase: "", detail: line, note: true }),
+        record: (event) => trail.record(event),
+        report,
         signal,
       });
       void memories;

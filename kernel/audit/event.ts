@@ -28,6 +28,10 @@ export const EVENT_TYPES = [
   "CYCLE_INTERRUPTED",
   /** A command other than a question, once it has ended. */
   "COMMAND",
+  /** A door turned something away: which, why, whom. Many of one kind are one event with their number. */
+  "REFUSAL",
+  /** A reply that found nobody. */
+  "UNDELIVERED",
   /** The trail itself: its end was torn, or lines that had been there are gone. */
   "TRAIL_REPAIRED",
   /** The trail itself: so many events could not be written. */

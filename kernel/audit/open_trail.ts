@@ -7,6 +7,7 @@
 import { existsSync } from "node:fs";
 import type { HandlerContext } from "../commands.ts";
 import { AuditTrail, type AuditTrailOptions } from "./audit_trail.ts";
+import type { NewEvent } from "./event.ts";
 
 /** Every secret whose form is known has a longer word than this in it. */
 const LONG_WORD = /\S{16}/;
@@ -34,4 +35,33 @@ export async function openTrail(
     durable: text === undefined,
     onProblem: (detail) => progress({ phase: "", detail, note: true }),
   });
+}
+
+/** A trail that is opened by the first event, for processes that may never have one. */
+export class LateTrail implements AsyncDisposable {
+  readonly #open: () => Promise<AuditTrail | undefined>;
+  readonly #onProblem: (message: string) => void;
+  #trail: Promise<AuditTrail | undefined> | undefined;
+
+  /**
+   * @param open gives the trail; called once at most
+   * @param onProblem is told when that fails: whatever was to be noted goes on without a note
+   */
+  constructor(open: () => Promise<AuditTrail | undefined>, onProblem: (message: string) => void) {
+    this.#open = open;
+    this.#onProblem = onProblem;
+  }
+
+  /** Notes an event. It is for whoever bounds what it records: nobody is made to wait. */
+  record(event: NewEvent): void {
+    this.#trail ??= this.#open().catch((error) => {
+      this.#onProblem(`the audit trail cannot be opened: ${(error as Error).message}`);
+      return undefined;
+    });
+    void this.#trail.then((trail) => trail?.record(event));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#trail)?.close();
+  }
 }

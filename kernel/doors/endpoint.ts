@@ -6,6 +6,7 @@
  * - each request gets exactly one reply or error, after its events; one that cannot be delivered is reported;
  * - what one caller does, wrong or a lot of, costs the others nothing but their share of the machine.
  */
+import type { DoorName, RefusalNotes, RefusalReason } from "../audit/refusal_log.ts";
 import type { ExitCode, HandlerContext, Progress } from "../commands.ts";
 import {
   type ErrorCode,
@@ -34,14 +35,30 @@ const MAX_RUNNING = 64;
 /** Messages of a caller that may be wrong before nobody listens to it any more. */
 const MAX_OFFENCES = 10;
 
+/** Refusals that are noted: what a client does not do that is honest and has the time. A wrong argument is its own affair. */
+const NOTED: readonly (ErrorCode & RefusalReason)[] = [
+  "bad_frames",
+  "bad_signature",
+  "bad_message",
+  "bad_time",
+  "replayed",
+  "busy",
+  "unknown_command",
+  "refused",
+];
+
 /** What a client may subscribe to. */
 export const TOPICS = ["uvm_state_update"] as const;
 export type Topic = (typeof TOPICS)[number];
 
 /** Whoever sends requests, as the carrier knows them. */
 export interface Caller {
-  /** For reports. */
-  readonly label: string;
+  /** The door that it came through. */
+  readonly door: DoorName;
+  /** What it calls itself, for whoever reads what was refused. */
+  readonly name: string;
+  /** Where it is, if that says anything. */
+  readonly address?: string;
   /** Aborted when the caller is gone. */
   readonly signal: AbortSignal;
   /** Sends frames; false when they cannot be delivered. What is optional may be left out when the caller is slow. */
@@ -61,8 +78,8 @@ export interface EndpointOptions extends RemoteOptions {
   readonly signer: Signer;
   /** Version of the program. */
   readonly version: string;
-  /** Takes one line about a caller: a refusal, a reply that could not be delivered. */
-  readonly report: (line: string) => void;
+  /** Takes what is refused and what could not be delivered. */
+  readonly refusals: RefusalNotes;
 }
 
 /** What is known of a caller. */
@@ -142,9 +159,9 @@ export class Endpoint {
     }
   }
 
-  /** What a caller is told whose frames break the rules of the carrier. */
-  farewell(problem: string): readonly Uint8Array[] {
-    return this.#options.signer.seal(errorMessage(null, "bad_frames", problem));
+  /** What a caller is told whose frames break the rules of the carrier, or who finds no room. */
+  farewell(problem: string, code: ErrorCode = "bad_frames"): readonly Uint8Array[] {
+    return this.#options.signer.seal(errorMessage(null, code, problem));
   }
 
   /** Cancels what runs and waits for its end; from then on nothing is begun. */
@@ -293,17 +310,21 @@ export class Endpoint {
   #offend(caller: Caller, code: ErrorCode, message: string, id: string | null = null): undefined {
     const session = this.#session(caller);
     session.offences++;
-    // One line for the first; how many followed is of interest at the end only.
-    if (session.offences === 1) this.#options.report(`${caller.label}: ${code}: ${message}`);
     this.#refuse(caller, id, code, message);
     if (session.offences === MAX_OFFENCES) {
-      this.#options.report(`${caller.label}: dismissed after ${MAX_OFFENCES} such messages`);
+      this.#note(caller, "dismissed", `after ${MAX_OFFENCES} such messages`);
       caller.dismiss();
     }
   }
 
   #refuse(caller: Caller, id: string | null, code: ErrorCode, message: string): void {
+    const noted = NOTED.find((each) => each === code);
+    if (noted !== undefined) this.#note(caller, noted, message);
     this.#deliver(caller, this.#options.signer.seal(errorMessage(id, code, message)), id);
+  }
+
+  #note({ door, name, address }: Caller, reason: RefusalReason, detail: string): void {
+    this.#options.refusals.note({ door, reason, detail, peer: name, address });
   }
 
   #send(caller: Caller, id: string, fields: Readonly<Record<string, unknown>>): void {
@@ -324,7 +345,7 @@ export class Endpoint {
 
   #deliver(caller: Caller, frames: readonly Uint8Array[], id: string | null): void {
     if (!caller.send(frames, false)) {
-      this.#options.report(`${caller.label}: gone; the reply to "${id}" could not be delivered`);
+      this.#note(caller, "undelivered", `the reply to "${id}" could not be delivered`);
     }
   }
 }

@@ -11,8 +11,10 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { RefusalNotes, RefusalReason } from "../audit/refusal_log.ts";
 import { MAX_REQUEST_BYTES, SIGNATURE_BYTES } from "./contract.ts";
 import type { Caller, Endpoint } from "./endpoint.ts";
+import { oneLine } from "./one_line.ts";
 
 /** How often it is looked whether clients are still there. */
 const PRESENCE_MS = 500;
@@ -87,17 +89,17 @@ export function unpackFrames(
 export class MailDesk {
   readonly #stateFolder: string;
   readonly #endpoint: Endpoint;
-  readonly #report: (line: string) => void;
+  readonly #refusals: RefusalNotes;
   readonly #clients = new Map<string, MailClient>();
   readonly #watcher: Deno.FsWatcher;
   readonly #watching: Promise<void>;
   readonly #sweeping: ReturnType<typeof setInterval>;
   #presence: ReturnType<typeof setInterval> | undefined;
 
-  constructor(stateFolder: string, endpoint: Endpoint, report: (line: string) => void) {
+  constructor(stateFolder: string, endpoint: Endpoint, refusals: RefusalNotes) {
     this.#stateFolder = stateFolder;
     this.#endpoint = endpoint;
-    this.#report = report;
+    this.#refusals = refusals;
     const folder = mailFolder(stateFolder);
     // What an earlier kernel left belongs to nobody: its clients noticed its end.
     if (existsSync(folder)) Deno.removeSync(folder, { recursive: true });
@@ -168,15 +170,16 @@ export class MailDesk {
     let bytes: Uint8Array<ArrayBuffer>;
     try {
       if (Deno.statSync(files.request).size > MAX_REQUEST_BYTES + MAX_FOLDER_BYTES) {
-        throw new RangeError("the request is too long");
+        Deno.removeSync(files.request);
+        return this.#refuse(id, "bad_frames", "the request is too long");
       }
       bytes = Deno.readFileSync(files.request);
       Deno.removeSync(files.request);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return; // withdrawn
-      return this.#report(`mail "${files.request}": ${(error as Error).message}`);
+      return this.#refuse(id, "bad_frames", `the request cannot be read: ${oneLine(error)}`);
     }
-    if (this.#clients.size >= MAX_CLIENTS || this.#clients.has(id)) return;
+    if (this.#clients.has(id)) return;
     try {
       const limits = [MAX_FOLDER_BYTES, SIGNATURE_BYTES, MAX_REQUEST_BYTES];
       const unpacked = unpackFrames(bytes, limits);
@@ -194,16 +197,30 @@ export class MailDesk {
       this.#presence ??= setInterval(() => {
         for (const each of this.#clients.values()) each.checkPresence();
       }, PRESENCE_MS);
-      this.#endpoint.receive(client, frames);
+      if (this.#clients.size <= MAX_CLIENTS) return this.#endpoint.receive(client, frames);
+      const problem = `${MAX_CLIENTS} command lines are waiting`;
+      this.#refuse(id, "busy", problem);
+      client.send(this.#endpoint.farewell(problem, "busy"), false);
+      client.end();
     } catch (error) {
-      this.#report(`mail "${files.request}": ${(error as Error).message}`);
+      this.#refuse(id, "bad_frames", (error as Error).message);
     }
   }
+
+  #refuse(id: string, reason: RefusalReason, detail: string): void {
+    this.#refusals.note({ door: "mail", reason, detail, peer: nameOf(id) });
+  }
+}
+
+/** What a command line is called in the trail. */
+function nameOf(id: string): string {
+  return `command line ${id.slice(0, 8)}`;
 }
 
 /** A command line that waits for the reply to one request. */
 class MailClient implements Caller {
-  readonly label: string;
+  readonly door = "mail";
+  readonly name: string;
   readonly signal: AbortSignal;
   readonly #gone = new AbortController();
   readonly #reply: Deno.FsFile;
@@ -213,7 +230,7 @@ class MailClient implements Caller {
     readonly files: ReturnType<typeof mailFiles>,
     readonly folder: string,
   ) {
-    this.label = `command line ${id.slice(0, 8)}`;
+    this.name = nameOf(id);
     this.signal = this.#gone.signal;
     this.#reply = Deno.openSync(files.reply, { append: true, create: true, mode: 0o600 });
   }

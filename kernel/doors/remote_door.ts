@@ -6,6 +6,7 @@
  * - who is not on the list is closed before anything it says is read; who is taken off it is closed while it speaks;
  * - the signatures of the contract are checked here as well, with a key of their own: what was signed for this door is worth nothing at the other one.
  */
+import type { RefusalNotes } from "../audit/refusal_log.ts";
 import { CommandError } from "../commands.ts";
 import { formatAddress, parseAddress } from "../remote_connection.ts";
 import { RemoteKeys } from "../remote_keys.ts";
@@ -30,6 +31,8 @@ export interface RemoteDoorOptions {
   /** Makes the endpoint that answers here. */
   readonly endpoint: (signer: Signer) => Endpoint;
   readonly report: (line: string) => void;
+  /** Takes what is turned away. */
+  readonly refusals: RefusalNotes;
 }
 
 /** See the module text. */
@@ -54,7 +57,7 @@ export class RemoteDoor {
 
   /** @throws {CommandError} when the address is none, taken or forbidden, the keys cannot be used, or nobody is on the list */
   static async open(options: RemoteDoorOptions): Promise<RemoteDoor> {
-    const { listen, folder, report } = options;
+    const { listen, folder, report, refusals } = options;
     const address = parseAddress(listen);
     if (address === undefined) {
       throw new CommandError(
@@ -73,21 +76,20 @@ export class RemoteDoor {
     const introduce = (peer: Connection) => {
       const name = peer.peerKey && list.nameOf(peer.peerKey);
       if (name === undefined) {
-        return { label: `a stranger at ${peer.address}`, conversation: crypto.randomUUID() };
+        return { name: "a stranger", conversation: crypto.randomUUID() };
       }
       // What a client calls itself is its own matter: it leads into no conversation of another one.
       const { conversation } = selfIntroduction(peer);
-      return {
-        label: `client "${name}" at ${peer.address}`,
-        conversation: `${name} ${conversation}`,
-      };
+      return { name: `client "${name}"`, conversation: `${name} ${conversation}` };
     };
     try {
       const router = listenForPeers(endpoint, {
         ...address,
         mechanism: () =>
           new CurveServer({ keys: pair, admits: (key) => list.nameOf(key) !== undefined }),
+        door: "remote",
         report,
+        refusals,
         introduce,
       });
       return new RemoteDoor(encodeZ85(pair.publicKey), endpoint, router, list);
@@ -128,7 +130,7 @@ export class RemoteDoor {
     this.#looked = this.#list.version;
     for (const peer of [...this.#router.peers]) {
       if (peer.peerKey !== undefined && this.#list.nameOf(peer.peerKey) === undefined) {
-        void peer.close(true, `its key ${encodeZ85(peer.peerKey)} was revoked`);
+        void peer.close(true, `its key ${encodeZ85(peer.peerKey)} was revoked`, "not_admitted");
       }
     }
   }

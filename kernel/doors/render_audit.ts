@@ -59,6 +59,7 @@ function describe({ event_type: type, event_data: data }: TrailLine): string {
       duration(Number(data.ms))
     }`;
   }
+  if (type === "REFUSAL" || type === "UNDELIVERED") return refusal(data);
   const said: string[] = [];
   if (typeof data.command === "string") said.push(data.command);
   for (const field of TELLING) {
@@ -70,6 +71,12 @@ function describe({ event_type: type, event_data: data }: TrailLine): string {
   }
   if (said.length === 0) said.push(JSON.stringify(data));
   return clip(said.join("  ").replace(/\s+/g, " ").trim(), LONGEST);
+}
+
+function refusal({ door, reason, detail, peer, address, count, peers }: TrailLine["event_data"]) {
+  const many = typeof count === "number" && count > 1;
+  const who = many ? peers : [peer, address].filter(Boolean).join(" at ");
+  return `${door}: ${reason}${many ? ` ×${count}` : ""}${who ? ` from ${who}` : ""}: ${detail}`;
 }
 
 function localTime(timestamp: string): string {

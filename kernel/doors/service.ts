@@ -6,6 +6,8 @@
  * - when it ends, what was running has ended before the doors close, and nothing of it is left on disk but what was committed;
  * - what a door cannot do (a port that is taken) is known before anybody is told that the kernel is there.
  */
+import type { NewEvent } from "../audit/event.ts";
+import { RefusalLog, type RefusalNotes } from "../audit/refusal_log.ts";
 import { CommandError, commands, type Handlers, type Progress } from "../commands.ts";
 import {
   type ConnectionInfo,
@@ -44,6 +46,8 @@ export interface ServiceContext {
   /** Aborted when the service ends. */
   readonly signal: AbortSignal;
   readonly report: (line: string) => void;
+  /** Takes what the door turns away. */
+  readonly refusals: RefusalNotes;
   /** Gives changes of the image's state to a listener; returns what ends that. */
   readonly listen: (listener: (state: unknown) => void) => () => void;
   /** What runs, through whatever door: a door adds its own runs, and may show and cancel those of others. */
@@ -76,6 +80,8 @@ export interface ServiceOptions {
   readonly startHttp?: (context: ServiceContext) => Promise<OpenDoor>;
   /** Whether changed files are taken into the index as they change. */
   readonly watch?: boolean;
+  /** Notes events in the audit trail: what the doors turned away, what they could not deliver. */
+  readonly record?: (event: NewEvent) => void;
   /** Takes one line for whoever looks after the kernel. */
   readonly report: (line: string) => void;
   /** Aborted when the kernel is to end. */
@@ -105,15 +111,16 @@ export interface ServiceInfo {
 export async function* serveWorkspace(options: ServiceOptions): AsyncGenerator<ServiceInfo> {
   const { root, folder, version, image, report, signal } = options;
   using _lock = await lockKernel(options);
+  using refusals = new RefusalLog(options);
   const key = crypto.getRandomValues(new Uint8Array(MIN_KEY_BYTES));
   const runs = new Runs();
   const listeners = new Set<(state: unknown) => void>();
   const tell = (state: unknown) => listeners.forEach((listener) => listener(state));
   const handlers = tellChanges(options.handlers, tell);
   const endpointFor = (signer: Signer, door: string) =>
-    new Endpoint({ signer, version, handlers: runs.track(handlers, door), root, image, report });
+    new Endpoint({ signer, version, handlers: runs.track(handlers, door), root, image, refusals });
   const endpoint = endpointFor(new Signer(key), "endpoint");
-  const router = listen(options, endpoint);
+  const router = listen(options, endpoint, refusals);
   listeners.add((state) => endpoint.publish("uvm_state_update", { state }));
   const unhook = image?.onChange(tell);
   let door: OpenDoor | undefined;
@@ -121,7 +128,7 @@ export async function* serveWorkspace(options: ServiceOptions): AsyncGenerator<S
   let mail: MailDesk | undefined;
   try {
     if (options.listen !== undefined) {
-      remote = await openRemoteDoor(options.listen, folder, endpointFor, report);
+      remote = await openRemoteDoor(options.listen, folder, endpointFor, { report, refusals });
       listeners.add((state) => remote?.publish("uvm_state_update", { state }));
     }
     door = await options.startHttp?.({
@@ -130,13 +137,14 @@ export async function* serveWorkspace(options: ServiceOptions): AsyncGenerator<S
       handlers,
       signal,
       report,
+      refusals,
       listen(listener) {
         listeners.add(listener);
         return () => listeners.delete(listener);
       },
       runs,
     });
-    mail = new MailDesk(folder, endpoint, report);
+    mail = new MailDesk(folder, endpoint, refusals);
     const info: ConnectionInfo = {
       transport: "tcp",
       ip: LOOPBACK,
@@ -182,11 +190,11 @@ async function openRemoteDoor(
   listen: string,
   folder: string,
   endpointFor: (signer: Signer, door: string) => Endpoint,
-  report: (line: string) => void,
+  told: Pick<ServiceContext, "report" | "refusals">,
 ): Promise<RemoteDoor> {
   const { RemoteDoor } = await import("./remote_door.ts");
   const endpoint = (signer: Signer) => endpointFor(signer, "remote");
-  return await RemoteDoor.open({ listen, folder, endpoint, report });
+  return await RemoteDoor.open({ listen, folder, endpoint, ...told });
 }
 
 async function lockKernel({ root, folder, signal }: ServiceOptions): Promise<WorkspaceLock> {
@@ -209,8 +217,13 @@ async function lockKernel({ root, folder, signal }: ServiceOptions): Promise<Wor
   }
 }
 
-function listen({ port, report }: ServiceOptions, endpoint: Endpoint): Router {
-  const open = (port: number) => listenForPeers(endpoint, { hostname: LOOPBACK, port, report });
+function listen(
+  { port, report }: ServiceOptions,
+  endpoint: Endpoint,
+  refusals: RefusalNotes,
+): Router {
+  const open = (port: number) =>
+    listenForPeers(endpoint, { door: "endpoint", hostname: LOOPBACK, port, report, refusals });
   try {
     return open(port ?? DEFAULT_PORT);
   } catch (error) {

@@ -23,6 +23,9 @@ Deno.test("questions about earlier questions are understood", () => {
     ["what have I searched for today", "", "commands", "today"],
     ["show my recent questions on the tokenizer", "tokenizer", "questions", ""],
     ["questions from monday about vectors", "vectors", "questions", "monday"],
+    ["what was refused at the endpoint today?", "endpoint", "refused", "today"],
+    ["who was turned away by the kernel?", "", "refused", ""],
+    ["how many messages have been rejected since yesterday", "", "refused", "since yesterday"],
   ];
   for (const [text, query, only, time] of all) {
     const past = parse(text);
@@ -44,6 +47,10 @@ Deno.test("questions about code stay questions about code", () => {
       "why is the query cache cleared",
       "what is missing in the Windows build",
       "which searches does the index support",
+      "what is refused by the endpoint",
+      "why was the signature refused in this test",
+      "which symlinks are rejected by the walk",
+      "what was rejected by the validator",
     ]
   ) assert.equal(parse(text), undefined, text);
 });

@@ -47,6 +47,13 @@ export function refusal(
   });
 }
 
+/** Why a request is turned away before anything is done for it. */
+export interface Stranger {
+  readonly status: 403 | 421;
+  readonly reason: "foreign_host" | "foreign_origin";
+  readonly message: string;
+}
+
 /** See the module text. */
 export class Access {
   readonly #token: Uint8Array;
@@ -67,21 +74,27 @@ export class Access {
   }
 
   /** Why a request is not from here; undefined when it may be. Holds for static files too. */
-  refuseStranger(request: Request): Response | undefined {
+  refuseStranger(request: Request): Stranger | undefined {
     const host = request.headers.get("host") ?? "";
     if (!this.#hosts().includes(host.toLowerCase())) {
-      return refusal(421, `Host "${host}": this server answers to ${this.#hosts().join(", ")}`);
+      const message = `Host "${host}": this server answers to ${this.#hosts().join(", ")}`;
+      return { status: 421, reason: "foreign_host", message };
     }
+    const foreign = (header: string, value: string): Stranger => ({
+      status: 403,
+      reason: "foreign_origin",
+      message: `${header} "${value}": only the page of this server may ask it`,
+    });
     const origin = request.headers.get("origin");
     if (origin !== null && origin !== `http://${host.toLowerCase()}`) {
-      return refusal(403, `Origin "${origin}": only the page of this server may ask it`);
+      return foreign("Origin", origin);
     }
     // Sent by browsers alone; "none" is an address that a person typed.
     const site = request.headers.get("sec-fetch-site");
     const isNavigation = request.headers.get("sec-fetch-mode") === "navigate" &&
       request.method === "GET";
     if (site !== null && site !== "same-origin" && site !== "none" && !isNavigation) {
-      return refusal(403, `Sec-Fetch-Site "${site}": only the page of this server may ask it`);
+      return foreign("Sec-Fetch-Site", site);
     }
   }
 

@@ -7,6 +7,7 @@
  * Owns the connections and what they may cost. What must hold: a client that does not read costs a bounded amount of memory and is then let
  * go; one that floods is let go; neither delays the kernel or another client.
  */
+import type { RefusalReason } from "../../audit/refusal_log.ts";
 import type { Runs } from "../runs.ts";
 import { refusal } from "./access.ts";
 
@@ -53,6 +54,8 @@ export interface EventsOptions {
   readonly workspace: { readonly name: string; readonly root: string };
   readonly runs: Runs;
   readonly listen?: ListenToKernel | undefined;
+  /** Takes why a client was let go, and where it was. */
+  readonly note?: (reason: RefusalReason, detail: string, address: string) => void;
   /** Other limits, for tests. */
   readonly slowMs?: number | undefined;
 }
@@ -76,15 +79,18 @@ export class Events implements Disposable {
   }
 
   /** Opens a connection. */
-  upgrade(request: Request): Response {
+  upgrade(request: Request, address = ""): Response {
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
       return refusal(426, "/events: speaks WebSocket only", { upgrade: "websocket" });
     }
+    const note = (reason: RefusalReason, detail: string) =>
+      this.#options.note?.(reason, `/events: ${detail}`, address);
     if (this.#clients.size >= MAX_CONNECTIONS) {
+      note("too_many_connections", `${MAX_CONNECTIONS} connections are open`);
       return refusal(429, `busy: ${MAX_CONNECTIONS} connections are open`);
     }
     const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: IDLE_SECONDS });
-    const client = new Client(socket, this.#options.slowMs ?? SLOW_MS);
+    const client = new Client(socket, this.#options.slowMs ?? SLOW_MS, note);
     this.#clients.add(client);
     socket.onopen = () => {
       const { version, workspace } = this.#options;
@@ -131,15 +137,22 @@ export class Events implements Disposable {
 class Client {
   readonly #socket: WebSocket;
   readonly #slowMs: number;
+  readonly #note: (reason: RefusalReason, detail: string) => void;
   #received = 0;
   #windowStart = 0;
   /** Since when too much has been waiting for it; undefined when it reads. */
   #behindSince: number | undefined;
   #watch: ReturnType<typeof setTimeout> | undefined;
   #missed = false;
+  #isDismissed = false;
 
-  constructor(socket: WebSocket, slowMs: number) {
+  constructor(
+    socket: WebSocket,
+    slowMs: number,
+    note: (reason: RefusalReason, detail: string) => void,
+  ) {
     this.#socket = socket;
+    this.#note = note;
     this.#slowMs = slowMs;
     socket.onmessage = ({ data }) => this.#receive(data);
   }
@@ -174,24 +187,36 @@ class Client {
     this.#watch = undefined;
     if (this.#behindSince === undefined) return;
     if (this.#socket.bufferedAmount > MAX_WAITING_BYTES / 2) {
-      this.close(OVERLOADED, "does not read what it is sent");
+      this.#dismiss(OVERLOADED, "does_not_read", "does not read what it is sent");
     } else {
       this.#behindSince = undefined;
     }
   }
 
+  #dismiss(code: number, reason: RefusalReason, detail: string): void {
+    if (this.#isDismissed) return;
+    this.#isDismissed = true;
+    this.#note(reason, detail);
+    this.close(code, detail);
+  }
+
   #receive(data: unknown): void {
+    // What still arrives until it is closed.
+    if (this.#isDismissed) return;
     if (typeof data !== "string" || data.length > MAX_MESSAGE) {
-      return this.close(TOO_BIG, `a message is text of at most ${MAX_MESSAGE} characters`);
+      const detail = `a message is text of at most ${MAX_MESSAGE} characters`;
+      return this.#dismiss(TOO_BIG, "too_large", detail);
     }
     const now = performance.now();
     if (now - this.#windowStart > WINDOW_MS) {
       this.#windowStart = now;
       this.#received = 0;
     }
-    if (++this.#received > MAX_MESSAGES) return this.close(POLICY, "too many messages");
+    if (++this.#received > MAX_MESSAGES) {
+      return this.#dismiss(POLICY, "flood", "too many messages");
+    }
     if (!/^\s*\{\s*"type"\s*:\s*"ping"\s*\}\s*$/.test(data)) {
-      return this.close(POLICY, 'the only message is {"type":"ping"}');
+      return this.#dismiss(POLICY, "bad_message", 'the only message is {"type":"ping"}');
     }
     this.send('{"type":"pong"}');
   }

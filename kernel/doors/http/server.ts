@@ -5,6 +5,7 @@
  * happens, `assets.ts` holds the page. What must hold: every request passes the checks before anything is done for it; a fault in one
  * request is answered and harms no other; `stop` leaves no socket and no run behind.
  */
+import type { RefusalNotes, RefusalReason } from "../../audit/refusal_log.ts";
 import type { CommandName, HandlerContext } from "../../commands.ts";
 import { CommandError } from "../../commands.ts";
 import { Runs } from "../runs.ts";
@@ -46,6 +47,8 @@ export interface HttpOptions {
   readonly signal?: AbortSignal;
   /** Is told about faults; they go to stderr by default. */
   readonly onFault?: (error: unknown) => void;
+  /** Takes what is turned away: strangers, pages of other origins, tokens that are none, bodies without end. */
+  readonly refusals?: RefusalNotes;
   /** Milliseconds that a client of `/events` may stay behind, for tests. */
   readonly slowMs?: number;
 }
@@ -101,7 +104,9 @@ export function startHttp(options: HttpOptions): HttpDoor {
   let port = wanted;
   const access = new Access(token, () => port);
   const api = new Api({ ...options, execute: endable(options.execute), runs });
-  const events = new Events({ ...options, runs });
+  const note = (reason: RefusalReason, detail: string, address: string) =>
+    options.refusals?.note({ door: "http", reason, detail, address });
+  const events = new Events({ ...options, runs, note });
   const assets = new Assets();
   const stopping = new AbortController();
 
@@ -114,9 +119,12 @@ export function startHttp(options: HttpOptions): HttpDoor {
       });
   }
 
-  async function route(request: Request): Promise<Response> {
+  async function route(request: Request, address: string): Promise<Response> {
     const stranger = access.refuseStranger(request);
-    if (stranger !== undefined) return stranger;
+    if (stranger !== undefined) {
+      note(stranger.reason, stranger.message, address);
+      return refusal(stranger.status, stranger.message);
+    }
     const tooLong = refuseLength(request);
     if (tooLong !== undefined) throw tooLong;
     const { pathname, searchParams } = new URL(request.url);
@@ -126,12 +134,16 @@ export function startHttp(options: HttpOptions): HttpDoor {
     const isPermitted = access.isPermitted(request);
     if (pathname === "/" && isReading) {
       const brought = searchParams.get("token");
+      if (brought !== null && !access.isToken(brought.trim())) {
+        note("bad_token", "the page, with a token that is not this kernel's", address);
+      }
       if (brought !== null && access.isToken(brought.trim())) return access.admit();
       return isPermitted && brought === null
         ? await assets.page(request)
         : await assets.locked(request, brought !== null);
     }
     if (!isPermitted) {
+      note("bad_token", `${request.method} ${pathname}, without the token`, address);
       return refusal(
         401,
         'no token: send "Authorization: Bearer …", or open the address that was printed',
@@ -146,7 +158,7 @@ export function startHttp(options: HttpOptions): HttpDoor {
     if (first === "api" && second !== undefined && isPlain) {
       return await allow(request, "POST", () => api.run(second, request));
     }
-    if (pathname === "/events") return events.upgrade(request);
+    if (pathname === "/events") return events.upgrade(request, address);
     if (pathname === "/runs") {
       return await allow(request, "GET", () => Response.json({ runs: runs.list() }));
     }
@@ -165,13 +177,18 @@ export function startHttp(options: HttpOptions): HttpDoor {
     return refusal(404, `"${pathname}": nothing is there; GET /api lists the commands`);
   }
 
-  const answer = async (request: Request): Promise<Response> => {
+  const answer = async (
+    request: Request,
+    { remoteAddr: { hostname, port } }: Deno.ServeHandlerInfo<Deno.NetAddr>,
+  ): Promise<Response> => {
+    const address = `${hostname}:${port}`;
     try {
-      const response = await route(request);
+      const response = await route(request, address);
       // A response that took the connection over has no headers to add to.
       return response.status === 101 ? response : access.secure(response);
     } catch (error) {
       if (error instanceof BodyError) {
+        note("too_large", error.message, address);
         return access.secure(refusal(error.status, error.message, { connection: "close" }));
       }
       if (!request.signal.aborted) onFault(error);
@@ -206,7 +223,7 @@ export function startHttp(options: HttpOptions): HttpDoor {
 function listen(
   hostname: string,
   port: number,
-  handler: (request: Request) => Promise<Response>,
+  handler: Deno.ServeHandler<Deno.NetAddr>,
 ): Deno.HttpServer<Deno.NetAddr> {
   try {
     return Deno.serve({ hostname, port, onListen: () => {} }, handler);

@@ -39,7 +39,7 @@ export interface WorkspaceDoorOptions {
  * @throws {CommandError} when the port that was named is taken
  */
 export function openWorkspaceDoor(
-  { root, version, handlers, signal, report, listen }: ServiceContext,
+  { root, version, handlers, signal, report, refusals, listen }: ServiceContext,
   { folder, port, runs, mounts = {} }: WorkspaceDoorOptions,
 ): OpenDoor {
   const path = join(folder, "page.json");
@@ -58,6 +58,7 @@ export function openWorkspaceDoor(
       listen: (listener) => listen((state) => listener({ type: "uvm_state_update", state })),
       mounts,
       signal,
+      refusals,
       onFault: (error) =>
         report(`http: a defect: ${error instanceof Error ? error.stack ?? error.message : error}`),
     });

@@ -106,7 +106,9 @@ export type EndReason =
   | "bad_frames"
   | "slow_handshake"
   | "no_sign_of_life"
-  | "does_not_read";
+  | "does_not_read"
+  /** It may no longer speak. */
+  | "not_admitted";
 
 /** How a connection ended. */
 export interface Ending {
@@ -200,12 +202,12 @@ export class Connection {
    * Ends the connection when what is queued has been written; at once when `now`.
    * @param problem why, where it is the peer's doing
    */
-  async close(now = false, problem?: string): Promise<Ending> {
+  async close(now = false, problem?: string, reason?: EndReason): Promise<Ending> {
     const deadline = performance.now() + HANDSHAKE_MS;
     while (!now && this.#queued > 0 && this.#state === "ready" && performance.now() < deadline) {
       await new Promise((done) => setTimeout(done, 5));
     }
-    this.#end(problem);
+    this.#end(problem, reason);
     return await this.ended;
   }
 

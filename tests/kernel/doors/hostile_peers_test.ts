@@ -18,11 +18,8 @@ Deno.test("a wrong signature is refused before anything is decoded, and a strang
   for (let n = 0; n < 10; n++) connection.send(stranger.seal(kernel.request("search")));
   await connection.ended;
   assert.deepEqual(received.map(({ code }) => code), Array(10).fill("bad_signature"));
-  assert.equal(
-    kernel.lines.filter((line) => line.includes("mallory")).length,
-    2,
-    kernel.lines.join("\n"),
-  );
+  // The first ones, and that it was dismissed: as few lines for a million.
+  assert.deepEqual(kernel.reasons, [...Array(4).fill("bad_signature"), "dismissed"]);
   const garbage = await kernel.peer();
   garbage.connection.send([new Uint8Array(32), Uint8Array.of(0xc1)]);
   await until(() => garbage.received.length === 1);

@@ -4,6 +4,7 @@
  * What commands do is tested elsewhere; everything between these handlers and the wire is real.
  */
 import assert from "node:assert/strict";
+import type { NewEvent } from "../../../kernel/audit/event.ts";
 import type { Handlers } from "../../../kernel/commands.ts";
 import { type ConnectionInfo, readConnection } from "../../../kernel/connection_file.ts";
 import { type Message, Signer } from "../../../kernel/doors/contract.ts";
@@ -65,7 +66,9 @@ export const waiting = { refs: 0 };
 /** A kernel in a temporary folder. */
 export class Kernel implements AsyncDisposable {
   readonly folder = Deno.makeTempDirSync({ prefix: "batos_endpoint_" });
+  /** What whoever looks after the kernel is told, and what is noted in the trail. */
   readonly lines: string[] = [];
+  readonly events: NewEvent[] = [];
   readonly #abort = new AbortController();
   #ended: Promise<unknown> = Promise.resolve();
   info!: ConnectionInfo;
@@ -85,6 +88,7 @@ export class Kernel implements AsyncDisposable {
       version: "1.2.3",
       handlers,
       report: (line) => void kernel.lines.push(line),
+      record: (event) => void kernel.events.push(event),
       signal: kernel.#abort.signal,
       ...options,
     });
@@ -92,6 +96,11 @@ export class Kernel implements AsyncDisposable {
     kernel.#ended = service.next();
     kernel.info = readConnection(kernel.folder)!;
     return kernel;
+  }
+
+  /** Reasons of what was noted, in order. */
+  get reasons(): unknown[] {
+    return this.events.map(({ event_data }) => event_data.reason);
   }
 
   get signer(): Signer {

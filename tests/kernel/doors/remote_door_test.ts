@@ -119,7 +119,10 @@ Deno.test("a key that is not on the list gets no conversation, and one line with
   const { lines } = served.kernel;
   await until(() => lines.length === 2);
   assert.ok(lines.every((line) => line.includes(encodeZ85(stranger.publicKey))), lines.join("\n"));
-  assert.match(lines[0]!, /at 127\.0\.0\.1:\d+: closed: the key .* is not on the list of clients$/);
+  assert.match(
+    lines[0]!,
+    /at 127\.0\.0\.1:\d+: bad_handshake: the key .* is not on the list of clients$/,
+  );
   await using laptop = await served.client("laptop");
   assert.equal((await laptop.call("ping")).type, "reply");
 });
@@ -140,7 +143,7 @@ Deno.test("a client that is revoked is out while it speaks; the others notice no
   assert.equal((await phone.call("ping")).type, "reply");
   const { lines } = served.kernel;
   await until(() =>
-    lines.some((line) => /"laptop" at .*: closed: its key \S+ was revoked/.test(line))
+    lines.some((line) => /"laptop" at .*: not_admitted: its key \S+ was revoked/.test(line))
   );
   // Who is admitted while it runs comes in at once.
   await served.desk.allow({ name: "laptop", address: "tcp://127.0.0.1:1" });

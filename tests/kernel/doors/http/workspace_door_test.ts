@@ -18,6 +18,7 @@ function context(): ServiceContext {
     signal: new AbortController().signal,
     report: (line) => assert.fail(line),
     listen: () => () => {},
+    refusals: { note: () => {} },
     runs: new Runs(),
   };
 }
