@@ -125,7 +125,8 @@ async function run<N extends CommandName>(
       results.push(result);
     }
     const exit = commands[name].exit as (results: readonly Result<N>[]) => ExitCode;
-    return interruption?.exitCode ?? exit(results);
+    const interrupted = commands[name].untilStopped === true ? undefined : interruption?.exitCode;
+    return interrupted ?? exit(results);
   } catch (error) {
     line.clear();
     if (error instanceof Deno.errors.BrokenPipe) throw error;

@@ -65,6 +65,8 @@ export function command<I extends z.ZodObject, R extends z.ZodType>(entry: {
    * True for what only a command line can do: it takes over a terminal, or opens a door itself. Other doors do not serve it.
    */
   readonly local?: boolean;
+  /** True for what runs until it is told to end: a signal is no interruption of it, and the exit code is that of its results. */
+  readonly untilStopped?: boolean;
   readonly input: I;
   readonly result: R;
   /** Exit code of a run that yielded these results and did not throw. */

@@ -24,6 +24,7 @@ export const serviceCommands = {
     ],
     positionals: [],
     local: true,
+    untilStopped: true,
     input: z.object({
       repo,
       port: field(

@@ -19,6 +19,8 @@ const TYPES = [
   "CYCLE_FAILED",
   "CYCLE_INTERRUPTED",
   "STATE_TRANSITION",
+  "REFUSAL",
+  "UNDELIVERED",
   "SOMETHING_NEW",
 ];
 const anyEvent: fc.Arbitrary<TrailEvent> = fc.record({
@@ -52,6 +54,29 @@ Deno.test("whatever the data of an event, it is folded without an error, and cou
     assert.equal(typeof summaryOf(digest, "now"), "string");
     assert.equal(typeof textsOf(digest).rest, "string");
   }));
+});
+
+Deno.test("a refusal says why, where and from whom, is found by its words, and is no failure of a question", () => {
+  const digest = fold(NO_DIGEST, {
+    cycle_id: "c",
+    timestamp: "2026-11-20T12:00:00Z",
+    event_type: "REFUSAL",
+    event_data: {
+      door: "endpoint",
+      reason: "replayed",
+      detail: "this message came before",
+      peer: "mallory",
+      address: "127.0.0.1:5",
+      count: 12,
+    },
+    status: "FAILURE",
+  });
+  assert.deepEqual([digest.kind, digest.outcome, digest.failures], ["refusal", "refused", []]);
+  assert.equal(
+    textsOf(digest).subject,
+    "replayed at endpoint: this message came before; from mallory at 127.0.0.1:5; 12 times",
+  );
+  assert.match(summaryOf(digest, "now"), /^refusal: replayed at endpoint.*\nnow: refused$/);
 });
 
 Deno.test("a cycle of many and long events stays small", () => {
