@@ -17,7 +17,11 @@ export const keyRenderers: Renderers<keyof typeof keyCommands> = {
     return [
       `${bold(safe(name, look))} is admitted`,
       `  ${dim("file")}  ${cyan(safe(file, look))}`,
-      dim(`${what}There: batos console --connection FILE${has_secret ? "" : " --key KEY_FILE"}`),
+      dim(
+        `${what}There: deno task console-remote --connection FILE${
+          has_secret ? "" : " --key KEY_FILE"
+        }`,
+      ),
     ].join("\n");
   },
 

@@ -4,8 +4,9 @@
  *
  * Owns the handshake in both roles and the boxes of messages. What must hold:
  * - a client whose key the server does not admit is refused before a word of what it says about itself is read;
- * - for each conversation both ends make keys of their own; their secrets are overwritten as soon as the key of the conversation is there, so that
- *   who later gets hold of the long-term keys cannot read what was recorded;
+ * - for each conversation both ends make keys of their own; their secrets are overwritten as soon as the key of the conversation is there (as far as
+ *   this program holds them: the runtime may have copies until it collects them), so that who later gets hold of the long-term keys cannot read what
+ *   was recorded;
  * - the cookie opens on the connection that it was made for, once: what was recorded of a handshake is worth nothing on another one;
  * - short nonces rise from message to message, in both directions, so that nothing is taken twice or out of order.
  *
@@ -271,12 +272,10 @@ export class CurveServer extends Curve {
     const { publicKey, secretKey } = newKeyPair();
     this.#cookieKey = random(KEY_BYTES);
     const cookieNonce = random(LONG_NONCE);
-    const cookie = sealBox(
-      this.#cookieKey,
-      join(PREFIX.cookie, cookieNonce),
-      join(theirs, secretKey),
-    );
+    const kept = join(theirs, secretKey);
+    const cookie = sealBox(this.#cookieKey, join(PREFIX.cookie, cookieNonce), kept);
     secretKey.fill(0);
+    kept.fill(0);
     const nonce = random(LONG_NONCE);
     const plain = join(publicKey, cookieNonce, cookie);
     return encodeCommand(

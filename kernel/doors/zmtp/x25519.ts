@@ -65,7 +65,10 @@ export function sharedSecret(
 }
 
 function privateKeyObject(secretKey: Uint8Array): KeyObject {
-  return createPrivateKey({ key: der(SECRET_PREFIX, secretKey), format: "der", type: "pkcs8" });
+  const key = der(SECRET_PREFIX, secretKey);
+  const object = createPrivateKey({ key, format: "der", type: "pkcs8" });
+  key.fill(0);
+  return object;
 }
 
 /** @throws {RangeError} when it has not the length of a key: the prefixes say how long it is */
