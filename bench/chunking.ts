@@ -9,7 +9,6 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { RecursiveCharacterTextSplitter } from "@langchain/textsplitters";
 import {
   countTokens,
   decodeText,
@@ -110,9 +109,26 @@ async function read(dir: string): Promise<Source[]> {
   return sources;
 }
 
+/** What is used of LangChain's splitter. */
+interface Recursive {
+  fromLanguage(
+    separators: string,
+    options: {
+      chunkSize: number;
+      chunkOverlap: number;
+      lengthFunction: (text: string) => number;
+    },
+  ): { splitText(text: string): Promise<string[]> };
+}
+/** Computed, so that only who runs this fetches it: forty megabytes with what it needs. */
+const LANGCHAIN = "@langchain/textsplitters";
+
 /** LangChain's splitter with the separators of the language and no overlap. */
 function recursive(chunkSize: number, lengthFunction: (text: string) => number): Splitter {
   return async ({ text, separators }) => {
+    const { RecursiveCharacterTextSplitter } = await import(LANGCHAIN) as {
+      RecursiveCharacterTextSplitter: Recursive;
+    };
     const splitter = RecursiveCharacterTextSplitter.fromLanguage(separators, {
       chunkSize,
       chunkOverlap: 0,

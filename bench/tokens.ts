@@ -10,7 +10,6 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { countTokens as countExact } from "gpt-tokenizer/encoding/o200k_base";
 import { countTokens, listTree } from "../ingest/mod.ts";
 import { corpus, type Log } from "./corpora.ts";
 import { fileRecallWithin, type Found, mean, type Relevant } from "./metrics.ts";
@@ -36,6 +35,12 @@ export interface TokensBenchOptions {
   readonly checkouts: string;
   readonly log: Log;
 }
+
+// Computed, so that nobody fetches its thirty megabytes but who runs this.
+const O200K = "gpt-tokenizer/encoding/o200k_base";
+const { countTokens: countExact } = await import(O200K) as {
+  countTokens(text: string, options: { disallowedSpecial: ReadonlySet<string> }): number;
+};
 
 /** So many results are asked for: enough to fill the largest budget. */
 const RESULTS = 60;

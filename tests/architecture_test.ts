@@ -36,6 +36,9 @@ const HEAVY = [
   "@modelcontextprotocol/sdk",
 ];
 
+/** Packages whose files are read, not imported. */
+const TREES = new Set(["@vscode/tree-sitter-wasm", "@tree-sitter-grammars/tree-sitter-kotlin"]);
+
 /** Deno fetches what an import names, even a type; these are loaded by a computed name. */
 const LARGE = ["@huggingface/transformers", "node-llama-cpp"];
 
@@ -266,6 +269,28 @@ Deno.test("a task fetches no package of hundreds of megabytes: it fetches what i
   assert.equal(held.filter(isLarge).length, LARGE.length);
   // What both hold is held in the same version.
   assert.deepEqual(packagesOf("deno.lock").filter((name) => !held.includes(name)), []);
+});
+
+Deno.test("a first question fetches what commands load, and little beside that", () => {
+  const lock = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.lock"))) as {
+    specifiers: Record<string, string>;
+    npm: Record<string, unknown>;
+  };
+  const packageOf = (specifier: string) => /^(@[^/]+\/)?[^/@]+/.exec(specifier)![0];
+  const ours = sources.filter(({ path }) => !/^(tests|bench)\//.test(path));
+  const loaded = new Set(
+    ours.flatMap(({ imports }) => imports.map(({ specifier }) => packageOf(specifier))),
+  );
+  // The checks of types write what they meet into the lock file; these two are small.
+  const besides = Object.keys(lock.specifiers).map((name) => packageOf(name.replace(/^npm:/, "")))
+    .filter((name) => !loaded.has(name) && !TREES.has(name));
+  assert.deepEqual(besides.sort(), ["fast-check", "sqlite-vec"]);
+  // A package more is a wait more for everybody who tries this: with a reason, count it here.
+  assert.ok(Object.keys(lock.npm).length <= 40, `${Object.keys(lock.npm).length} packages`);
+  const hint = 'run "deno run -A tests/support/trim_lock.ts"';
+  for (const name of Object.keys(lock.npm)) {
+    assert.doesNotMatch(name, /^(gpt-tokenizer|js-tiktoken|@langchain\/|npm-check-updates)/, hint);
+  }
 });
 
 Deno.test("of the MCP SDK the lock files hold what is loaded, not its web frameworks", () => {

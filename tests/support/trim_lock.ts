@@ -5,8 +5,12 @@
  * libraries of models. Out of both go:
  * - what node-llama-cpp needs for CUDA (538 MB; NVIDIA's GPUs are used through Vulkan as well; who wants CUDA runs with `--no-lock`)
  *   and for boards nobody has;
+ * - what Kotlin's grammar needs to be compiled: its WebAssembly is all that is loaded;
  * - of the MCP SDK, its web frameworks and its way of signing in: some eighty packages that a server on standard input never loads. The
  *   tests, which have its client, need a few more.
+ *
+ * Out of `deno.lock` goes as well what only tests and benchmarks load, by a computed name: it stands in scopes of the import map, and in
+ * the other lock file.
  *
  * To be run when Deno has written a lock file anew, as it does after a dependency was added; tests remind of it. What must
  * hold: nothing else changes.
@@ -15,6 +19,11 @@ import { fileURLToPath } from "node:url";
 
 /** Optional packages that are left out. */
 const UNWANTED = /^@node-llama-cpp\/(?:.*-cuda(?:-ext)?|linux-armv7l|linux-riscv64)@/;
+
+/** Packages of which no dependency is loaded. */
+const ALONE = ["@tree-sitter-grammars/tree-sitter-kotlin"];
+/** What the lock file of users does not name. */
+const NOT_FOR_USERS = ["@langchain/textsplitters", "gpt-tokenizer"];
 
 const SDK = "@modelcontextprotocol/sdk";
 /** What the SDK's server imports, and what its client does beside that. */
@@ -31,16 +40,20 @@ interface Lock {
   readonly npm: Record<string, Entry>;
 }
 
-trim("../../deno.lock", SERVER);
-trim("../../rag/embed/models.lock", [...SERVER, ...CLIENT]);
+trim("../../deno.lock", SERVER, NOT_FOR_USERS);
+trim("../../rag/embed/models.lock", [...SERVER, ...CLIENT], []);
 
-function trim(path: string, neededBySdk: readonly string[]): void {
+function trim(path: string, neededBySdk: readonly string[], leftOut: readonly string[]): void {
   const file = new URL(path, import.meta.url);
   const lock = JSON.parse(Deno.readTextFileSync(file)) as Lock;
+  for (const specifier of Object.keys(lock.specifiers)) {
+    if (leftOut.includes(nameOf(specifier.replace(/^npm:/, "")))) delete lock.specifiers[specifier];
+  }
   for (const [name, entry] of Object.entries(lock.npm)) {
     entry.optionalDependencies = entry.optionalDependencies?.filter((each) =>
       !UNWANTED.test(keyOf(lock, each))
     );
+    if (ALONE.includes(nameOf(name))) delete entry.dependencies;
     if (nameOf(name) === SDK) {
       entry.dependencies = entry.dependencies?.filter((each) => neededBySdk.includes(nameOf(each)));
     }
