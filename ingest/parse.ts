@@ -31,6 +31,23 @@ export interface ParsedSource {
   readonly problems: readonly Problem[];
 }
 
+/** Parses a text, wherever that happens: `parse` is one of them. */
+export type Parse = (
+  path: string,
+  text: string,
+  options?: ChunkOptions,
+) => Promise<ParsedSource>;
+
+/** Parses nothing: for whoever only asks which files are new or changed, and needs no parser for that. */
+export const unparsed: Parse = (path, text) =>
+  Promise.resolve({
+    language: languageFor(path, text).name,
+    chunks: [],
+    definitions: [],
+    imports: [],
+    problems: [],
+  });
+
 /** Nothing but lines. */
 const PLAIN: Syntax = {
   tree: null,

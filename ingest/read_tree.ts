@@ -14,7 +14,7 @@ import type { ChunkOptions } from "./chunk.ts";
 import { decodeText } from "./encoding.ts";
 import { languageOf } from "./languages.ts";
 import { GarbageCollection } from "./garbage.ts";
-import { parse } from "./parse.ts";
+import { type Parse, parse, type ParsedSource } from "./parse.ts";
 import { Pause } from "./pause.ts";
 import { skipByContent } from "./skip.ts";
 import type { Encoding, Problem, SourceFile } from "./source_file.ts";
@@ -49,10 +49,20 @@ export interface ReadOptions extends WalkOptions {
    * sign in size and time, so its hash decides. By default size and time are trusted.
    */
   readonly trustedBefore?: number;
+  /**
+   * Who parses: here and now by default. Another thread parses meanwhile, ahead of whoever reads the stream; `unparsed` only tells which
+   * files are new or changed.
+   */
+  readonly parse?: Parse;
 }
 
 /** Clocks of file systems lag behind the clock of the program, by 2 seconds at worst (FAT). */
 const CLOCK_LAG = 2000;
+/**
+ * Characters of text that somebody else may have to parse at once: enough that neither side waits for the other, little enough to take
+ * no memory.
+ */
+const AHEAD = 250_000;
 /** Waits in milliseconds before a file that changed while it was read is read again. */
 const RETRY_AFTER = [5, 25, 125];
 
@@ -67,32 +77,77 @@ export async function* readTree(
   known: ReadonlyMap<string, Known>,
   options: ReadOptions = {},
 ): AsyncGenerator<TreeEvent> {
-  const { signal, trustedBefore = Infinity } = options;
+  const { signal } = options;
   signal?.throwIfAborted();
   const { entries, skipped, problems } = await walk(root, options);
   const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
   yield { type: "plan", total: entries.length + skipped.length, bytes };
   for (const problem of problems) yield { type: "problem", problem };
+  const underWay: Step[] = [];
+  let characters = 0;
+  for await (const step of readEntries(root, entries, skipped, known, options)) {
+    underWay.push(step);
+    characters += step.characters;
+    // Parsed here, a file is done when it comes, and waits for nobody.
+    while (underWay.length > 0 && (characters > AHEAD || underWay[0]!.characters === 0)) {
+      const first = underWay.shift()!;
+      characters -= first.characters;
+      yield await first.event;
+    }
+  }
+  for (const { event } of underWay) yield await event;
+}
+
+/** An event of the stream, and the characters that are still being parsed for it by somebody else. */
+interface Step {
+  readonly event: TreeEvent | Promise<TreeEvent>;
+  readonly characters: number;
+}
+
+/** The events of all paths, in order. */
+async function* readEntries(
+  root: string,
+  entries: readonly Entry[],
+  skipped: readonly Skip[],
+  known: ReadonlyMap<string, Known>,
+  options: ReadOptions,
+): AsyncGenerator<Step> {
+  const { signal, trustedBefore = Infinity, chunk } = options;
   const garbage = new GarbageCollection();
   // Ctrl-C, and whoever else this process serves, must not wait for the last file.
   const pause = new Pause(signal);
   let skip = 0;
+  const done = (event: TreeEvent): Step => ({ event, characters: 0 });
   for (const entry of entries) {
     for (; skip < skipped.length && skipped[skip]!.path < entry.path; skip++) {
-      yield { type: "skipped", ...skipped[skip]! };
+      yield done({ type: "skipped", ...skipped[skip]! });
     }
     if (pause.due()) await pause.take();
     signal?.throwIfAborted();
-    const before = known.get(entry.path);
+    const { path } = entry;
+    const before = known.get(path);
     if (before !== undefined && isUntouched(entry, before, trustedBefore - CLOCK_LAG)) {
-      yield { type: "unchanged", path: entry.path };
+      yield done({ type: "unchanged", path });
+      continue;
+    }
+    const source = await readSource(root, path, before?.hash);
+    if (source.type !== "text") {
+      yield done(eventOf(path, source, before));
+      continue;
+    }
+    const { text } = source;
+    if (options.parse === undefined) {
+      yield done(fileEvent(path, source, await parse(path, text, chunk)));
+      garbage.parsed(text.length);
     } else {
-      const event = await readFile(root, entry.path, before, options);
-      yield event;
-      if (event.type === "file") garbage.parsed(event.file.text.length);
+      const event = options.parse(path, text, chunk).then((it) => fileEvent(path, source, it));
+      // Whoever comes to it sees the error; until then it is not unhandled.
+      event.catch(() => {});
+      // An empty file is under way as well.
+      yield { event, characters: text.length + 1 };
     }
   }
-  for (; skip < skipped.length; skip++) yield { type: "skipped", ...skipped[skip]! };
+  for (; skip < skipped.length; skip++) yield done({ type: "skipped", ...skipped[skip]! });
 }
 
 /** What `readTree` would read, and what it would not. */
@@ -133,19 +188,17 @@ function isUntouched(entry: Entry, known: Known, trusted: number): boolean {
     entry.mtime < trusted && entry.ctime < trusted;
 }
 
-async function readFile(
-  root: string,
+function fileEvent(path: string, source: ReadText, parsed: ParsedSource): TreeEvent {
+  const { text, encoding, bytes, mtime, hash } = source;
+  return { type: "file", file: { path, encoding, bytes, mtime, hash, text, ...parsed } };
+}
+
+function eventOf(
   path: string,
+  source: Exclude<Source, ReadText>,
   known: Known | undefined,
-  options: ReadOptions,
-): Promise<TreeEvent> {
-  const source = await readSource(root, path, known?.hash);
+): TreeEvent {
   switch (source.type) {
-    case "text": {
-      const { text, encoding, bytes, mtime, hash } = source;
-      const parsed = await parse(path, text, options.chunk);
-      return { type: "file", file: { path, encoding, bytes, mtime, hash, text, ...parsed } };
-    }
     case "unchanged":
       return source.mtime === known?.mtime
         ? { type: "unchanged", path }
@@ -157,16 +210,19 @@ async function readFile(
   }
 }
 
+/** The text of a file, and what it is the text of. */
+interface ReadText {
+  readonly type: "text";
+  readonly text: string;
+  readonly encoding: Encoding;
+  readonly bytes: number;
+  readonly mtime: number;
+  readonly hash: string;
+}
+
 /** What reading a file gave: its text, or why there is none; a `problem` may be gone next time. */
 type Source =
-  | {
-    readonly type: "text";
-    readonly text: string;
-    readonly encoding: Encoding;
-    readonly bytes: number;
-    readonly mtime: number;
-    readonly hash: string;
-  }
+  | ReadText
   | { readonly type: "unchanged"; readonly mtime: number }
   | { readonly type: "skipped" | "problem"; readonly reason: string };
 

@@ -45,6 +45,7 @@ import {
   type RefsResult,
   type Resolution,
   shown,
+  type SymbolAnswers,
   unique,
   type Use,
 } from "./graph_values.ts";
@@ -70,7 +71,7 @@ const IMPORT = REFERENCE_KINDS.indexOf("import"), REEXPORT = REFERENCE_KINDS.ind
 const CALL = REFERENCE_KINDS.indexOf("call"), IMPLEMENTS = REFERENCE_KINDS.indexOf("implements");
 
 /** Answers questions about the symbols of one index. */
-export class SymbolGraph {
+export class SymbolGraph implements SymbolAnswers {
   readonly #source: GraphSource;
   readonly #imports: GraphStore;
   readonly #references: GraphStore;

@@ -110,6 +110,15 @@ export interface BuildOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The questions that a graph answers, wherever it is worked out; see `SymbolGraph`. */
+export interface SymbolAnswers {
+  refs(target: string, options?: BuildOptions): Promise<RefsResult>;
+  impact(
+    targets: readonly string[],
+    options?: BuildOptions & { depth?: number },
+  ): Promise<ImpactResult>;
+}
+
 /** What a build of the graph did. */
 export interface BuildReport {
   /** Files whose references were found anew. */

@@ -3,7 +3,7 @@
  *
  * Owns these checks and nothing they look at. What must hold: a check only reads; what is wrong comes with what to do about it.
  */
-import { parse } from "../ingest/mod.ts";
+import { type Parse, parse as parseHere } from "../ingest/mod.ts";
 import { openMemoryIfMade, type WorkspaceIndex } from "./workspace_index.ts";
 
 /** What a check found. */
@@ -14,8 +14,11 @@ export interface Finding {
   readonly remedy?: string;
 }
 
-/** @throws {Error} when a sample that has a definition is parsed without one */
-export async function checkParsers(): Promise<Finding> {
+/**
+ * @param parse who parses; here by default
+ * @throws {Error} when a sample that has a definition is parsed without one
+ */
+export async function checkParsers(parse: Parse = parseHere): Promise<Finding> {
   const samples = { "a.ts": "function f() {}\n", "a.py": "def f():\n    pass\n", "a.md": "# f\n" };
   for (const [path, text] of Object.entries(samples)) {
     const { definitions } = await parse(path, text);

@@ -18,6 +18,7 @@ export {
   openMemory,
   stateFolder,
 } from "./memory.ts";
+export { CompilerThread } from "./compiler_thread.ts";
 export { OpenEmbedders } from "./embed/open_embedders.ts";
 export { fileLines } from "./file_lines.ts";
 export { OpenMemories } from "./open_memories.ts";

@@ -7,9 +7,11 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { Parse } from "../ingest/mod.ts";
 import type { IndexEmbedder } from "./embed/choose.ts";
 import { EmbedderError } from "./embed/embedder.ts";
-import type { SymbolGraph } from "./graph.ts";
+import type { CompilerThread } from "./compiler_thread.ts";
+import type { SymbolAnswers } from "./graph_values.ts";
 import { type Memory, openMemory, stateFolder } from "./memory.ts";
 import type { OpenMemories } from "./open_memories.ts";
 import { NotIngestedError } from "./store.ts";
@@ -51,6 +53,8 @@ export interface IndexPlace {
   readonly embedder?: IndexEmbedder;
   /** Memories that stay open between commands, where the process serves many. */
   readonly memories?: OpenMemories;
+  /** Holds the compilers where the process lives long; without it they are loaded here, and stay. */
+  readonly compilers?: CompilerThread;
   progress(progress: IndexProgress): void;
   readonly signal: AbortSignal;
 }
@@ -134,7 +138,7 @@ export class WorkspaceIndex {
     if (embedder?.encoder !== undefined && memory.vectorsState() !== "complete") return true;
     const known = memory.known();
     let seen = 0;
-    for await (const event of await this.#read(memory, known, [])) {
+    for await (const event of await this.#look(memory, known)) {
       if (event.type === "file") return true;
       if (event.type === "unchanged") {
         if (event.touched !== undefined) return true;
@@ -147,7 +151,7 @@ export class WorkspaceIndex {
   /**
    * Opens the symbol graph and the memory that it stands on, to be disposed of. What it works out is kept for the next time, unless somebody else is writing.
    */
-  async graph(): Promise<{ readonly graph: SymbolGraph; readonly memory: Memory } & Disposable> {
+  async graph(): Promise<{ readonly graph: SymbolAnswers; readonly memory: Memory } & Disposable> {
     (await this.open(false)).close();
     const parts = new DisposableStack();
     let readOnly = false;
@@ -157,8 +161,10 @@ export class WorkspaceIndex {
       if (!this.#place.isRefusal(error)) throw error;
       readOnly = true;
     }
-    const memory = parts.use(openMemory(this.#place.root, { readOnly }));
-    return { graph: await memory.graph(), memory, [Symbol.dispose]: () => parts.dispose() };
+    const { root, compilers } = this.#place;
+    const memory = parts.use(openMemory(root, { readOnly }));
+    const graph = compilers?.graph({ root, readOnly }) ?? await memory.graph();
+    return { graph, memory, [Symbol.dispose]: () => parts.dispose() };
   }
 
   /**
@@ -231,7 +237,7 @@ export class WorkspaceIndex {
     const known = memory.known();
     const unseen = new Set(known.keys());
     let changed = 0;
-    for await (const event of await this.#read(memory, known, [])) {
+    for await (const event of await this.#look(memory, known)) {
       if (event.type === "file") {
         changed++;
         unseen.delete(event.file.path);
@@ -241,10 +247,17 @@ export class WorkspaceIndex {
     return changed + unseen.size;
   }
 
+  /** Which files are new or changed, without a parser. */
+  async #look(memory: Memory, known: ReadonlyMap<string, KnownFile>) {
+    const { unparsed } = await import("../ingest/mod.ts");
+    return await this.#read(memory, known, [], unparsed);
+  }
+
   async #read(
     memory: Memory,
     known: ReadonlyMap<string, KnownFile>,
     scope: readonly string[],
+    parse: Parse | undefined = this.#place.compilers?.parse,
   ) {
     const { root, limit, signal } = this.#place;
     const { readTree } = await import("../ingest/mod.ts");
@@ -252,6 +265,7 @@ export class WorkspaceIndex {
       scope: scope.length > 0 ? scope : limit === "" ? [] : [limit],
       signal,
       trustedBefore: memory.lastIngest(),
+      parse,
     });
   }
 }

@@ -38,11 +38,14 @@ export const askHandlers: Pick<Handlers, "ask"> = {
       : [];
     if (goesOn && earlier.length === 0) note(context, "there is no earlier question to go on with");
     // A question does not wait for the compiler; what it found for an earlier `refs` or `impact` is used.
-    const graph = await memory.graph();
+    const known = await memory.graph();
+    const { root } = workspace;
+    const graph = known.isCurrent()
+      ? kept.compilers?.graph({ root, readOnly: true }) ?? known
+      : undefined;
     await using recorder = audit
       ? await openTrail(workspace.folder, { redactor, progress: context.progress })
       : undefined;
-    const { root } = workspace;
     const { progress, signal } = context;
     let written = 0;
     let length = 0;
@@ -63,7 +66,7 @@ export const askHandlers: Pick<Handlers, "ask"> = {
         root,
         earlier,
         conversation,
-        graph: graph.isCurrent() ? graph : undefined,
+        graph,
         trail: new WorkspaceTrail(memory, trailPlace(workspace, "ask", context)),
         recorder,
         vector: (text) => vectorOf(text, memory, embedder, context),

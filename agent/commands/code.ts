@@ -19,6 +19,7 @@ import {
   Workspace,
 } from "../../kernel/mod.ts";
 import { fileLines, type Hit, loadIndexChecks, openMemory } from "../../rag/mod.ts";
+import { kept } from "./kept.ts";
 import { embedderOf, indexOf, locate, vectorOf } from "./place.ts";
 import { definitionResult, searchResult, summaryResult } from "./results.ts";
 
@@ -169,7 +170,7 @@ export const codeHandlers: Pick<
     const checks = await checkSurroundings(workspace.root, workspace.folder);
     const { checkIndex, checkParsers, checkVectors } = await loadIndexChecks();
     const index = indexOf(workspace, "doctor", context);
-    checks.push(await check("parsers", checkParsers));
+    checks.push(await check("parsers", () => checkParsers(kept.compilers?.parse)));
     checks.push(await check("index", () => checkIndex(workspace.root, index)));
     checks.push(await check("vectors", () => checkVectors(workspace.root)));
     const image = await imageFile(workspace.folder, context);

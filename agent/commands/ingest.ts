@@ -14,7 +14,8 @@ import {
   watchFolder,
   type Workspace,
 } from "../../kernel/mod.ts";
-import { absorbTrail, NO_EMBEDDER, openMemory } from "../../rag/mod.ts";
+import { absorbTrail, CompilerThread, NO_EMBEDDER, openMemory } from "../../rag/mod.ts";
+import { kept } from "./kept.ts";
 import { embedderOf, indexOf, locate, trailPlace } from "./place.ts";
 import { ingestReport } from "./results.ts";
 
@@ -37,6 +38,9 @@ export const ingestHandlers: Pick<Handlers, "ingest"> = {
     await using embedder = embedderOf(workspace, context, named);
     // A model that cannot be opened is known before anything is thrown away.
     if (named !== undefined || input.rebuild) await embedder?.open();
+    // Who watches lives long, and has nothing to parse most of the time.
+    using own = input.watch && !kept.compilers ? new CompilerThread() : undefined;
+    const compilers = kept.compilers ?? own;
     // Watching begins before the first pass, so that no change falls between the two.
     const batches = input.watch ? watchFolder(workspace.root, context.signal) : undefined;
     let next = batches?.next();
@@ -45,7 +49,7 @@ export const ingestHandlers: Pick<Handlers, "ingest"> = {
       if (input.root !== undefined) workspace.limit = limit;
       if (input.rebuild) await (await imageFile(workspace.folder, context)).rescue();
       using memory = openMemory(workspace.root, { rebuild: input.rebuild });
-      const index = indexOf(workspace, "ingest", context, embedder);
+      const index = indexOf(workspace, "ingest", context, embedder, compilers);
       index.requireEmbedder(memory);
       if (named !== undefined) workspace.embedder = named;
       if (named === NO_EMBEDDER) memory.forgetVectors();
@@ -62,7 +66,7 @@ export const ingestHandlers: Pick<Handlers, "ingest"> = {
       using memory = openMemory(workspace.root);
       // An ignore file decides about files that did not change themselves.
       const all = changed.some((path) => /(^|\/)\.(git|batos)ignore$/.test(path));
-      const index = indexOf(workspace, "ingest --watch", context, embedder);
+      const index = indexOf(workspace, "ingest --watch", context, embedder, compilers);
       const report = await index.absorb(memory, all ? scope : changed);
       if (report.changed + report.removed > 0) yield ingestReport(report);
     }

@@ -96,18 +96,23 @@ export async function vectorOf(
   }
 }
 
-/** The index of a workspace, for one command. */
+/**
+ * The index of a workspace, for one command.
+ * @param compilers the thread that parses, in a process that lives long
+ */
 export function indexOf(
   workspace: Workspace,
   command: string,
   context: HandlerContext,
   embedder?: ChosenEmbedder,
+  compilers = kept.compilers,
 ): WorkspaceIndex {
   const { limit } = workspace;
   return new WorkspaceIndex({
     ...placeOf(workspace, command, context),
     embedder,
     memories: kept.memories,
+    compilers,
     limit,
   });
 }

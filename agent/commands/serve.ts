@@ -20,7 +20,7 @@ import {
   serve,
   serveMcp,
 } from "../../kernel/mod.ts";
-import { OpenEmbedders, OpenMemories } from "../../rag/mod.ts";
+import { CompilerThread, OpenEmbedders, OpenMemories } from "../../rag/mod.ts";
 import { adapterPlace } from "./ask.ts";
 import { kept } from "./kept.ts";
 import { at, embedderOf, indexOf, locate, redactor } from "./place.ts";
@@ -49,6 +49,7 @@ export function serveHandlers(
       const workspace = locate(repo);
       workspace.requireWritable();
       using memories = kept.memories = new OpenMemories();
+      using compilers = kept.compilers = new CompilerThread();
       await using _embedders = kept.embedders = new OpenEmbedders();
       const { OpenCycles, OpenModels, PersonaAdapters } = await import("../mod.ts");
       await using _models = kept.models = new OpenModels();
@@ -77,7 +78,7 @@ export function serveHandlers(
         report,
         signal,
       });
-      void memories;
+      void memories, compilers;
     },
 
     async console({ repo, connection, key }, { signal }) {
@@ -89,9 +90,10 @@ export function serveHandlers(
     async *mcp({ repo }, { signal, progress }) {
       if (Deno.stdin.isTerminal()) progress({ phase: "", detail: MCP_AT_TERMINAL, note: true });
       using memories = kept.memories = new OpenMemories();
+      using compilers = kept.compilers = new CompilerThread();
       await using _embedders = kept.embedders = new OpenEmbedders();
       await serveMcp({ ...mcpParts(program), repo, signal });
-      void memories;
+      void memories, compilers;
     },
 
     mcp_install: (input, context) => tellAgents(program, "install", input, context),

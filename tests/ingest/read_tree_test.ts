@@ -6,10 +6,13 @@ import {
   encodeText,
   type Known,
   listTree,
+  type Parse,
+  parse,
   type ReadOptions,
   readTree,
   type SourceFile,
   type TreeEvent,
+  unparsed,
 } from "../../ingest/mod.ts";
 import { makeRepository, withoutPrivileges } from "./repository.ts";
 
@@ -310,4 +313,45 @@ Deno.test("readTree() of new files lets a timer end it before the last one", asy
     }
   }, { name: "AbortError" });
   assert.ok(read > 0 && read < 60, `${read} files were read`);
+});
+
+Deno.test("readTree() lets somebody else parse ahead, within bounds, and keeps the order of the paths", async () => {
+  const size = 60_000;
+  const names = Array.from({ length: 12 }, (_, at) => `${String.fromCharCode(97 + at)}.txt`);
+  await using repository = await makeRepository({
+    files: Object.fromEntries([
+      ...names.map((name) => [name, name.padEnd(size, " word\n")]),
+      ["empty.txt", ""],
+      ["logo.png", ""],
+    ]),
+  });
+  let underWay = 0;
+  let most = 0;
+  let calls = 0;
+  const slowly: Parse = async (path, text, options) => {
+    most = Math.max(most, underWay += text.length);
+    // The first ones take longest.
+    await new Promise((resolve) => setTimeout(resolve, 30 / ++calls));
+    underWay -= text.length;
+    return await parse(path, text, options);
+  };
+  const here = await events(repository.root);
+  assert.deepEqual(await events(repository.root, NONE, { parse: slowly }), here);
+  assert.ok(most > 3 * size, `only ${most} characters were parsed at once`);
+  assert.ok(most <= 250_000 + size, `${most} characters were parsed at once`);
+  const fails: Parse = (path, text, options) =>
+    path === "c.txt" ? Promise.reject(new Error("no parser")) : slowly(path, text, options);
+  await assert.rejects(events(repository.root, NONE, { parse: fails }), /no parser/);
+});
+
+Deno.test("readTree() without a parser tells which files are new or changed", async () => {
+  await using repository = await makeRepository({
+    files: { "a.ts": "export const a = 1;\n", "b.py": "b = 1\n" },
+  });
+  const all = await events(repository.root, NONE, { parse: unparsed });
+  assert.deepEqual(brief(all), brief(await events(repository.root)));
+  assert.deepEqual(
+    filesOf(all).map(({ language, chunks }) => [language, chunks.length]),
+    [["typescript", 0], ["python", 0]],
+  );
 });
