@@ -6,11 +6,12 @@
  * `git` only after they were found in the index; text from files is returned, never interpreted.
  */
 import { z } from "zod";
-import type { Hit, QuestionVector } from "../rag/mod.ts";
+import { type Hit, isTestPath, type QuestionVector } from "../rag/mod.ts";
 import type { ContextItem } from "./driver.ts";
+import { historyOf, historyOfFile } from "./history.ts";
 import type { MemoryPort } from "./memory_port.ts";
 import { askTrail, type TrailPort } from "./past.ts";
-import { type GraphPort, referencesByGraph, referencesByName } from "./references.ts";
+import { type GraphPort, importersOf, referencesByGraph, referencesByName } from "./references.ts";
 
 /** Longest query that an action takes; what is longer is no query but a document. */
 export const LONGEST_QUERY = 1000;
@@ -22,13 +23,13 @@ const DESCENT_CHUNKS = 6;
 const MOST_LINES = 160;
 /** Share of the remaining time that resolving references may take: what comes after must still be done. */
 const SHARE_OF_TIME = 0.6;
-/** Commits of a file that history returns. */
-const MOST_COMMITS = 15;
 
 const path = z.string().max(1024).describe(
   "path relative to the repository, as observations show it",
 );
-const name = z.string().min(1).max(LONGEST_NAME).describe("exact name of a definition");
+const name = z.string().min(1).max(LONGEST_NAME).describe(
+  "exact name of a definition, or path of a file",
+);
 const time = z.string().max(60).describe("2h, yesterday, last week, 2026-11-20").optional();
 const line = z.int().min(1).max(10_000_000);
 
@@ -83,9 +84,13 @@ const SCHEMAS = {
     resolve: z.boolean().default(false).describe(
       "have the compiler resolve it: exact, but slow the first time",
     ),
-  }).describe("Where a name is defined, called, imported, mentioned"),
-  history: z.strictObject({ path: path.min(1) })
-    .describe("The last commits that touched a file"),
+  }).describe("Where a name is defined, called, imported, mentioned; which files import a file"),
+  history: z.strictObject({
+    path: path.describe("the last commits that touched this file").default(""),
+    query: z.string().max(LONGEST_QUERY).default("").describe(
+      "without a path: words that commits and changelogs speak of; empty for the latest commits",
+    ),
+  }).describe("What changed when, and who changed it, by git and the changelog"),
   audit: z.strictObject({
     query: z.string().max(LONGEST_QUERY).default("").describe(
       "words of what was asked or done then; empty for the latest",
@@ -226,11 +231,13 @@ async function descend(args: Arguments<"descend">, world: World): Promise<Observ
   const asked = args.path.replace(/^\.\//, "").replace(/\/+$/, "");
   const found = resolvePath(asked, memory);
   if (!found) {
-    const children = memory.children(asked);
-    if (!children.length) return unknownPath(asked, memory);
+    const folder = resolveFolder(asked, memory);
+    if (folder === undefined) return unknownPath(asked, memory);
+    const children = memory.children(folder);
+    const own = memory.summary(folder);
     return {
-      summary: `${asked || "(workspace)"} holds ${children.map((child) => child.path).join(", ")}`,
-      items: children.map((summary) => ({ type: "summary", summary })),
+      summary: `${folder || "(workspace)"} holds ${children.map((child) => child.path).join(", ")}`,
+      items: [...own ? [own] : [], ...children].map((summary) => ({ type: "summary", summary })),
     };
   }
   const entries = memory.outline(found);
@@ -266,6 +273,22 @@ export function resolvePath(asked: string, memory: MemoryPort): string | undefin
   if (memory.file(asked)) return asked;
   const tail = memory.paths().filter((path) => path.endsWith(`/${asked}`));
   return tail.length === 1 ? tail[0] : undefined;
+}
+
+/** The folder itself, or the shallowest that ends with it; a package may be written with dots or colons. */
+function resolveFolder(asked: string, memory: MemoryPort): string | undefined {
+  if (memory.children(asked).length) return asked;
+  const tail = asked.replace(/(?<=\w)(?:\.|::|\\)(?=\w)/g, "/");
+  const folders = new Set<string>();
+  for (const path of memory.paths()) {
+    for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1)) {
+      const folder = path.slice(0, at);
+      if (folder === tail || folder.endsWith(`/${tail}`)) folders.add(folder);
+    }
+  }
+  const depth = (folder: string) =>
+    folder.split("/").length + (isTestPath(`${folder}/x`) ? 100 : 0);
+  return [...folders].sort((one, other) => depth(one) - depth(other) || (one < other ? -1 : 1))[0];
 }
 
 function unknownPath(asked: string, memory: MemoryPort): Observation {
@@ -317,6 +340,8 @@ export function splitLines(text: string): string[] {
 
 async function references(args: Arguments<"references">, world: World): Promise<Observation> {
   const { memory, graph, signal } = world;
+  const file = resolvePath(args.name.replace(/^\.\//, ""), memory);
+  if (file !== undefined) return importersOf(file, memory);
   if (args.resolve && graph) {
     // The first time the compiler reads everything; what it does not finish in time is answered by name.
     const deadline = AbortSignal.timeout(Math.max(1, world.ms * SHARE_OF_TIME));
@@ -337,57 +362,10 @@ async function references(args: Arguments<"references">, world: World): Promise<
 }
 
 async function history(
-  args: Arguments<"history">,
-  world: World,
+  { path, query }: Arguments<"history">,
+  { memory, root, signal }: World,
 ): Promise<Observation> {
-  const found = resolvePath(args.path.replace(/^\.\//, ""), world.memory);
-  if (!found) return unknownPath(args.path, world.memory);
-  const unavailable = (reason: string): Observation => ({
-    summary: `no history of ${found}: ${reason}`,
-    items: [],
-  });
-  // Asking is not ours to do in the middle of an answer: without the permission there is no history.
-  const permission = await Deno.permissions.query({ name: "run", command: "git" });
-  if (permission.state !== "granted") return unavailable("running git is not permitted");
-  let output: Deno.CommandOutput;
-  try {
-    output = await new Deno.Command("git", {
-      // A repository's own configuration must not make `log` start other programs.
-      args: [
-        "--no-pager",
-        "--literal-pathspecs",
-        "-c",
-        "log.showSignature=false",
-        "-c",
-        "core.fsmonitor=false",
-        "log",
-        `-n${MOST_COMMITS}`,
-        "--date=short",
-        "--format=%h%x09%ad%x09%s",
-        "--",
-        found,
-      ],
-      cwd: world.root,
-      stdout: "piped",
-      stderr: "piped",
-      stdin: "null",
-      ...(world.signal && { signal: world.signal }),
-    }).output();
-  } catch (error) {
-    world.signal?.throwIfAborted();
-    return unavailable(
-      error instanceof Deno.errors.NotFound ? "git is not installed" : String(error),
-    );
-  }
-  if (!output.success) return unavailable("this is not a git repository");
-  const commits = new TextDecoder().decode(output.stdout).split("\n").filter(Boolean).map((row) => {
-    const [id = "", date = "", subject = ""] = row.split("\t");
-    return { type: "commit", path: found, id, date, subject } as const;
-  });
-  return {
-    summary: commits.length
-      ? `${commits.length} commits of ${found}, the last of ${commits[0]!.date}`
-      : `no commit has touched ${found}`,
-    items: commits,
-  };
+  if (!path) return await historyOf(query, { memory, root, signal });
+  const found = resolvePath(path.replace(/^\.\//, ""), memory);
+  return found ? await historyOfFile(found, { memory, root, signal }) : unknownPath(path, memory);
 }

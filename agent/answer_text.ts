@@ -8,8 +8,12 @@
 import type { MorphState, Reference } from "./driver.ts";
 import { CLASS_LIKE, type Evidence, lastName, type Place } from "./evidence.ts";
 import {
+  areaFolder,
+  areaList,
   callersList,
+  changelogList,
   commitsList,
+  impactList,
   type List,
   mergeSources,
   type Source,
@@ -68,7 +72,7 @@ const BESIDE_A_NAME = 3;
 const LONGEST_DOC = 360;
 /** Longest remark behind a place that is only named. */
 const LONGEST_REMARK = 140;
-const ASKS_FOR_A_NAME = new Set(["where", "callers", "what"]);
+const ASKS_FOR_A_NAME = new Set(["where", "callers", "impact", "what"]);
 const CALLERS_NAMED = 3;
 const COPIES_NAMED = 3;
 /** A file's own words are quoted when they hold this share of the question. */
@@ -90,7 +94,8 @@ export function composeExtractive(
   evidence: Evidence,
 ): string {
   const write = (layout: Layout) => new Writer(state, question, evidence, layout);
-  const layouts = question.shape === "list" && wantedList(state, evidence, 1)
+  const layouts = wantedList(state, question, evidence, 1) ||
+      question.area !== undefined && areaList(state, evidence, 1)
     ? [...LIST_LAYOUTS, ...LAYOUTS]
     : LAYOUTS;
   let text = "";
@@ -121,16 +126,32 @@ class Writer {
   text(): string {
     const { question, evidence } = this;
     const unknown = this.#unknownSymbols();
-    const places = evidence.places.filter((place) => place.score > 0 && place.coverage > 0);
-    const pointless = unknown.length > 0 && ["where", "callers", "what"].includes(question.shape);
-    if (!places.length || pointless) return this.#nothing(unknown, places);
-    this.#noteWeakness(unknown, places);
+    const within = question.area === undefined ? undefined : areaFolder(this.state);
+    const places = evidence.places.filter((place) =>
+      place.score > 0 && place.coverage > 0 && (!within || place.path.startsWith(`${within}/`))
+    );
+    const pointless = unknown.length > 0 &&
+      ["where", "callers", "impact", "what"].includes(question.shape);
     const { rows } = this.layout;
-    if (question.shape === "callers") this.#list(callersList(question, evidence, rows));
-    if (question.wantsTests) this.#list(testsList(question, evidence, places, rows));
-    if (question.shape === "history") this.#list(commitsList(this.state, question, evidence, rows));
-    if (question.shape === "list") this.#list(wantedList(this.state, evidence, rows));
-    this.#places(places);
+    const told = question.shape === "history" && changelogList(this.state, evidence, rows) ||
+      within !== undefined && areaList(this.state, evidence, rows);
+    if (!places.length && !told || pointless) return this.#nothing(unknown, places);
+    if (!told) this.#noteWeakness(unknown, places);
+    if (question.area !== undefined) this.#list(areaList(this.state, evidence, rows));
+    if (question.shape === "impact") this.#list(impactList(question, evidence, rows));
+    if (question.shape === "callers" || question.shape === "impact") {
+      this.#list(callersList(question, evidence, rows));
+    }
+    if (question.wantsTests || question.shape === "impact" && question.symbols.length > 0) {
+      this.#list(testsList(question, evidence, places, rows));
+    }
+    if (question.shape === "history") {
+      this.#list(changelogList(this.state, evidence, rows));
+      this.#list(commitsList(this.state, question, evidence, rows));
+    }
+    this.#list(wantedList(this.state, question, evidence, rows));
+    // Where a changelog tells of it, or the whole repository is described, single definitions are beside the point.
+    if (!told || within || question.symbols.length > 0) this.#places(places);
     if (question.shape === "why") this.#list(commitsList(this.state, question, evidence, rows));
     const sources = mergeSources(this.#sources)
       .map(({ path, startLine, endLine }) => `- \`${cite(path, startLine, endLine)}\``).join("\n");

@@ -90,8 +90,9 @@ export function contextParts(items: readonly ContextItem[]): { summaries: Part[]
       const label = placeLabel(TRAIL_PATH, firstLine, lastLine);
       chunks.set(label, { label, text: summary });
     } else if (item.type === "commit") {
-      const label = `Commits of ${item.path}`;
-      names.set(label, [...names.get(label) ?? [], `${item.id} ${item.date} ${item.subject}`]);
+      const label = item.path ? `Commits of ${item.path}` : "Commits that speak of it";
+      const row = `${item.id} ${item.date} ${item.author}: ${item.subject}`;
+      names.set(label, [...names.get(label) ?? [], row]);
     }
   }
   const read = items.filter((item) => item.type === "lines");

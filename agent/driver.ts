@@ -65,9 +65,11 @@ export type ContextItem =
   | { readonly type: "cycle"; readonly fractal: Fractal }
   | {
     readonly type: "commit";
+    /** File that it touched; empty where it was found by its words. */
     readonly path: string;
     readonly id: string;
     readonly date: string;
+    readonly author: string;
     readonly subject: string;
   };
 

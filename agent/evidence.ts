@@ -437,7 +437,7 @@ export class Evidence {
       [undefined, entry.container.at(-1)].includes(ownerName(symbol))
     );
     if (!certain && !(capitals.includes(entry.name) && !entry.container.length)) return 0;
-    const asked = ["where", "callers", "what"].includes(shape) || terms.length === 1;
+    const asked = ["where", "callers", "impact", "what"].includes(shape) || terms.length === 1;
     const exact = symbols.some((symbol) => lastName(symbol) === entry.name) ? 1 : ALIKE_SHARE;
     return (certain ? (asked ? ASKED_BONUS : NAMED_BONUS) * exact : CAPITAL_BONUS) *
       // Tests use the name; what bears it there is a stand-in.

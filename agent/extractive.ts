@@ -8,9 +8,11 @@ import type { Driver, MorphState } from "./driver.ts";
 import { composePast } from "./past.ts";
 import type { Past } from "./past_question.ts";
 import { actionKey, LONGEST_NAME, LONGEST_QUERY } from "./actions.ts";
+import { areaFolder, README_LINES, readmeOf } from "./answer_lists.ts";
 import { composeExtractive } from "./answer_text.ts";
 import { CLASS_LIKE, Evidence, lastName } from "./evidence.ts";
 import { alike } from "./references.ts";
+import { isChangelog } from "./roles.ts";
 import { Matcher } from "./matcher.ts";
 import { parseQuestion, type Question, termsOf } from "./question.ts";
 
@@ -86,7 +88,15 @@ export class ExtractiveDriver implements Driver {
       yield* askPast(state, question.past);
       return;
     }
-    const query = withoutName(question.text, state.workspace).slice(0, LONGEST_QUERY);
+    const query = withoutName(question.query, state.workspace).slice(0, LONGEST_QUERY);
+    if (question.area !== undefined) yield* lookAround(state, question.area);
+    if (question.shape === "history") {
+      yield {
+        thought: "Ask git and the changelog who speaks of it.",
+        action: "history",
+        arguments: { path: "", query: question.query.slice(0, LONGEST_QUERY) },
+      };
+    }
     yield {
       thought: "Look at the summaries first: which files are about this?",
       action: "search",
@@ -98,12 +108,12 @@ export class ExtractiveDriver implements Driver {
         action: "descend",
         arguments: { path },
       };
+      if (question.shape === "impact") yield followName(path, false);
     }
-    const certain = question.shape === "callers" || question.shape === "where" ||
-      question.shape === "what";
+    const certain = ["callers", "impact", "where", "what"].includes(question.shape);
     const symbols = question.symbols.filter((name) => name.length <= LONGEST_NAME)
       .slice(0, MOST_NAMES - 1);
-    const resolve = question.shape === "callers";
+    const resolve = question.shape === "callers" || question.shape === "impact";
     if (certain) yield* symbols.map((name) => followName(name, resolve));
     yield {
       thought: "Search all chunks for the whole question.",
@@ -123,14 +133,12 @@ export class ExtractiveDriver implements Driver {
     }
     if (!certain) yield* symbols.map((name) => followName(name, false));
     let evidence = this.#evidence(state, question);
-    if (question.shape === "list") {
+    if (question.shape === "list" && question.listed) {
       const folders = evidence.places.map((place) =>
         place.path.slice(0, Math.max(0, place.path.lastIndexOf("/")))
       );
       const path = folders.find((folder) =>
-        termsOf(folder.slice(folder.lastIndexOf("/") + 1)).some((term) =>
-          question.terms.includes(term)
-        )
+        termsOf(folder.slice(folder.lastIndexOf("/") + 1)).includes(question.listed)
       );
       if (path) {
         yield {
@@ -151,12 +159,15 @@ export class ExtractiveDriver implements Driver {
       };
     }
     evidence = this.#evidence(state, question);
-    if (question.shape === "history" || question.shape === "why") {
+    const isToldOf = state.retrieved_context.some((item) =>
+      item.type === "commit" || item.type === "lines" && isChangelog(item.path)
+    );
+    if (question.shape === "history" && !isToldOf || question.shape === "why") {
       for (const path of files.slice(0, 2)) {
         yield {
           thought: `Ask git what happened to ${path}.`,
           action: "history",
-          arguments: { path },
+          arguments: { path, query: "" },
         };
       }
     }
@@ -198,6 +209,38 @@ function withoutName(text: string, workspace: string): string {
   const shorter = text.replace(new RegExp(`\\b${workspace}\\b`, "gi"), "").replace(/\s+/g, " ")
     .trim();
   return termsOf(shorter).length ? shorter : text;
+}
+
+/** What a place holds as a whole: its children, and where they are one level further down, those. */
+function* lookAround(state: MorphState, area: string): Generator<Proposal> {
+  yield {
+    thought: area ? `Look at ${area} as a whole.` : "Look at the repository as a whole.",
+    action: "descend",
+    arguments: { path: area },
+  };
+  const folder = areaFolder(state);
+  const readme = folder === undefined ? undefined : readmeOf(state, folder);
+  if (readme) {
+    yield {
+      thought: `Read how ${readme} begins.`,
+      action: "read",
+      arguments: { path: readme, start_line: 1, end_line: README_LINES },
+    };
+  }
+  const inner = folder &&
+    state.retrieved_context.flatMap((item) =>
+      item.type === "summary" && item.summary.level === "folder" &&
+        [`${folder}/src`, `${folder}/lib`].includes(item.summary.path)
+        ? [item.summary.path]
+        : []
+    )[0];
+  if (inner) {
+    yield {
+      thought: `The code of ${folder} is in ${inner}.`,
+      action: "descend",
+      arguments: { path: inner },
+    };
+  }
 }
 
 /** The time that the question names; where nothing is found there, any other. */

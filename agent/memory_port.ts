@@ -11,6 +11,10 @@ export interface MemoryPort {
   search(query: string, options?: SearchOptions): Hit[];
   /** Level 1: summaries of files and folders, best first; `path` limits to a folder. */
   summaries(query: string, options?: { limit?: number; path?: string }): Summary[];
+  /** What a file or folder holds, in words. */
+  summary(path: string): Summary | undefined;
+  /** Files that import a file, each with the line of its first import, in order of their paths. */
+  importers(path: string): { path: string; line: number }[];
   /** Folders and files of a folder; of "" the top level. */
   children(path: string): Summary[];
   /** All chunks of a file, in order. */

@@ -7,13 +7,24 @@ import { parsePast, type Past } from "./past_question.ts";
 import { eachWord, splitIdentifier, stemOf, STOP_WORDS } from "../rag/mod.ts";
 
 /**
- * `where`: where is X defined. `callers`: who calls X. `what`: what does X do. `how`: how does X work. `why`, `list`,
- * `history`: when did X change. `topic`: key words.
+ * `where`: where is X defined. `callers`: who calls X. `impact`: what breaks if X changes. `what`: what does X do. `how`: how
+ * does X work. `why`, `list`, `history`: when did X change. `topic`: key words.
  */
-export type Shape = "where" | "callers" | "what" | "how" | "why" | "list" | "history" | "topic";
+export type Shape =
+  | "where"
+  | "callers"
+  | "impact"
+  | "what"
+  | "how"
+  | "why"
+  | "list"
+  | "history"
+  | "topic";
 
 export interface Question {
   readonly text: string;
+  /** What is searched for: the text, without the words that only say what is to be done with it. */
+  readonly query: string;
   /** What it asks of the audit trail; undefined for a question about the code. */
   readonly past: Past | undefined;
   readonly shape: Shape;
@@ -23,6 +34,10 @@ export interface Question {
   readonly capitals: readonly string[];
   /** Words that look like paths. */
   readonly paths: readonly string[];
+  /** Folder, package or module that the question is about as a whole; empty for all of the repository. */
+  readonly area: string | undefined;
+  /** Stem of what is to be listed: `option` for "which options are there"; empty where the question does not say. */
+  readonly listed: string;
   /** Quoted strings, without the quotes. */
   readonly quoted: readonly string[];
   /** Stems of the content words, each once, in order. */
@@ -45,11 +60,41 @@ const MOST_SYMBOLS = 4;
 /** Shorter halves around "and" are one thing with two names ("request and response interceptors"). */
 const WORDS_OF_A_HALF = 3;
 
+/** What is done to a thing when it changes. */
+const CHANGE =
+  "(?:chang|modif|remov|delet|renam|edit|refactor|rewrit|touch|break|replac|mov)(?:e|es|ed|ing|ify|ifies|ified|ifying|y)?";
+/** Asks what a change breaks; what is behind is what changes. */
+const IMPACT: readonly RegExp[] = [
+  new RegExp(
+    `^(?:what|which \\w+|who|does (?:anything|something)|do any \\w+)\\b[^?]*?\\b(?:if|when|by)\\b (?:(?:i|we|you|one|someone|somebody) )?(?:were to |would )?${CHANGE} `,
+    "i",
+  ),
+  new RegExp(
+    `^(?:what|which \\w+)\\b[^?]*?\\b(?:a |the )?(?:change|changes|removal|edit)s? (?:to|of|in) (?=.*\\b(?:breaks?|affects?|impacts?)\\b)`,
+    "i",
+  ),
+  new RegExp(
+    `\\b(?:impact|effects?|consequences?|blast radius) of (?:${CHANGE} |(?:a )?changes? (?:to|in|of) )?`,
+    "i",
+  ),
+  new RegExp(`^(?:is it|would it be) (?:safe|ok|okay|dangerous|risky) to ${CHANGE} `, "i"),
+  new RegExp(`^can (?:i|we) (?:safely )?(?:remove|delete|rename) `, "i"),
+];
+
+/** Asks for a place as a whole, by a word for such places, or for everything. */
+const AREA: readonly RegExp[] = [
+  /^(?:explain|describe|summari[sz]e|show me|tell me about|overview of|tour of|give me (?:a tour|an overview) of|what(?:'s| is| are| does| do)(?: (?:in|inside|under|the purpose of|the role of|the job of))?|how is|how does)\s+(?:the\s+)?[`"']?([\w@.\-/:]+?)\/?[`"']?\s+(?:module|package|crate|folder|directory|subsystem|workspace|gem|namespace|subpackage|submodule)\b/i,
+  /^(?:explain|describe|summari[sz]e|overview of|tour of|give me (?:a tour|an overview) of|what(?:'s| is| are| does| do)(?: (?:in|inside|under|the purpose of|the role of|the job of))?|how is|how does)\s+(?:the\s+)?(?:package|crate|folder|directory)\s+[`"']?([\w@.\-/:]+?)\/?[`"']?(?=[\s?.!]|$)/i,
+  /^(?:explain|describe|summari[sz]e|overview of|tour of|give me (?:a tour|an overview) of|what(?:'s| is| are| does| do)(?: (?:in|inside|under|the purpose of|the role of|the job of))?)\s+(?:the\s+)?[`"']?([\w@.\-]+(?:\/[\w@.\-]+)*)\/[`"']?(?:\s+(?:for|do|about|contain))?[\s?.!]*$/i,
+];
+const WHOLE =
+  /^(?:what (?:is|does)|how is|how are|explain|describe|summari[sz]e|give me (?:a tour|an overview) of|overview of|tour of|show me|where do i start(?: reading)?(?: in)?|what(?:'s| is) (?:in|the (?:structure|architecture|layout|organi[sz]ation|purpose) of))\b(?: the| this)?(?: overall| general| high-level)?(?: (?:structure|architecture|layout|organi[sz]ation|purpose) of)?(?: the| this)?(?: whole| entire)? (?:project|repo|repository|code ?base|code|architecture)(?: (?:do|about|for|structured|organi[sz]ed|laid out|built|work|here))*[\s?.!]*$/i;
+
 /** First match wins. */
 const SHAPES: readonly [Shape, RegExp][] = [
   [
     "history",
-    /\b(when|who|which commit)\b.*\b(chang|add|introduc|remov|wrote|written|last touch)|\bhistory of\b|\brecent(ly)? chang/i,
+    /^(?:and |so )?(?:since |until )?(?:when|who|(?:in |since )?which (?:commit|version|release)s?|in what (?:version|release)|what (?:commit|version|release))\b.*\b(chang|add|introduc|remov|wrote|written|last touch|drop|deprecat|fix|merg|renam|releas|ship|support|mov)|\bhistory of\b|\brecent(ly)? chang|^(what|anything|list|show)\b.*\b(new|chang\w*|added|removed|fixed|dropped|deprecated)\b.*\b(releases?|versions?|v?\d+\.\d+|lately|recently)\b|^what(?:'s| is) new\b|\bchange ?log\b|\brelease notes\b/i,
   ],
   [
     "callers",
@@ -91,7 +136,11 @@ const FRAME = new Set(
 /** @param workspace name of the repository, which is no word to look for unless it is the only one. */
 export function parseQuestion(input: string, workspace = ""): Question {
   const text = input.slice(0, LONGEST_QUESTION).trim();
-  const shape = SHAPES.find(([, pattern]) => pattern.test(text))?.[0] ?? "topic";
+  const changed = IMPACT.map((pattern) => pattern.exec(text)).find((found) => found !== null);
+  const query = changed ? objectOf(text.slice(changed.index + changed[0].length)) || text : text;
+  const shape = changed
+    ? "impact"
+    : SHAPES.find(([, pattern]) => pattern.test(text))?.[0] ?? "topic";
   const quoted = [
     ...text.matchAll(
       /["“]([^"”\n]{2,200})["”]|`([^`\n]{1,200})`|(?<![\w])'([^'\n]{2,200})'(?!\w)/g,
@@ -104,15 +153,18 @@ export function parseQuestion(input: string, workspace = ""): Question {
     .map((found) => found[0].replace(/[./]+$/, ""))
     .filter((path) => path.includes("/") || /\.(\w{1,5})$/.test(path));
   const name = new Set(termsOf(workspace));
-  const words = wordsOf(text);
+  const words = wordsOf(query);
   const all = [...words.keys()];
   const beside = all.filter((term) => !name.has(term));
   const terms = beside.length ? beside : all;
   return {
     text,
+    query,
     past: parsePast(text),
     shape,
-    symbols: symbolsOf(text, shape, quoted),
+    area: areaOf(text),
+    listed: shape === "list" ? listedIn(text) : "",
+    symbols: symbolsOf(query, shape, quoted),
     capitals: capitalsOf(text),
     paths: [...new Set(paths)],
     quoted,
@@ -122,6 +174,31 @@ export function parseQuestion(input: string, workspace = ""): Question {
     wantsTests: WANTS_TESTS.test(text),
     about: aboutOf(text),
   };
+}
+
+/** What a change is made to: `the parser` of "the parser break?". */
+function objectOf(text: string): string {
+  return text.replace(/\b(?:break|affect|impact)s?\b.*$/i, "").replace(/[\s?.!,]+$/, "")
+    .replace(/^(?:the|a|an|this|that|my|our) /i, "");
+}
+
+/** The name of the place that is asked about as a whole; empty for all of it. */
+function areaOf(text: string): string | undefined {
+  if (WHOLE.test(text)) return "";
+  for (const pattern of AREA) {
+    const name = pattern.exec(text)?.[1];
+    if (name && !STOP_WORDS.has(name.toLowerCase()) && !FRAME.has(name.toLowerCase())) return name;
+  }
+  return undefined;
+}
+
+/** Stem of the last word of what is to be listed, before the sentence goes on to say about what. */
+function listedIn(text: string): string {
+  const phrase =
+    /^(?:which|what|list|enumerate|name|show|give)(?: (?:me|all|the|of|a|list|kinds?|types?|sorts?) ?(?=\w))*((?: ?[\w-]+){1,4}?)(?= (?:are|is|exist|exists|does|do|can|could|may|might|must|should|will|control|there|that|which|in|of|for|on|to|by|from|with|supported|available|have|has|and)\b|[\s?.!]*$)/i
+      .exec(text)?.[1];
+  const head = phrase?.trim().split(/\s+/).at(-1);
+  return head ? stemOf(head.toLowerCase()) : "";
 }
 
 /** Stems of the content words of a text. */
@@ -160,6 +237,7 @@ function symbolsOf(text: string, shape: Shape, quoted: readonly string[]): strin
   }
   // The word that the shape is about: `where is chain defined`, `what does chain do`, `who calls chain`.
   const asked = [
+    ...shape === "impact" ? [/^(?:the )?(\w+)(?: (?:function|method|class))?$/i] : [],
     /\bwhere (?:is|are) (?:the )?(\w+)(?: \w+)? (?:defined|declared|implemented|located|used|called|imported)\b/i,
     /\bwhat (?:does|do) (?:the )?(\w+) (?:function |method |class )?do\b/i,
     /\b(?:who|what|which \w+) (?:calls?|uses?|invokes?|imports?|references?|extends|implements|instantiates) (?:the )?(\w+)/i,
@@ -181,7 +259,7 @@ function symbolsOf(text: string, shape: Shape, quoted: readonly string[]): strin
     }
   }
   if (words.length === 1 && shape === "topic") found.add(words[0]![0]);
-  if (!found.size && (shape === "where" || shape === "callers" || shape === "what")) {
+  if (!found.size && ["where", "callers", "what", "impact"].includes(shape)) {
     for (const name of capitalsOf(text)) found.add(name);
   }
   return [...found].slice(0, MOST_SYMBOLS);
@@ -215,15 +293,19 @@ function partsOf(text: string): string[] {
 
 function aboutOf(text: string): Set<"test" | "doc" | "example"> {
   const about = new Set<"test" | "doc" | "example">();
-  if (/\btest(s|ed|ing|case)?\b|\bspecs?\b/i.test(text)) about.add("test");
+  const howTo = /^how (do|can|should|would|could) (i|we|you|one)\b|^how to\b/i;
+  // Who wants to test something of their own is served by documents, not by the tests of this.
+  const said = text.replace(
+    /^how (?:(?:do|can|should|would|could) (?:i|we|you|one)|to) test\b/i,
+    "",
+  );
+  if (/\btest(s|ed|ing|case)?\b|\bspecs?\b/i.test(said)) about.add("test");
   if (
     /\bdocument(ed|ation|s)?\b|\breadme\b|\bguide\b|\bchangelog\b|\binstall(ation|ed)?\b|\bcontribut/i
       .test(text)
   ) about.add("doc");
   // Who wants to use something is served by documents and examples.
-  if (/^how (do|can|should|would|could) (i|we|you|one)\b|^how to\b/i.test(text)) {
-    about.add("doc").add("example");
-  }
+  if (howTo.test(text)) about.add("doc").add("example");
   if (/\bexamples?\b|\bsamples?\b|\bdemo\b/i.test(text)) about.add("example");
   return about;
 }

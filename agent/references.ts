@@ -27,6 +27,19 @@ export function isFamiliar(name: string): boolean {
   return FAMILIAR.test(name);
 }
 
+/**
+ * Whether a line that uses a name can mean that of `owner`, as far as its words tell. Only for names that many things have is this
+ * asked: `request.replace(` can be `Request.replace`, `text.replace(` is another.
+ */
+export function couldMean(use: Reference, owner: string | undefined): boolean {
+  if (owner === undefined || use.resolution === "compiler" || !isFamiliar(use.name)) return true;
+  const before = use.text.split(new RegExp(`\\b${use.name}\\b`))[0]!;
+  const holder = /([\w$]+)(?:\(\))?\s*(?:\?\.|\.|::|->)\s*$/.exec(before)?.[1]?.toLowerCase();
+  const whole = owner.toLowerCase();
+  return holder !== undefined && holder.length > 2 &&
+    (holder.includes(whole) || whole.includes(holder));
+}
+
 /** The symbol graph, as far as references need it: `SymbolGraph` of rag has this shape. */
 export interface GraphPort {
   refs(target: string, options?: { signal?: AbortSignal }): Promise<{
@@ -132,6 +145,34 @@ export function referencesByName(name: string, memory: MemoryPort, signal?: Abor
       ? `"${last}": ${whereDefined(definitions)}; ${total} lines hold it by name${limits}`
       : `"${last}" is neither defined nor mentioned`,
     items: [...outlinesOf(definitions, memory), ...found],
+  };
+}
+
+/** The files that import a file: references to its path, sources before tests. */
+export function importersOf(path: string, memory: MemoryPort): Found {
+  const importers = memory.importers(path).sort((one, other) => bySource(one.path, other.path));
+  const found: Reference[] = [];
+  for (const importer of importers) {
+    if (roomFor(importer.path, found) === 0) continue;
+    const lines = memory.file(importer.path)?.text.split("\n") ?? [];
+    found.push({
+      type: "reference",
+      name: path,
+      path: importer.path,
+      line: importer.line,
+      text: (lines[importer.line - 1] ?? "").trim().slice(0, LONGEST_LINE),
+      kind: "import",
+      within: "",
+      resolution: "name",
+    });
+  }
+  return {
+    summary: importers.length
+      ? `${importers.length} files import ${path}${
+        importers.length > found.length ? `, the first ${found.length} kept` : ""
+      }`
+      : `no file imports ${path}`,
+    items: found,
   };
 }
 

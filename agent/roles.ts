@@ -25,5 +25,6 @@ export function isCopy(path: string): boolean {
 
 /** Whether a document tells what changed when, not how things are. */
 export function isChangelog(path: string): boolean {
-  return /(^|\/)(change(s|log)|history|releases?|news|migrat\w*)[^/]*\.\w+$/i.test(path);
+  return /(^|\/)(change(s|log)|history|releases?|news|migrat\w*)[^/]*\.(md|mdx|rst|txt|adoc|html)$|(^|\/)(change(s|log)|history|news)$/i
+    .test(path);
 }

@@ -39,10 +39,7 @@ import type {
 
 /** A transaction takes so many characters of source: large enough to be fast, small enough to lose little to a kill. */
 const BATCH_CHARACTERS = 4_000_000;
-/**
- * Bytes of files from which storing has a thread of its own: a third faster for large trees; below it the thread's start and its
- * 50 MB of memory are not worth it.
- */
+/** Bytes of files from which storing has a thread of its own: a third faster; below it the thread's start and its 50 MB are not worth it. */
 const THREAD_FROM = 8_000_000;
 const DEFAULT_LIMIT = 10;
 /** Nearest neighbours that get a close look whatever their words: with 20 a little is lost, with 150 nothing gained; each costs a read. */
@@ -509,6 +506,11 @@ export class Memory implements Disposable {
         text: this.store.text(file.id),
       };
     });
+  }
+
+  /** Files that import a file, each with the line of its first import, in order of their paths. */
+  importers(path: string): { path: string; line: number }[] {
+    return this.store.snapshot(() => this.store.importLinesOf(path));
   }
 
   /** Paths of all files, in order. */

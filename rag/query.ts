@@ -98,7 +98,12 @@ export function analyseQuery(text: string): Query {
   }
 
   const wants = new Set<"tests" | "examples" | "documents" | "types">();
-  if (/\b(unit |integration )?tests?\b|\btesting\b|\bspecs?\b/i.test(source)) wants.add("tests");
+  // Who wants to test something of their own does not look for the tests of this.
+  const said = source.replace(
+    /^\s*how (?:(?:do|can|should|would|could) (?:i|we|you|one)|to) test\b/i,
+    "",
+  );
+  if (/\b(unit |integration )?tests?\b|\btesting\b|\bspecs?\b/i.test(said)) wants.add("tests");
   if (/\bexamples?\b|\bsamples?\b|\bdemos?\b/i.test(source)) wants.add("examples");
   if (/\b(docs?|documentation|readme|changelog|guide|tutorial)\b/i.test(source)) {
     wants.add("documents");

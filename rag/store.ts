@@ -53,7 +53,7 @@ import { dropVectors, VECTOR_SCHEMA } from "./vectors.ts";
 /** Format of the whole file. A higher one was written by a later program and is not touched. */
 export const FORMAT = 1;
 /** Rises whenever chunking, terms, summaries or the form of a table change: an index made by another version is made again. */
-export const CONTENT_VERSION = "8";
+export const CONTENT_VERSION = "9";
 /** `PRAGMA application_id`: "bato". */
 const APPLICATION_ID = 0x6261746f;
 
@@ -541,6 +541,16 @@ export class Store {
   /** One more than the highest id that a chunk ever had. */
   chunkIdLimit(): number {
     return Number(this.meta("next_chunk") ?? 0);
+  }
+
+  /** Files that import a file, each with the line of its first import, in order of their paths. */
+  importLinesOf(path: string): { path: string; line: number }[] {
+    return this.all(
+      `SELECT f.path AS path, min(e.line) AS line FROM import_edge e
+         JOIN file t ON t.id = e.to_id JOIN file f ON f.id = e.from_id
+       WHERE t.path = ? GROUP BY f.path ORDER BY f.path`,
+      path,
+    ).map((row) => ({ path: String(row.path), line: Number(row.line) }));
   }
 
   /** Ids of the files that import a file. An import of a whole package (several files) says nothing about one of them. */

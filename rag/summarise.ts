@@ -22,7 +22,7 @@ const LONGEST_CHILD_LINE = 120;
 
 const LICENCE = /copyright|licen[cs]e|spdx|all rights reserved|permission is hereby/i;
 const DIRECTIVE =
-  /^(eslint|prettier|tslint|biome|istanbul|c8|v8|global|jshint|@ts-|ts-|noinspection|pylint|flake8|type:|coding[:=]|-\*-|vim:|go:build|\+build|region|#?include)/i;
+  /^(eslint|prettier|tslint|biome|istanbul|c8|v8|global|jshint|@ts-|ts-|noinspection|pylint|flake8|type:|coding[:=]|-\*-|vim:|go:build|\+build|frozen_string_literal|encoding[:=]|region|#?include)/i;
 
 /** What a file says about itself at its top: module comment, docstring, first paragraph of prose. */
 export function fileDoc(text: string, language: string): string {

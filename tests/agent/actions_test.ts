@@ -47,7 +47,7 @@ Deno.test("descend opens the workspace, a folder, a file, and a file by the end 
     const top = await act("descend", { path: "" }, world(memory, root));
     assert.deepEqual(
       top.items.map((item) => item.type === "summary" && item.summary.path).sort(),
-      ["README.md", "src", "tests"],
+      ["", "README.md", "src", "tests"],
     );
     const file = await act("descend", { path: "order.ts" }, world(memory, root));
     const outline = file.items.find((item) => item.type === "outline");
@@ -108,6 +108,33 @@ Deno.test("references tells definitions, calls and imports apart and names the s
   });
 });
 
+Deno.test("descend finds a folder by its end, as a package is written too, tests last", async () => {
+  const files = {
+    "tests/core/a.py": "def test_a(): pass\n",
+    "shop/core/b.py": "def b(): pass\n",
+    "shop/core/deep/c.py": "def c(): pass\n",
+  };
+  await withRepository(files, async (memory, root) => {
+    for (const path of ["core", "shop.core", "shop::core", "shop/core/"]) {
+      const { summary } = await act("descend", { path }, world(memory, root));
+      assert.equal(summary, "shop/core holds shop/core/b.py, shop/core/deep", path);
+    }
+  });
+});
+
+Deno.test("references of a file are the files that import it, tests last", async () => {
+  await withRepository(SHOP, async (memory, root) => {
+    const found = await act("references", { name: "src/order.ts" }, world(memory, root));
+    assert.equal(found.summary, "1 files import src/order.ts");
+    const [use] = found.items;
+    assert.ok(use?.type === "reference");
+    assert.deepEqual([use.path, use.kind], ["tests/order_test.ts", "import"]);
+    assert.match(use.text, /^import .*order\.ts/);
+    const none = await act("references", { name: "README.md" }, world(memory, root));
+    assert.deepEqual(none, { summary: "no file imports README.md", items: [] });
+  });
+});
+
 Deno.test("history reads git, and says so where there is none", async () => {
   await withRepository(SHOP, async (memory, root) => {
     const none = await act("history", { path: "src/order.ts" }, world(memory, root));
@@ -124,6 +151,7 @@ Deno.test("history reads git, and says so where there is none", async () => {
     await git("commit", "-q", "-m", "Sell tea");
     const some = await act("history", { path: "src/order.ts" }, world(memory, root));
     assert.ok(some.items[0]?.type === "commit" && some.items[0].subject === "Sell tea");
+    assert.equal(some.items[0].author, "t");
   });
 });
 

@@ -240,3 +240,58 @@ Deno.test("a namespace around what answers is not the answer", async () => {
   );
   assert.ok(!text.includes("inheritdoc"), text);
 });
+
+Deno.test("what breaks: lists importers of a file, users and tests of a name", async () => {
+  const file = await ask("What breaks if I change src/discount.ts?");
+  assert.match(
+    file.split("\n\n")[1]!,
+    /^`src\/discount\.ts` is imported by 1 file and 0 tests:\n- `src\/order\.ts:1-1`: `import/,
+  );
+  const name = await ask("what would a change to parseDiscount break?");
+  assert.match(
+    name.split("\n\n")[1]!,
+    /^`parseDiscount` is called 2 times .*: 1 in code, 1 in documents\n- `src\/order\.ts:15-15` in `Order\.total`/,
+  );
+});
+
+Deno.test("a name that many things have is counted only where it can be the one asked for", async () => {
+  const text = await ask("what breaks if I change Parcel.replace?", {
+    "parcel.py":
+      'class Parcel:\n    def replace(self, label):\n        """Another parcel with a new label."""\n        return Parcel(label)\n',
+    "van.py":
+      "def load(parcel, text):\n    text = text.replace('a', 'b')\n    return parcel.replace(text)\n",
+  });
+  assert.match(text, /`replace` is called 1 time .*\n- `van\.py:3-3`/);
+});
+
+Deno.test("a place as a whole: what it says of itself and what is in it; all of it begins with the README", async () => {
+  const folder = await ask("What is src/ for?");
+  assert.match(
+    folder.split("\n\n").slice(1, 3).join("\n\n"),
+    /^`src\/`.*\n\nIt holds:\n- `src\/discount\.ts`: Reads/,
+  );
+  const whole = await ask("What does this project do?");
+  assert.equal(
+    whole.split("\n\n")[1],
+    "The repository (`README.md:3-3`):\n> A tiny shop. Orders are priced in cents.",
+  );
+  assert.match(whole, /\n- `src\/`/);
+  assert.ok(!whole.includes("```"), whole);
+});
+
+Deno.test("list: what something is listed of is not taken for the list", async () => {
+  const text = await ask("which codes does a discount accept?");
+  assert.ok(!text.includes("defines:"), text);
+});
+
+Deno.test("when: the changelog answers, under the release that it speaks of", async () => {
+  const text = await ask("when were gift codes introduced?", {
+    ...SHOP,
+    "CHANGES.md":
+      "# Changes\n\n## 3.0.0\n\n- Prices in cents.\n\n## 2.4.0\n\n- Gift codes were introduced.\n- Tea is sold.\n",
+  });
+  assert.match(
+    text.split("\n\n")[1]!,
+    /^`2\.4\.0` \(`CHANGES\.md:9-9`\):\n> - Gift codes were introduced\.$/,
+  );
+});

@@ -18,6 +18,15 @@ Deno.test("parseQuestion() tells the shapes of questions apart", () => {
     ["list all middlewares", "list"],
     ["what exceptions are there", "list"],
     ["when was the timeout changed?", "history"],
+    ["What changed in version 2.10?", "history"],
+    ["what's new in the last release?", "history"],
+    ["When was support for Python 3.9 dropped?", "history"],
+    ["what happens when a listener is added?", "how"],
+    ["What breaks if I change make_context?", "impact"],
+    ["What would a change to Router break?", "impact"],
+    ["is it safe to remove parse_url?", "impact"],
+    ["impact of changing lib/reply.js", "impact"],
+    ["which tests fail if I rename foo?", "impact"],
     ["session management", "topic"],
   ];
   for (const [text, shape] of shapes) assert.equal(parseQuestion(text).shape, shape, text);
@@ -88,4 +97,43 @@ Deno.test("questions about where something is tested want tests; those that only
       "where is the latest release kept?",
     ]
   ) assert.ok(!parseQuestion(text).wantsTests, text);
+});
+
+Deno.test("parseQuestion() searches for what changes, not for the words around it", () => {
+  const query = (text: string) => parseQuestion(text).query;
+  assert.equal(query("What breaks if I change the parser?"), "parser");
+  assert.equal(query("What would a change to Router break?"), "Router");
+  assert.deepEqual(parseQuestion("What breaks if I change lib/reply.js?").paths, ["lib/reply.js"]);
+  assert.deepEqual(parseQuestion("What breaks if I change the parser?").symbols, ["parser"]);
+  const plain = "how does the parser change a token?";
+  assert.equal(query(plain), plain);
+});
+
+Deno.test("parseQuestion() knows questions about a place as a whole", () => {
+  const areas: [string, string | undefined][] = [
+    ["How is this project organised?", ""],
+    ["what does this repository do?", ""],
+    ["Explain the printer crate", "printer"],
+    ["What is src/ for?", "src"],
+    ["what is in the folder lib/core?", "lib/core"],
+    ["Explain the scrapy.core.downloader module", "scrapy.core.downloader"],
+    ["Explain the module graph", undefined],
+    ["what does the Router class do?", undefined],
+    ["how is a project created?", undefined],
+  ];
+  for (const [text, area] of areas) assert.equal(parseQuestion(text).area, area, text);
+});
+
+Deno.test("parseQuestion() knows what is to be listed from what it is listed of", () => {
+  const listed = (text: string) => parseQuestion(text).listed;
+  assert.equal(listed("Which config options does the server accept?"), "option");
+  assert.equal(listed("Which hooks does a plugin have?"), "hook");
+  assert.equal(listed("which parameter types are there?"), "type");
+  assert.equal(listed("list all middlewares"), listed("what middlewares are there"));
+  assert.equal(listed("how are options read?"), "");
+});
+
+Deno.test("who wants to test something of their own is not sent to the tests of this", () => {
+  assert.ok(!parseQuestion("How do I test a command?").about.has("test"));
+  assert.ok(parseQuestion("How do I run the tests?").about.has("test"));
 });
