@@ -7,7 +7,6 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createHash } from "node:crypto";
-import picomatch from "picomatch";
 import type { Problem, TreeEvent } from "../ingest/mod.ts";
 import type { FileWriter } from "./batch_writer.ts";
 import { docOf, signatureOf } from "./doc_text.ts";
@@ -16,6 +15,7 @@ import type { Embedder } from "./embed/embedder.ts";
 import type { EncoderName } from "./embed/encoder.ts";
 import { embedPending, type EmbedPendingOptions } from "./embed_pending.ts";
 import type { SymbolGraph } from "./graph.ts";
+import { allowedChunks } from "./filters.ts";
 import { IndexView } from "./index_view.ts";
 import { analyseQuery } from "./query.ts";
 import { DEFAULTS, rank, type RankOptions } from "./rank.ts";
@@ -26,7 +26,6 @@ import { mismatch, requireSameModel, type VectorsState, VectorStore } from "./ve
 import { TrailIndex } from "./trail_index.ts";
 import type {
   AbsorbReport,
-  Filters,
   Hit,
   KnownFile,
   OutlineEntry,
@@ -353,7 +352,7 @@ export class Memory implements Disposable {
       this.#view.refresh();
       const limit = options.limit ?? DEFAULT_LIMIT;
       const analysed = analyseQuery(query);
-      const allowed = this.#filter(options);
+      const allowed = allowedChunks(options, this.#view, this.store);
       // For one result a file, look further down the list.
       const similarity = options.vector &&
         this.#view.similarity(options.vector, NEAREST, allowed);
@@ -399,29 +398,6 @@ export class Memory implements Disposable {
       text: text.slice(row.start, row.end),
       hash: file.hash,
     };
-  }
-
-  /** One bit a chunk: whether it passes the filters; undefined when there are none. */
-  #filter(filters: Filters): Uint8Array | undefined {
-    const { path, language, kind, symbol } = filters;
-    if (path === undefined && !language && !kind && !symbol) return undefined;
-    const allowed = new Uint8Array(this.#view.lengths.length);
-    const matches = path === undefined ? () => true : pathMatcher(path);
-    for (const file of this.#view.fileRows()) {
-      if (language && file.language !== language) continue;
-      if (matches(file.path)) allowed.fill(1, file.firstChunk, file.firstChunk + file.chunkCount);
-    }
-    if (kind) keepOnly(allowed, this.store.chunkIdsOfKind(kind));
-    if (symbol) {
-      const ids = this.store.definitionsNamed(symbol).flatMap((definition) => {
-        const file = this.#view.file(definition.file);
-        const chunk = file &&
-          this.store.chunksOf(file).find((chunk) => definition.nameStart < chunk.end);
-        return chunk ? [chunk.id] : [];
-      });
-      keepOnly(allowed, ids);
-    }
-    return allowed;
   }
 
   /**
@@ -582,19 +558,4 @@ export class Memory implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-function keepOnly(allowed: Uint8Array, ids: readonly number[]): void {
-  const keep = new Uint8Array(allowed.length);
-  for (const id of ids) if (allowed[id]) keep[id] = 1;
-  allowed.set(keep);
-}
-
-/** A glob over relative paths; a plain folder name means everything below it. */
-function pathMatcher(glob: string): (path: string) => boolean {
-  const pattern = glob.replace(/^\.\//, "").replace(/\/$/, "");
-  const matches = picomatch([pattern, `${pattern}/**`], { dot: true });
-  // A pattern without a folder means that name anywhere, as in ignore files.
-  const anywhere = pattern.includes("/") ? undefined : picomatch(`**/${pattern}`, { dot: true });
-  return (path) => matches(path) || (anywhere?.(path) ?? false);
 }
