@@ -372,6 +372,11 @@ Deno.test({
     await until(() => served.err.includes(curve.public_key));
     Deno.removeSync(dirname(far), { recursive: true });
     assert.equal(await served.stop(), 0);
+    const trail = await plain("audit", repository, "--type", "refusal");
+    assert.match(
+      trail.out,
+      /remote: not_admitted from a stranger at 127\.0\.0\.1:\d+: the key \S+ is/,
+    );
   },
 });
 

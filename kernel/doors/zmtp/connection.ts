@@ -371,10 +371,9 @@ export class Connection {
       const farewell = this.#options.farewell?.(problem);
       if (farewell !== undefined) this.#enqueue(this.#mechanism.seal(farewell), false);
     } else if (state === "handshake") this.#tell(this.#mechanism.refusal(problem));
-    this.#end(
-      problem,
-      state === "ready" ? "bad_frames" : `bad_${state as "greeting" | "handshake"}`,
-    );
+    if (this.#mechanism.isDenied) this.#end(problem, "not_admitted");
+    else if (state === "ready") this.#end(problem, "bad_frames");
+    else this.#end(problem, `bad_${state as "greeting" | "handshake"}`);
   }
 
   #enqueue(bytes: Uint8Array, isMessage: boolean): void {

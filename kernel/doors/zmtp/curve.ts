@@ -80,6 +80,7 @@ abstract class Curve implements Mechanism {
   readonly name = "CURVE";
   abstract readonly asServer: boolean;
   peerKey: Uint8Array | undefined;
+  isDenied = false;
   /** Of the conversation, C' with S'; undefined until both ends have it. */
   protected key: Uint8Array | undefined;
   /** Properties of this end. */
@@ -217,7 +218,6 @@ export class CurveServer extends Curve {
   readonly #options: CurveServerOptions;
   /** Opens the cookie; all that is kept of a HELLO, and gone with the INITIATE. */
   #cookieKey: Uint8Array | undefined;
-  #isDenied = false;
 
   constructor(options: CurveServerOptions) {
     super(PREFIX.fromServer, PREFIX.fromClient);
@@ -247,7 +247,7 @@ export class CurveServer extends Curve {
   /** Who has not proved who they are is told nothing; who is not on the list hears it as libzmq says it. */
   refusal(problem: string): Uint8Array | undefined {
     if (this.peerKey === undefined) return undefined;
-    return encodeCommand("ERROR", encodeReason(this.#isDenied ? NOT_ALLOWED : problem));
+    return encodeCommand("ERROR", encodeReason(this.isDenied ? NOT_ALLOWED : problem));
   }
 
   /** Answers a HELLO. What it costs is one agreement of keys and one new key pair; what it leaves is the key of the cookie. */
@@ -315,7 +315,7 @@ export class CurveServer extends Curve {
     }
     this.peerKey = client;
     if (!this.#options.admits(client)) {
-      this.#isDenied = true;
+      this.isDenied = true;
       throw new ZmtpError(`the key ${encodeZ85(client)} is not on the list of clients`);
     }
     return properties;

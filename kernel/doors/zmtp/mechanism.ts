@@ -33,6 +33,8 @@ export interface Mechanism {
   readonly asServer: boolean;
   /** Public key that the peer has proved to hold; undefined where the mechanism has no keys, and before. */
   readonly peerKey: Uint8Array | undefined;
+  /** Whether the peer has proved whose key it holds, and that key is not admitted. */
+  readonly isDenied: boolean;
   /**
    * How much may arrive at a time, as it is on the wire.
    * @param limits of messages as they are inside; `frames` of what is returned may change while the connection lives
@@ -71,6 +73,7 @@ export class NullMechanism implements Mechanism {
   readonly name = "NULL";
   readonly asServer = false;
   readonly peerKey = undefined;
+  readonly isDenied = false;
   /** A ROUTER answers when it knows whom it lets in, a DEALER introduces itself. */
   readonly #speaksFirst: boolean;
   #properties = new Uint8Array();

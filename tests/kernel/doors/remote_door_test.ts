@@ -121,7 +121,7 @@ Deno.test("a key that is not on the list gets no conversation, and one line with
   assert.ok(lines.every((line) => line.includes(encodeZ85(stranger.publicKey))), lines.join("\n"));
   assert.match(
     lines[0]!,
-    /at 127\.0\.0\.1:\d+: bad_handshake: the key .* is not on the list of clients$/,
+    /at 127\.0\.0\.1:\d+: not_admitted: the key .* is not on the list of clients$/,
   );
   await using laptop = await served.client("laptop");
   assert.equal((await laptop.call("ping")).type, "reply");

@@ -230,6 +230,7 @@ Deno.test("a key that is not on the list is refused before its properties are re
       /is not on the list/.test(error.message),
   );
   assert.deepEqual(to.peerKey, stranger.publicKey);
+  assert.equal(to.isDenied, true);
   const [refusal] = items(to.refusal("a reason of ours")!);
   assert.ok(refusal?.kind === "command" && refusal.name === "ERROR");
   assert.equal(decodeReason(refusal.data), "400");
