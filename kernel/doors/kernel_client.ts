@@ -18,6 +18,9 @@ import type { Connection } from "./zmtp/connection.ts";
 import { connectDealer, NotAdmittedError } from "./zmtp/dealer.ts";
 import type { Mechanism } from "./zmtp/mechanism.ts";
 
+/** Time for the first reply: a kernel answers a ping at once, and one that is busy within a moment. */
+const ANSWER_MS = 5_000;
+
 /** Pause between attempts to reach a kernel again: a restart takes some seconds. */
 const RETRY_MS = 500;
 
@@ -110,28 +113,47 @@ export class KernelClient implements AsyncDisposable {
     const { onLost } = this.#options;
     const { key, pid, ...place } = await this.#target();
     const signer = new Signer(key);
+    let connection: Connection | undefined;
+    const stranger = Promise.withResolvers<never>();
+    const where = `"${place.hostname}:${place.port}"`;
+    const timer = setTimeout(
+      () => stranger.reject(new DisconnectedError(`${where} does not answer`)),
+      ANSWER_MS,
+    );
+    stranger.promise.catch(() => {});
     try {
-      const connection = await connectDealer({
+      const opened = connection = await connectDealer({
         ...place,
         identity: this.#identity,
         frames: [SIGNATURE_BYTES, MAX_REPLY_BYTES],
-        onMessage: (parts) => this.#take(signer, parts),
+        onMessage: (parts) => {
+          if (this.#take(signer, parts)) return;
+          stranger.reject(
+            new DisconnectedError(
+              `what answers at ${where} is not the kernel that was there: it has another key`,
+            ),
+          );
+        },
       });
       this.#connection = connection;
       this.#signer = signer;
       void connection.ended.then(() => {
-        if (this.#connection !== connection) return;
+        if (this.#connection !== opened) return;
         this.#connection = undefined;
         this.#abandon();
         onLost?.();
       });
       // Something else may listen on the port of a kernel that died.
-      const { result } = await this.call("ping");
+      const { result } = await Promise.race([this.call("ping"), stranger.promise]);
       return { version: String((result as { version?: unknown }).version), pid };
     } catch (error) {
       this.#connection = undefined;
+      this.#abandon();
+      void connection?.close(true);
       if (error instanceof NotAdmittedError) throw error;
       throw new DisconnectedError((error as Error).message, { cause: error });
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -220,14 +242,16 @@ export class KernelClient implements AsyncDisposable {
       this.#connection?.send(this.#signer.seal(request)) === true;
   }
 
-  #take(signer: Signer, [signature, payload]: readonly Uint8Array<ArrayBuffer>[]): void {
-    if (signature === undefined || payload === undefined) return;
+  /** @returns whether it came from the kernel whose key we have */
+  #take(signer: Signer, [signature, payload]: readonly Uint8Array<ArrayBuffer>[]): boolean {
+    if (signature === undefined || payload === undefined) return false;
     const message = signer.open(signature, payload) as Message | undefined;
-    if (message === undefined) return; // Not from the kernel whose key we have.
+    if (message === undefined) return false;
     const waiting = message.re === null ? undefined : this.#waiting.get(message.re);
     if (message.type === "event") (waiting?.onEvent ?? this.#options.onEvent)?.(message);
     else if (message.type === "reply") waiting?.resolve(message);
     else waiting?.reject(new KernelError(message.code as ErrorCode, String(message.message)));
+    return true;
   }
 
   #abandon(): void {

@@ -23,6 +23,7 @@ import { tellChanges } from "./image_changes.ts";
 import { MailDesk } from "./mail_desk.ts";
 import { oneLine } from "./one_line.ts";
 import { listenForPeers } from "./peers.ts";
+import { describeHolder } from "./port_holder.ts";
 import type { ImagePort } from "./remote_commands.ts";
 import type { RemoteDoor } from "./remote_door.ts";
 import { each } from "./results.ts";
@@ -120,7 +121,7 @@ export async function* serveWorkspace(options: ServiceOptions): AsyncGenerator<S
   const endpointFor = (signer: Signer, door: string) =>
     new Endpoint({ signer, version, handlers: runs.track(handlers, door), root, image, refusals });
   const endpoint = endpointFor(new Signer(key), "endpoint");
-  const router = listen(options, endpoint, refusals);
+  const router = await listen(options, endpoint, refusals);
   listeners.add((state) => endpoint.publish("uvm_state_update", { state }));
   const unhook = image?.onChange(tell);
   let door: OpenDoor | undefined;
@@ -217,11 +218,11 @@ async function lockKernel({ root, folder, signal }: ServiceOptions): Promise<Wor
   }
 }
 
-function listen(
+async function listen(
   { port, report }: ServiceOptions,
   endpoint: Endpoint,
   refusals: RefusalNotes,
-): Router {
+): Promise<Router> {
   const open = (port: number) =>
     listenForPeers(endpoint, { door: "endpoint", hostname: LOOPBACK, port, report, refusals });
   try {
@@ -230,7 +231,10 @@ function listen(
     if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     if (port === undefined) return open(0);
     throw new CommandError(
-      `--port ${port}: in use; name another one, or leave it out for one that is free`,
+      `--port ${port}: in use by ${await describeHolder(
+        LOOPBACK,
+        port,
+      )}; name another one, or leave it out for one that is free`,
       { cause: error },
     );
   }

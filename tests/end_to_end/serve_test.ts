@@ -231,6 +231,31 @@ Deno.test("SIGTERM under the load of fifty clients: exit 0, what was acknowledge
   assert.equal(await again.stop("SIGINT"), 0);
 });
 
+Deno.test("paths that lead out of the workspace are refused at the endpoint and at the HTTP door", async () => {
+  using repository = new Repository(PROJECT);
+  await repository.ingest();
+  await using served = await Served.start(repository, ["--no-watch"]);
+  await using client = new KernelClient({ folder: repository.at(".batos") });
+  await client.connect();
+  const page = new URL(/http:\S+/.exec(served.out)![0]);
+  const headers = {
+    authorization: `Bearer ${page.searchParams.get("token")}`,
+    "content-type": "application/json",
+  };
+  const places = ["../../../etc/passwd:1-2", "/etc/passwd:1-2", "src/../../../etc/passwd:1-2"];
+  for (const place of places) {
+    await assert.rejects(client.call("read", briefOf("read", [place])), /workspace|outside/, place);
+    const response = await fetch(new URL("/api/read", page), {
+      method: "POST",
+      headers,
+      body: JSON.stringify({ place }),
+    });
+    const text = await response.text();
+    assert.equal(response.status, 422, text);
+    assert.ok(!text.includes("root:"), text);
+  }
+});
+
 Deno.test("what a kernel turned away is in its trail: shown by audit, found by ask", async () => {
   using repository = new Repository(PROJECT);
   await repository.ingest();

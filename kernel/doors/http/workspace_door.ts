@@ -72,7 +72,13 @@ function firstOpen<D>([port, ...others]: readonly number[], open: (port: number)
   try {
     return open(port!);
   } catch (error) {
-    if (others.length === 0 || !(error instanceof CommandError)) throw error;
+    if (!(error instanceof CommandError)) throw error;
+    if (others.length === 0) {
+      throw new CommandError(
+        `--page-port ${port}: in use; name another one, or leave it out for one that is free`,
+        { cause: error },
+      );
+    }
     return firstOpen(others, open);
   }
 }

@@ -9,7 +9,7 @@ import { briefOf, KernelClient } from "../../../kernel/doors/kernel_client.ts";
 import { remoteCommands } from "../../../kernel/doors/remote_commands.ts";
 import { serveWorkspace } from "../../../kernel/doors/service.ts";
 import { Router } from "../../../kernel/doors/zmtp/router.ts";
-import { handlers, hit, Kernel, refused, until, waiting } from "./kernel_fixture.ts";
+import { handlers, hit, Kernel, refused, until, waiting, writeAll } from "./kernel_fixture.ts";
 
 Deno.test("a command: progress and earlier results as events, the last result in the reply", async () => {
   await using kernel = await Kernel.start();
@@ -333,12 +333,49 @@ Deno.test("a second kernel of a workspace is refused; the file of a dead one is 
   await third.next();
 });
 
-Deno.test("a port that was named and is in use is an error; the default one gives way", async () => {
+Deno.test("the connection file of a dead kernel, on whose port another one listens: its client is told, and does not wait", async () => {
+  const dead = await Kernel.start();
+  const { info } = dead;
+  await dead.stop();
+  Deno.writeTextFileSync(join(dead.folder, "connection.json"), JSON.stringify(info));
+  await using _other = await Kernel.start({ port: info.port });
+  await assert.rejects(
+    dead.client(),
+    /^DisconnectedError: what answers at "127\.0\.0\.1:\d+" is not the kernel that was there: it has another key$/,
+  );
+  Deno.removeSync(dead.folder, { recursive: true });
+});
+
+Deno.test("a port that was named and is in use is an error that says what is there; the default one gives way", async () => {
   const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = taken.addr as Deno.NetAddr;
-  await assert.rejects(Kernel.start({ port }), new RegExp(`--port ${port}: in use`));
+  const silent = (taken.addr as Deno.NetAddr).port;
+  const inUse = (port: number, by: string) =>
+    assert.rejects(
+      Kernel.start({ port }),
+      ({ message }) =>
+        message ===
+          `--port ${port}: in use by ${by}; name another one, or leave it out for one that is free`,
+    );
+  await inUse(silent, "another program");
   taken.close();
+  const greeter = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const greeting = (async () => {
+    for await (const socket of greeter) {
+      await writeAll(socket, new TextEncoder().encode("SSH-2.0-Example\r\n"));
+      socket.close();
+    }
+  })();
+  await inUse((greeter.addr as Deno.NetAddr).port, 'a program that says "SSH-2.0-Example"');
+  greeter.close();
+  await greeting;
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response("hello"),
+  );
+  await inUse(server.addr.port, "a web server");
+  await server.shutdown();
   await using one = await Kernel.start();
+  await inUse(one.info.port, "a ZeroMQ socket, such as the kernel of another workspace");
   await using two = await Kernel.start();
   assert.notEqual(one.info.port, two.info.port);
 });

@@ -37,6 +37,11 @@ Deno.test("key and port are those of the last time, and only the owner can read 
     const [a, b] = [new URL(second.address), new URL(third.address)];
     assert.notEqual(a.port, b.port);
     assert.equal(a.search, b.search);
+    // One that was named does not give way.
+    assert.throws(
+      () => openWorkspaceDoor(context(), { folder, port: Number(a.port), runs: new Runs() }),
+      new RegExp(`^CommandError: --page-port ${a.port}: in use; name another one`),
+    );
     await second.close();
     await third.close();
     Deno.writeTextFileSync(path, '{"port": 99999999, "token": "guess"}');
