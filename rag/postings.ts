@@ -15,6 +15,7 @@
  * Why not FTS5 for this: its `bm25()` has fixed constants, knows no stems as concepts and no exact document frequencies
  * under a filter, and scores a row at a time in the SQL machine; `bench query` runs it beside this index.
  */
+import { compareTerms } from "./posting_block.ts";
 import { isWordCharacter, LONGEST_WORD, termsOfWord } from "./terms.ts";
 import { ByteReader, ByteWriter } from "./varint.ts";
 
@@ -285,7 +286,7 @@ export class TextIndexBuilder {
       }
       postings.push([words[term]!, writer.take()]);
     }
-    postings.sort((a, b) => a[0] < b[0] ? -1 : 1);
+    postings.sort((a, b) => compareTerms(a[0], b[0]));
     const table = encodeChunkTable(this.#table);
     this.#postings = 0;
     this.#table = [];

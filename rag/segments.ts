@@ -11,6 +11,7 @@ import {
   PostingsMerger,
   type TextIndexBuilder,
 } from "./postings.ts";
+import { compareTerms, listIn, packBlocks, type TermLists, unpackBlock } from "./posting_block.ts";
 import type { Row } from "./rows.ts";
 import type { Store } from "./store.ts";
 
@@ -39,18 +40,35 @@ export class Segments {
   }
 
   posting(segment: number, term: string): Uint8Array | undefined {
-    return this.#store.get("SELECT data FROM posting WHERE segment = ? AND term = ?", segment, term)
-      ?.data as Uint8Array | undefined;
+    const block = this.#blockOf(segment, term);
+    return block && listIn(block.data as Uint8Array, term);
+  }
+
+  /** The block that has a term, if any has. */
+  #blockOf(segment: number, term: string): Row | undefined {
+    return this.#store.get(
+      "SELECT term, data FROM posting WHERE segment = ? AND term <= ? ORDER BY term DESC LIMIT 1",
+      segment,
+      term,
+    );
   }
 
   /** Terms of a segment in `[from, to)`. */
   terms(segment: number, from: string, to: string): string[] {
-    return this.#store.all(
-      "SELECT term FROM posting WHERE segment = ? AND term >= ? AND term < ?",
+    const first = this.#blockOf(segment, from);
+    const blocks = this.#store.all(
+      "SELECT data FROM posting WHERE segment = ? AND term > ? AND term < ? ORDER BY term",
       segment,
-      from,
+      first === undefined ? from : first.term!,
       to,
-    ).map((row) => row.term as string);
+    );
+    const terms: string[] = [];
+    for (const { data } of first === undefined ? blocks : [first, ...blocks]) {
+      for (const [term] of unpackBlock(data as Uint8Array)) {
+        if (compareTerms(term, from) >= 0 && compareTerms(term, to) < 0) terms.push(term);
+      }
+    }
+    return terms;
   }
 
   /** Writes a segment. Inside a transaction. */
@@ -59,11 +77,11 @@ export class Segments {
     this.#insert(segment, postings);
   }
 
-  #insert(segment: number, postings: Iterable<[string, Uint8Array]>): void {
+  #insert(segment: number, postings: TermLists): void {
     const insert = this.#store.statement(
       "INSERT INTO posting(segment, term, data) VALUES (?,?,?)",
     );
-    for (const [term, data] of postings) insert.run(segment, term, data);
+    for (const [first, data] of packBlocks(postings)) insert.run(segment, first, data);
   }
 
   /** Takes dead chunks out of all chunk tables; their postings stay until a merge. Inside a transaction. */
@@ -126,30 +144,44 @@ export class Segments {
       "INSERT INTO segment(chunks) VALUES (?)",
       encodeChunkTable(entries),
     );
-    // By term, and for each in the order of the chunks.
-    const order = tables.map((table, at) => `WHEN ${table.id} THEN ${at}`).join(" ");
-    const rows = this.#store.database.prepare(
-      `SELECT term, data FROM posting WHERE segment IN (${marks}) ORDER BY term, CASE segment ${order} END`,
-    ).iterate(...chosen) as Iterable<Row>;
-    let term: string | undefined;
-    let lists: Uint8Array[] = [];
     const merged: [string, Uint8Array][] = [];
-    const flush = () => {
-      if (term === undefined) return;
+    for (const [term, lists] of together(tables.map(({ id }) => this.#lists(id)))) {
       const data = merger.merge(lists);
       if (data.length) merged.push([term, data]);
-    };
-    for (const row of rows) {
-      if (row.term !== term) {
-        flush();
-        term = row.term as string;
-        lists = [];
-      }
-      lists.push(row.data as Uint8Array);
     }
-    flush();
     this.#insert(target, merged);
     this.#store.run(`DELETE FROM posting WHERE segment IN (${marks})`, ...chosen);
     this.#store.run(`DELETE FROM segment WHERE id IN (${marks})`, ...chosen);
+  }
+
+  /** All terms of a segment with their lists, in order. */
+  *#lists(segment: number): Generator<[term: string, list: Uint8Array]> {
+    // Not one by one: Deno's iterator ends at a page that cannot be read as if there were no more.
+    const blocks = this.#store.all(
+      "SELECT data FROM posting WHERE segment = ? ORDER BY term",
+      segment,
+    );
+    for (const { data } of blocks) yield* unpackBlock(data as Uint8Array);
+  }
+}
+
+/** Several runs of terms as one, each term once with its lists in the order of the runs. */
+function* together(
+  runs: readonly Iterator<[term: string, list: Uint8Array]>[],
+): Generator<[term: string, lists: Uint8Array[]]> {
+  const heads = runs.map((run) => run.next());
+  for (;;) {
+    let least: string | undefined;
+    for (const { done, value } of heads) {
+      if (!done && (least === undefined || compareTerms(value[0], least) < 0)) least = value[0];
+    }
+    if (least === undefined) return;
+    const lists: Uint8Array[] = [];
+    heads.forEach((head, at) => {
+      if (head.done || head.value[0] !== least) return;
+      lists.push(head.value[1]);
+      heads[at] = runs[at]!.next();
+    });
+    yield [least, lists];
   }
 }

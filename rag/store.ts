@@ -12,7 +12,8 @@
  *   shown is always what was indexed.
  * - `chunk`: the metadata of a slice. `definition(file, data)`: what a file defines, in order, see `definition_pack.ts`;
  *   `defined_name(name, file)`: which files define a name, by its `nameKey`.
- * - `segment(id, chunks)` and `posting(segment, term, data)`: the text index, see `postings.ts`.
+ * - `segment(id, chunks)` and `posting(segment, term, data)`: the text index, see `postings.ts`; a row of `posting` holds successive
+ *   terms from `term` on, see `posting_block.ts`.
  * - `vector_model` and `vector`: vectors of chunks, see `vectors.ts`.
  * - `fractal` and others: the audit trail, see `trail_index.ts`.
  * - `summary(path, level, text, tokens)` and `summary_text` (FTS5 over code-aware terms): the ContextualSummaries.
@@ -79,8 +80,8 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS definition(file INTEGER PRIMARY KEY, data BLOB NOT NULL);
   CREATE TABLE IF NOT EXISTS defined_name(name INTEGER NOT NULL, file INTEGER NOT NULL, PRIMARY KEY(name, file)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS segment(id INTEGER PRIMARY KEY, chunks BLOB NOT NULL);
-  CREATE TABLE IF NOT EXISTS posting(segment INTEGER NOT NULL, term TEXT NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY(segment, term)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS posting(id INTEGER PRIMARY KEY, segment INTEGER NOT NULL, term TEXT NOT NULL, data BLOB NOT NULL);
+  CREATE INDEX IF NOT EXISTS posting_term ON posting(segment, term);
   CREATE TABLE IF NOT EXISTS summary(
     id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, level TEXT NOT NULL, text TEXT NOT NULL, tokens INTEGER NOT NULL);
   CREATE VIRTUAL TABLE IF NOT EXISTS summary_text USING fts5(terms, content='', contentless_delete=1, tokenize='porter ascii');

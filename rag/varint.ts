@@ -60,6 +60,13 @@ export class ByteReader {
     return this.#at;
   }
 
+  /** The next so many bytes, as they are; fewer at the end. */
+  take(count: number): Uint8Array {
+    const from = this.#at;
+    this.#at = Math.min(from + count, this.bytes.length);
+    return this.bytes.subarray(from, this.#at);
+  }
+
   get done(): boolean {
     return this.#at >= this.bytes.length;
   }
