@@ -20,8 +20,8 @@ import {
   stopAsking,
   type Turn,
 } from "./conversation.ts";
-import { exampleQuestions } from "./examples.ts";
-import { useMainFolder } from "./load.ts";
+import { exampleQuestions, gist } from "./examples.ts";
+import { useExamples } from "./load.ts";
 import { formatRoute } from "./route.ts";
 import { NothingRead } from "./status.tsx";
 import { kernel, useStore } from "./store.ts";
@@ -59,7 +59,7 @@ export function AskView() {
 function Welcome() {
   const { table, index } = useStore(kernel);
   const isThere = index.kind === "there";
-  const { workspace, folder, isReady } = useMainFolder(isThere && index.status.files > 0);
+  const { workspace, names, isReady } = useExamples(isThere && index.status.files > 0);
   const name = table?.workspace.name ?? "this repository";
   return (
     <div class="welcome">
@@ -88,7 +88,7 @@ function Welcome() {
           <>
             <h2>Try</h2>
             <ul>
-              {exampleQuestions(workspace, folder).map((question) => (
+              {exampleQuestions(workspace, names).map((question) => (
                 <li key={question}>
                   <button type="button" onClick={() => ask(question)}>{question}</button>
                 </li>
@@ -156,13 +156,6 @@ function Earlier() {
       </ul>
     </section>
   );
-}
-
-/** The line of a summary that says what a thing is for; where there is none, what stands in brackets behind its path. */
-export function gist(summary: string): string {
-  const [head = "", line = ""] = summary.split("\n");
-  if (line !== "" && !line.startsWith("- ")) return line;
-  return /\(([^()]*)\)$/.exec(head)?.[1] ?? "";
 }
 
 function QuestionForm(

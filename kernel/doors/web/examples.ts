@@ -16,12 +16,11 @@ const ASIDE = /^(\.|tests?$|specs?$|__tests__$|docs?$|examples?$|bench|fixtures|
 /**
  * Some questions, the broadest first.
  * @param workspace the summary of the workspace
- * @param folder the summary of the folder that `mainFolder` names, when it is known
+ * @param names of what it defines, the most telling first
  */
-export function exampleQuestions(workspace: Tree, folder: Tree | undefined): string[] {
+export function exampleQuestions(workspace: Tree, names: readonly string[]): string[] {
   const main = mainFolder(workspace);
   const questions = main === undefined ? [] : [`What is ${baseName(main)}/ for?`];
-  const names = exampleNames(folder ?? workspace);
   const [first, second, third] = names;
   if (first !== undefined) questions.push(`How does ${first} work?`);
   if (second !== undefined) questions.push(`Where is ${second} used?`);
@@ -46,10 +45,22 @@ export function exampleNames(tree: Tree | undefined): string[] {
     .toSorted((a, b) => b.text.length - a.text.length)
     .flatMap(({ text }) => {
       const [, list = ""] = /^Defines: (.*)$/m.exec(text) ?? [];
-      const names = list.split(", ").filter((name) => /^[A-Za-z][\w$]{4,40}$/.test(name));
+      const names = list.split(", ").filter(isPlainName);
       return names.filter((name) => !/^[A-Z_]+$/.test(name)).slice(0, 1);
     })
     .filter((name, index, all) => all.indexOf(name) === index);
+}
+
+/** Whether a name can stand in a question by itself. */
+export function isPlainName(name: string): boolean {
+  return /^[A-Za-z][\w$]{4,40}$/.test(name);
+}
+
+/** The line of a summary that says what a thing is for; where there is none, what stands in brackets behind its path. */
+export function gist(summary: string): string {
+  const [head = "", line = ""] = summary.split("\n");
+  if (line !== "" && !line.startsWith("- ")) return line;
+  return /\(([^()]*)\)$/.exec(head)?.[1] ?? "";
 }
 
 function baseName(path: string): string {

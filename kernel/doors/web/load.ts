@@ -7,7 +7,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { CommandName, Progress, Result } from "../../commands.ts";
 import { run } from "./api.ts";
-import { exampleNames, mainFolder } from "./examples.ts";
+import { exampleNames, gist, isPlainName, mainFolder } from "./examples.ts";
 import { problemText } from "./store.ts";
 
 /** What became of a request. */
@@ -82,28 +82,32 @@ export function useResult<N extends CommandName>(
   };
 }
 
+/** Definitions that are asked for where summaries name none. */
+const MOST_FOUND = 8;
+
 /**
- * Summaries of the workspace and of the folder that holds the program, for examples of what to ask: the first folder on the way down whose
- * files define something.
+ * What to ask about as an example: the summary of the workspace, and names that it defines: of the folder that holds the program, else of
+ * what a search for what the workspace is about finds.
  * @param isThere whether there is an index
  */
-export function useMainFolder(isThere: boolean): {
+export function useExamples(isThere: boolean): {
   readonly workspace: Result<"tree"> | undefined;
-  readonly folder: Result<"tree"> | undefined;
+  readonly names: readonly string[];
   /** Whether both are what they will be. */
   readonly isReady: boolean;
 } {
-  const at = (path: string | undefined) => path === undefined ? undefined : { path };
-  const workspace = useResult("tree", isThere ? {} : undefined).result;
-  const main = workspace && mainFolder(workspace);
-  const folder = useResult("tree", at(main)).result;
-  const isBare = folder !== undefined && exampleNames(folder).length === 0;
-  const below = isBare ? mainFolder(folder) : undefined;
-  const inner = useResult("tree", at(below)).result;
-  return {
-    workspace,
-    folder: inner ?? folder,
-    isReady: workspace !== undefined && (main === undefined || folder !== undefined) &&
-      (below === undefined || inner !== undefined),
-  };
+  const workspace = useResult("tree", isThere ? {} : undefined);
+  const main = workspace.result && mainFolder(workspace.result);
+  const folder = useResult("tree", main === undefined ? undefined : { path: main });
+  const isKnown = workspace.result !== undefined && !workspace.loading && !folder.loading;
+  const named = isKnown ? exampleNames(folder.result ?? workspace.result) : [];
+  const about = isKnown && named.length === 0 ? gist(workspace.result!.text) : "";
+  const found = useResult(
+    "search",
+    about === "" ? undefined : { query: about, kind: "class", limit: MOST_FOUND, audit: false },
+  );
+  const names = named.length > 0
+    ? named
+    : [...new Set(found.result?.results.map(({ node_name }) => node_name))].filter(isPlainName);
+  return { workspace: workspace.result, names, isReady: isKnown && !found.loading };
 }

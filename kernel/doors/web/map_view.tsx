@@ -6,7 +6,7 @@
 /// <reference lib="dom" />
 import { useState } from "preact/hooks";
 import type { Result } from "../../commands.ts";
-import { gist } from "./ask_view.tsx";
+import { gist } from "./examples.ts";
 import { Prose } from "./code.tsx";
 import { useResult } from "./load.ts";
 import { formatRoute } from "./route.ts";

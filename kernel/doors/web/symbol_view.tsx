@@ -7,8 +7,7 @@
 /// <reference lib="dom" />
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Result } from "../../commands.ts";
-import { exampleNames } from "./examples.ts";
-import { useMainFolder, useResult } from "./load.ts";
+import { useExamples, useResult } from "./load.ts";
 import { formatRoute } from "./route.ts";
 import { go, kernel, placeAddress, useRoute, useStore } from "./store.ts";
 
@@ -55,10 +54,8 @@ function symbolAddress(definition: Definition): string {
 function Finder() {
   const [name, setName] = useState("");
   const { index } = useStore(kernel);
-  const { workspace, folder } = useMainFolder(
-    index.kind === "there" && index.status.files > 0,
-  );
-  const names = exampleNames(folder ?? workspace).slice(0, MAX_NODES);
+  const names = useExamples(index.kind === "there" && index.status.files > 0).names
+    .slice(0, MAX_NODES);
   return (
     <div class="symbol">
       <h1>Connections of a symbol</h1>

@@ -1,7 +1,12 @@
 /** Example questions name what a repository has, and only that. */
 import assert from "node:assert/strict";
 import type { Result } from "../../../../kernel/commands.ts";
-import { exampleQuestions, mainFolder } from "../../../../kernel/doors/web/examples.ts";
+import {
+  exampleNames,
+  exampleQuestions,
+  gist,
+  mainFolder,
+} from "../../../../kernel/doors/web/examples.ts";
 
 type Tree = Result<"tree">;
 type Node = Tree["children"][number];
@@ -33,7 +38,7 @@ Deno.test("questions are about the folder that holds the program and what it def
     file("engine/longer_name.ts", "MAX_SIZE, startServer"),
     file("engine/router.test.ts", "shouldNotBeNamed, x, y, z, and, many, more, things"),
   ]);
-  assert.deepEqual(exampleQuestions(workspace, inside), [
+  assert.deepEqual(exampleQuestions(workspace, exampleNames(inside)), [
     "What is engine/ for?",
     "How does startServer work?",
     "Where is Router used?",
@@ -43,7 +48,17 @@ Deno.test("questions are about the folder that holds the program and what it def
 
 Deno.test("src stands before larger folders, and a repository without code has a question too", () => {
   assert.equal(mainFolder(tree("", [folder("src", "x"), folder("site", "xxx")])), "src");
-  assert.deepEqual(exampleQuestions(tree("", [file("README.md", "")]), undefined), [
+  assert.deepEqual(exampleQuestions(tree("", [file("README.md", "")]), []), [
     "What is in this repository?",
   ]);
+});
+
+Deno.test("a summary's gist is what it says first, else what is known of its size", () => {
+  assert.equal(
+    gist("src/a.ts (typescript, 9 lines)\nKeeps parcels.\nDefines: a"),
+    "Keeps parcels.",
+  );
+  assert.equal(gist("src (9 entries)\n- src/a.ts: x"), "9 entries");
+  assert.equal(gist("src (9 entries)"), "9 entries");
+  assert.equal(gist(""), "");
 });
