@@ -98,6 +98,41 @@ export function keepTurn(
   unit.set(oid, "turns", [...earlier, turn].slice(-MOST_TURNS));
 }
 
+/** A question that a conversation goes on with again, or no longer. */
+export interface TurnChange {
+  /** Name of the conversation; empty for the one that has none. */
+  readonly conversation: string;
+  readonly question: string;
+  readonly change: "added" | "removed";
+}
+
+/** What a transaction did to the turns of conversations: an undo takes some with it that nobody asked about. */
+export function turnChanges(image: Image, tid: number): TurnChange[] {
+  using before = image.at(tid - 1);
+  using after = image.at(tid);
+  const [transaction] = image.log({ before: tid + 1, limit: 1 });
+  return (transaction?.oids ?? []).flatMap((oid) => {
+    const views = [before, after].filter((view) => view.has(oid));
+    if (!views.some((view) => view.kindOf(oid) === CONVERSATION)) return [];
+    const conversation = views.map((view) => nameOf(image, view, oid)).find((name) => name) ?? "";
+    const [old, now] = [before, after].map((view) => view.has(oid) ? turnsOf(view, oid) : []);
+    const missing = (from: readonly Turn[], others: readonly Turn[]) =>
+      from.filter(({ cycle_id }) => others.every((other) => other.cycle_id !== cycle_id));
+    const told = (turns: readonly Turn[], change: TurnChange["change"]): TurnChange[] =>
+      turns.map(({ question }) => ({ conversation, question, change }));
+    return [...told(missing(old!, now!), "removed"), ...told(missing(now!, old!), "added")];
+  });
+}
+
+function nameOf(image: Image, view: UnitOfWork, oid: Oid): string | undefined {
+  const names = image.named(NAMED);
+  if (!view.has(names)) return undefined;
+  for (const [name, slot] of view.slots(names)) {
+    const isIt = slot.type === "data" && slot.value instanceof Ref && slot.value.oid === oid;
+    if (isIt && name.startsWith('"')) return name.slice(1, -1);
+  }
+}
+
 function conversationOid(
   image: Image,
   unit: UnitOfWork,

@@ -14,7 +14,7 @@
  */
 export { type Answer, answerQuestion, type AskOptions } from "./answer.ts";
 export type { TextPiece } from "./answer_draft.ts";
-export { CONVERSATION, conversationIn, type Turn } from "./conversation.ts";
+export { CONVERSATION, conversationIn, type Turn, turnChanges } from "./conversation.ts";
 export { type CyclePlace, openCyclePlace, OpenCycles } from "./open_cycles.ts";
 export { type PersonaAdapterOptions, PersonaAdapters } from "./persona_adapters.ts";
 export { PERSONAS } from "./personas.ts";

@@ -56,7 +56,12 @@ export const imageHandlers: Pick<
   image_set: (input) => onImage(input, "shared", (desk) => desk.set(input)),
   image_rm: (input) => onImage(input, "shared", (desk) => desk.remove(input)),
   image_send: (input, { signal }) => onImage(input, "shared", (desk) => desk.send(input, signal)),
-  image_undo: (input) => onImage(input, "shared", (desk) => desk.undo(input)),
+  image_undo: (input) =>
+    onImage(input, "shared", async (desk, image) => {
+      const undone = await desk.undo(input);
+      const { turnChanges } = await import("../mod.ts");
+      return { ...undone, turns: turnChanges(image, undone.tid) };
+    }),
 
   image_pack: (input, context) =>
     onImage(

@@ -109,9 +109,17 @@ export const imageRenderers: Renderers<keyof typeof imageCommands> = {
   },
 
   image_undo(result, look) {
-    return `${look.colours.bold(`took back ${result.undone.join(", ")}`)}\n${
-      committed(result, look)
-    }`;
+    const { bold } = look.colours;
+    const turns = result.turns.map(({ conversation, question, change }) => {
+      const which = conversation === "" ? "the conversation" : `the conversation "${conversation}"`;
+      const does = change === "removed" ? "no longer goes on with" : "goes on again with";
+      return fit(safe(`${which} ${does} "${question}"`, look), 0, look);
+    });
+    return [
+      bold(`took back ${result.undone.join(", ")}`),
+      ...turns,
+      committed(result, look),
+    ].join("\n");
   },
 
   image_pack(result, look) {

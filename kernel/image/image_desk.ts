@@ -247,8 +247,10 @@ export class ImageDesk {
     return { object: names.of(oid), transactions };
   }
 
-  /** Takes transactions back. */
-  async undo({ tids }: Omit<Input<"image_undo">, "repo">): Promise<Result<"image_undo">> {
+  /** Takes transactions back; what became of conversations is for others to say. */
+  async undo(
+    { tids }: Omit<Input<"image_undo">, "repo">,
+  ): Promise<Omit<Result<"image_undo">, "turns">> {
     const undone = tids.map(Number);
     const tid = await this.#image.undo(undone, { user: USER });
     return { undone, tid, changes: this.#changesAt(tid) };

@@ -265,7 +265,8 @@ export const imageCommands = {
   image_undo: command({
     summary: "Take back transactions, in a new one",
     doc:
-      "Refused where a later change rests on one of them: then undo that too, or first. An undo is a transaction and can be undone.",
+      "Refused where a later change rests on one of them: then undo that too, or first. An undo is a transaction and can be undone. " +
+      "Of a question it takes back the turn of its conversation too, and says so.",
     examples: [["image undo 41", "what transaction 41 did"], ["image undo 41 42", "both"]],
     positionals: ["tids"],
     input: z.object({
@@ -276,7 +277,19 @@ export const imageCommands = {
       ),
       repo,
     }),
-    result: z.object({ undone: z.array(tid), ...committed }),
+    result: z.object({
+      undone: z.array(tid),
+      ...committed,
+      tid: field(tid, "The transaction"),
+      turns: field(
+        z.array(z.object({
+          conversation: field(z.string(), "Its name; empty for the one that has none"),
+          question: z.string(),
+          change: z.enum(["added", "removed"]),
+        })),
+        "Questions that conversations no longer go on with, or do again",
+      ),
+    }),
     exit: () => 0,
   }),
 

@@ -7,6 +7,7 @@ import {
   conversationIn,
   type CyclePlace,
   openCyclePlace,
+  turnChanges,
 } from "../../agent/mod.ts";
 import { defineFacets, giveVoice, PERSONAS, roleOf } from "../../agent/personas.ts";
 import type { GenerateRequest, Generation, LanguageModel } from "../../agent/mod.ts";
@@ -62,6 +63,29 @@ Deno.test("one commit keeps the cycle, its QueryMorph and the turn of the conver
     assert.equal(view.get(oid, "plan"), undefined);
     assert.equal(view.get(oid, "state"), "COMPLETE");
     assert.deepEqual(conversationIn(image).map((turn) => turn.cycle_id), [cycle_id]);
+  }));
+
+Deno.test("an undo of a question tells that its conversation forgets it, and an undo of that the opposite", () =>
+  inShop(async ({ image, cycles }, memory, options) => {
+    const told = (change: string, conversation: string) => [{
+      conversation,
+      question: QUESTION,
+      change,
+    }];
+    for (const conversation of [undefined, "window 1"]) {
+      await askInCycle(QUESTION, memory, image, cycles, { ...options, conversation });
+      const asked = image.newest;
+      const name = conversation ?? "";
+      assert.deepEqual(turnChanges(image, asked), told("added", name));
+      const undone = await image.undo(asked);
+      assert.deepEqual(turnChanges(image, undone), told("removed", name));
+      assert.deepEqual(conversationIn(image, conversation), []);
+      const again = await image.undo(undone);
+      assert.deepEqual(turnChanges(image, again), told("added", name));
+    }
+    const other = await image.transact((unit) => unit.create({ slots: { turns: ["mine"] } }));
+    assert.ok(other > 0);
+    assert.deepEqual(turnChanges(image, image.newest), []);
   }));
 
 Deno.test("a QueryMorph refers to the chunks that it retrieved while it looks for more", () =>
