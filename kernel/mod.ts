@@ -13,6 +13,7 @@
  */
 export { type LinePosition, type ReadLines, runAudit } from "./audit/audit_command.ts";
 export { recordCommands, RECORDED } from "./audit/record_commands.ts";
+export { recordLogCuts } from "./audit/record_log_cuts.ts";
 export { LateTrail, openTrail, type OpenTrailOptions } from "./audit/open_trail.ts";
 export { AuditTrail, type AuditTrailOptions } from "./audit/audit_trail.ts";
 export {

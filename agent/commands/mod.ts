@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type Handlers, modelHandlers, recordCommands } from "../../kernel/mod.ts";
+import { type Handlers, modelHandlers, recordCommands, recordLogCuts } from "../../kernel/mod.ts";
 import { askHandlers } from "./ask.ts";
 import { codeHandlers } from "./code.ts";
 import { imageHandlers } from "./image.ts";
@@ -35,6 +35,11 @@ export function commandHandlers(program: Omit<Program, "handlers">): Handlers {
       },
     }),
   };
-  const recorded = recordCommands(handlers, (repo) => locate(repo).folder, redactor);
+  const folderOf = (repo: string | undefined) => locate(repo).folder;
+  const recorded = recordLogCuts(
+    recordCommands(handlers, folderOf, redactor),
+    folderOf,
+    redactor,
+  );
   return recorded;
 }

@@ -32,6 +32,8 @@ export const EVENT_TYPES = [
   "REFUSAL",
   /** A reply that found nobody. */
   "UNDELIVERED",
+  /** A process died while it wrote into the image or the index: so much was cut off, behind the last transaction that is whole. */
+  "IMAGE_LOG_CUT",
   /** The trail itself: its end was torn, or lines that had been there are gone. */
   "TRAIL_REPAIRED",
   /** The trail itself: so many events could not be written. */

@@ -138,15 +138,16 @@ export const imageRenderers: Renderers<keyof typeof imageCommands> = {
     return `${bold(`removed ${removed}`)}\n${dim(`${kept}; ${sizes}`)}`;
   },
 
-  image_check({ problems, transactions, objects, revisions, blobs }, look) {
+  image_check({ problems, transactions, objects, revisions, blobs, tail }, look) {
     const { bold, green, red, cyan, dim } = look.colours;
+    const end = tail === undefined ? [] : wrap(tail.detail, look).map((line) => dim(line));
     const read = [
       count(objects, "object"),
       count(revisions, "revision"),
       count(blobs, "blob"),
       count(transactions, "transaction"),
     ].join(", ");
-    if (problems.length === 0) return `${green("sound")}: ${read}`;
+    if (problems.length === 0) return [`${green("sound")}: ${read}`, ...end].join("\n");
     const shown = problems.slice(0, MOST_PROBLEMS).flatMap(({ oid, tid, problem }) => [
       cyan(
         oid === undefined
@@ -161,6 +162,7 @@ export const imageRenderers: Renderers<keyof typeof imageCommands> = {
       ...(problems.length > MOST_PROBLEMS
         ? [dim(`… ${problems.length - MOST_PROBLEMS} more; --json lists all`)]
         : []),
+      ...end,
       dim('"batos ingest --rebuild" saves what can be read of a damaged file into a new one'),
     ].join("\n");
   },

@@ -5,11 +5,13 @@
  * caller holds the lock of the workspace for that.
  */
 import { existsSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { CommandError, type HandlerContext, type Result } from "../commands.ts";
 import type { Check } from "../doctor.ts";
 import { BlobFolder } from "./blobs.ts";
+import { WorkspaceLock } from "../workspace_lock.ts";
 import { NoImageError } from "./errors.ts";
+import { describeTail, type LogTail, logTail } from "./log_tail.ts";
 import { checkImageFile, rescueImage } from "./rescue_image.ts";
 import { ImageTables } from "./image_tables.ts";
 
@@ -37,6 +39,7 @@ export class ImageFile {
       );
     if (!existsSync(this.#path)) throw none();
     const { signal, progress } = this.#context;
+    const tail = this.#tail();
     try {
       const { problems, ...report } = await checkImageFile(this.#path, this.#blobs, {
         signal,
@@ -47,6 +50,7 @@ export class ImageFile {
         problems: problems.map(({ oid, ...rest }) =>
           oid === undefined ? rest : { oid: String(oid), ...rest }
         ),
+        ...tail !== undefined && { tail: { ...tail, detail: describeTail(tail) } },
       };
     } catch (error) {
       throw error instanceof NoImageError ? none() : error;
@@ -57,6 +61,7 @@ export class ImageFile {
   async finding(): Promise<Omit<Check, "name">> {
     if (!existsSync(this.#path)) return { status: "ok", detail: "none yet" };
     const { signal } = this.#context;
+    const tail = this.#tail();
     let report;
     try {
       report = await checkImageFile(this.#path, this.#blobs, { signal });
@@ -67,7 +72,13 @@ export class ImageFile {
     const { problems: [first, ...rest], objects, revisions, blobs } = report;
     if (first === undefined) {
       const detail = `sound: ${objects} objects, ${revisions} revisions, ${blobs} blobs`;
-      return { status: "ok", detail };
+      if (tail === undefined) return { status: "ok", detail };
+      return {
+        status: "warning",
+        detail: `${detail}; ${describeTail(tail)}`,
+        remedy:
+          "none is needed: the next command that writes cuts it off and notes it in the trail",
+      };
     }
     return {
       status: "failure",
@@ -75,6 +86,12 @@ export class ImageFile {
       remedy:
         'see "batos image check"; "batos ingest --rebuild" saves what can be read into a new file',
     };
+  }
+
+  /** What a process that died left at the end of the log; what somebody is just writing is none. */
+  #tail(): LogTail | undefined {
+    const isWriting = WorkspaceLock.holder(join(dirname(this.#path), "lock")) !== undefined;
+    return isWriting ? undefined : logTail(this.#path);
   }
 
   /**

@@ -128,6 +128,12 @@ export class SqliteConnection {
     this.database.prepare("PRAGMA incremental_vacuum").all();
   }
 
+  /** Puts the log into the file and empties it, unless somebody reads from it. */
+  emptyLog(): void {
+    this.enterWal();
+    this.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+
   /** A second call does nothing. */
   close(): void {
     if (this.#closed) return;

@@ -444,7 +444,7 @@ export class SqliteImageStore implements ImageStore {
       const free = this.#file.pragma("freelist_count") / this.#file.pragma("page_count");
       if (free >= WORTH_COMPACTING) this.#file.giveBackRoom();
       // The file shrinks when the log goes into it.
-      this.#file.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      this.#file.emptyLog();
       this.#dataVersion = -1;
       return free >= WORTH_COMPACTING;
     });

@@ -354,6 +354,14 @@ export const imageCommands = {
         })),
         "Empty where nothing is wrong",
       ),
+      tail: field(
+        z.object({
+          frames: field(z.int().min(0), "Pages, the last of which may be a part of one"),
+          bytes: z.int().min(1),
+          detail: field(z.string(), "The same in words"),
+        }).optional(),
+        "What a process that died left behind the last transaction; it counts for nothing",
+      ),
     }),
     exit: (results) => results.some(({ problems }) => problems.length > 0) ? 1 : 0,
   }),
