@@ -42,19 +42,14 @@ export function unpackMessage(bytes: Uint8Array): unknown {
 
 /** Walks over the value without making it. */
 function checkBounds(bytes: Uint8Array): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   /** For every open container, how many values are still to come. */
   const open: number[] = [1];
   let at = 0;
   let values = 0;
   const sizeOf = (octets: number): number => {
     if (at + octets > bytes.length) throw new MessagePackError("the value is cut off");
-    const size = octets === 1
-      ? view.getUint8(at)
-      : octets === 2
-      ? view.getUint16(at)
-      : view.getUint32(at);
-    at += octets;
+    let size = 0;
+    for (const end = at + octets; at < end; at++) size = size * 256 + bytes[at]!;
     return size;
   };
   while (open.length > 0) {

@@ -396,12 +396,13 @@ export class Connection {
         ) length += this.#queue[count++]!.bytes.length;
         const bytes = count === 1 ? this.#queue[0]!.bytes : this.#joined(count, length);
         for (let at = 0; at < bytes.length;) {
-          const written = await this.#socket.write(bytes.subarray(at));
+          const written = await this.#socket.write(at === 0 ? bytes : bytes.subarray(at));
           this.#writtenAt = performance.now();
           at += written;
           this.#queued -= written;
         }
-        this.#queue.splice(0, count);
+        if (count === 1) this.#queue.shift();
+        else this.#queue.splice(0, count);
         if (this.#queued <= HIGH_WATER / 2) this.#release();
       }
     } catch {

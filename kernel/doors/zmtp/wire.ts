@@ -198,7 +198,7 @@ export class Reader {
       if (this.#buffer.length > BASE_BUFFER) this.#resize(BASE_BUFFER, 0);
     }
     if (this.#buffer.length - this.#end < MIN_ROOM) this.#makeRoom();
-    return this.#buffer.subarray(this.#end);
+    return this.#end === 0 ? this.#buffer : this.#buffer.subarray(this.#end);
   }
 
   /** Tells how many bytes were read into the room. */
