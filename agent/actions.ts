@@ -6,7 +6,7 @@
  * `git` only after they were found in the index; text from files is returned, never interpreted.
  */
 import { z } from "zod";
-import { type Hit, isTestPath, type QuestionVector } from "../rag/mod.ts";
+import { type Hit, isTestPath, type QuestionVector, withCorrections } from "../rag/mod.ts";
 import type { ContextItem } from "./driver.ts";
 import { historyOf, historyOfFile } from "./history.ts";
 import type { MemoryPort } from "./memory_port.ts";
@@ -170,18 +170,23 @@ export async function perform(
 }
 
 async function search(args: Arguments<"search">, world: World): Promise<Observation> {
-  const { query, level, k } = args;
+  const { level, k } = args;
   const { memory } = world;
+  const corrections = memory.misspellings(args.query);
+  const query = withCorrections(args.query, corrections);
+  const read = corrections.map(({ from, to }) => `read "${from}" as "${to}"; `).join("");
+  const spelling = corrections.map((one) => ({ type: "spelling", ...one } as const));
   const folder = args.path?.replace(/^\.\//, "").replace(/\/+$/, "");
   if (level === "summaries") {
     const found = memory.summaries(query, folder ? { limit: k, path: folder } : { limit: k });
     return {
-      summary: found.length
-        ? `${found.length} summaries: ${
-          found.map((summary) => summary.path || "(workspace)").join(", ")
-        }`
-        : "no summary matches",
-      items: found.map((summary) => ({ type: "summary", summary })),
+      summary: read +
+        (found.length
+          ? `${found.length} summaries: ${
+            found.map((summary) => summary.path || "(workspace)").join(", ")
+          }`
+          : "no summary matches"),
+      items: [...spelling, ...found.map((summary) => ({ type: "summary", summary } as const))],
     };
   }
   const found = memory.search(query, {
@@ -190,15 +195,17 @@ async function search(args: Arguments<"search">, world: World): Promise<Observat
     vector: await world.vector?.(query),
   });
   return {
-    summary: found.length
-      ? `${found.length} chunks: ${
-        found.map((hit) =>
-          `${hit.path}:${hit.startLine}-${hit.endLine}${hit.nodeName && ` ${hit.nodeName}`}`
-        )
-          .join(", ")
-      }`
-      : "nothing matches",
+    summary: read +
+      (found.length
+        ? `${found.length} chunks: ${
+          found.map((hit) =>
+            `${hit.path}:${hit.startLine}-${hit.endLine}${hit.nodeName && ` ${hit.nodeName}`}`
+          )
+            .join(", ")
+        }`
+        : "nothing matches"),
     items: [
+      ...spelling,
       ...found.map((hit) => ({ type: "chunk", hit, query } as const)),
       ...outlinesOf(found, memory),
     ],

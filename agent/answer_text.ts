@@ -125,6 +125,7 @@ class Writer {
 
   text(): string {
     const { question, evidence } = this;
+    this.#noteSpelling();
     const unknown = this.#unknownSymbols();
     const within = question.area === undefined ? undefined : areaFolder(this.state);
     const places = evidence.places.filter((place) =>
@@ -183,6 +184,17 @@ class Writer {
         /[a-z\d][A-Z]|_|\.|::|#|\(\)$/.test(name) || this.question.quoted.includes(name)
       )
       .filter((name) => !this.evidence.places.some((place) => alike(place.name, name)));
+  }
+
+  #noteSpelling(): void {
+    const read = new Map(
+      this.state.retrieved_context.flatMap((item) =>
+        item.type === "spelling" ? [[item.from, item.to] as const] : []
+      ),
+    );
+    if (read.size === 0) return;
+    const words = [...read].map(([from, to]) => `“${visible(from)}” as “${visible(to)}”`);
+    this.#blocks.push(`Read ${words.join(", ")}.`);
   }
 
   #nothing(unknown: readonly string[], places: readonly Place[]): string {

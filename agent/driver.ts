@@ -61,6 +61,8 @@ export type ContextItem =
   | { readonly type: "outline"; readonly path: string; readonly entries: readonly OutlineEntry[] }
   | ({ readonly type: "lines"; readonly language: string } & Excerpt)
   | Reference
+  /** A word of a query that was read as another, since it stands nowhere. */
+  | { readonly type: "spelling"; readonly from: string; readonly to: string }
   /** A cycle of the audit trail. */
   | { readonly type: "cycle"; readonly fractal: Fractal }
   | {

@@ -15,6 +15,7 @@ import { alike } from "./references.ts";
 import { isChangelog } from "./roles.ts";
 import { Matcher } from "./matcher.ts";
 import { parseQuestion, type Question, termsOf } from "./question.ts";
+import { withCorrections } from "../rag/mod.ts";
 
 /** Summaries and chunks asked for: enough to choose from, few enough to read in the trajectory. */
 const SUMMARIES = 8;
@@ -49,7 +50,7 @@ export class ExtractiveDriver implements Driver {
   >();
 
   async propose(state: MorphState): Promise<Proposal> {
-    const question = parseQuestion(state.initial_prompt, state.workspace);
+    const question = questionOf(state);
     const done = new Set(state.reasoning_log.map((step) => actionKey(step)));
     // The last step belongs to the answer.
     if (state.remaining.steps > 1) {
@@ -66,7 +67,7 @@ export class ExtractiveDriver implements Driver {
   }
 
   async compose(state: MorphState): Promise<string> {
-    const question = parseQuestion(state.initial_prompt, state.workspace);
+    const question = questionOf(state);
     if (question.past) return composePast(state, question.past);
     return composeExtractive(state, question, this.#evidence(state, question));
   }
@@ -76,7 +77,9 @@ export class ExtractiveDriver implements Driver {
     const items = state.retrieved_context.length;
     const known = this.#cache.get(state);
     if (known?.items === items) return known.evidence;
-    const matcher = known?.matcher ?? new Matcher(question.terms);
+    // A word that was read as another is another word to match.
+    const isSame = known?.matcher.terms.join(" ") === question.terms.join(" ");
+    const matcher = known && isSame ? known.matcher : new Matcher(question.terms);
     const evidence = new Evidence(state, question, matcher);
     this.#cache.set(state, { items, evidence, matcher });
     return evidence;
@@ -201,6 +204,12 @@ export class ExtractiveDriver implements Driver {
       };
     }
   }
+}
+
+/** The question as it was asked, but for words that stand nowhere and were read as others. */
+function questionOf({ initial_prompt, retrieved_context, workspace }: MorphState): Question {
+  const spelling = retrieved_context.filter((item) => item.type === "spelling");
+  return parseQuestion(withCorrections(initial_prompt, spelling), workspace);
 }
 
 /** The question without the name of the repository, which every file could answer to. */

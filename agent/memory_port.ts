@@ -3,12 +3,21 @@
  *
  * Owns no behaviour. What must hold: everything here only reads.
  */
-import type { Hit, OutlineEntry, SearchOptions, StoredFile, Summary } from "../rag/mod.ts";
+import type {
+  Correction,
+  Hit,
+  OutlineEntry,
+  SearchOptions,
+  StoredFile,
+  Summary,
+} from "../rag/mod.ts";
 
 /** Memory, as far as the agent reads it. */
 export interface MemoryPort {
   /** Chunks that answer a query, best first. */
   search(query: string, options?: SearchOptions): Hit[];
+  /** Words of a query that are misspelt. */
+  misspellings(query: string): Correction[];
   /** Level 1: summaries of files and folders, best first; `path` limits to a folder. */
   summaries(query: string, options?: { limit?: number; path?: string }): Summary[];
   /** What a file or folder holds, in words. */

@@ -41,6 +41,8 @@ export class MorphObject {
           ? item.summary.path
           : item.type === "cycle"
           ? item.fractal.cycle
+          : item.type === "spelling"
+          ? item.to
           : item.path
       ),
     );

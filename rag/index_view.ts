@@ -165,6 +165,19 @@ export class IndexView implements IndexReader {
     return forms;
   }
 
+  /** How many chunks hold a word in the commonest of its forms. */
+  holding(stem: string): number {
+    let documents = 0;
+    for (const form of this.forms(stem)) {
+      let found = 0;
+      for (const { chunks } of this.postings(form)) {
+        for (const chunk of chunks) if (this.lengths[chunk]! > 0) found++;
+      }
+      documents = Math.max(documents, found);
+    }
+    return documents;
+  }
+
   /**
    * How much a word tells in this index, from its inverse document frequency over all chunks; 0 for words that only say how something
    * is asked. A vector that sums words would otherwise be about what the whole repository is about.
@@ -173,14 +186,7 @@ export class IndexView implements IndexReader {
     if (STOP_WORDS.has(word)) return 0;
     let rarity = this.#rarities.get(word);
     if (rarity === undefined) {
-      let documents = 0;
-      for (const form of this.forms(stemOf(word))) {
-        let found = 0;
-        for (const { chunks } of this.postings(form)) {
-          for (const chunk of chunks) if (this.lengths[chunk]! > 0) found++;
-        }
-        documents = Math.max(documents, found);
-      }
+      const documents = this.holding(stemOf(word));
       const idf = Math.log(1 + (this.count - documents + 0.5) / (documents + 0.5));
       this.#rarities.set(word, rarity = idf ** RARITY_POWER);
     }

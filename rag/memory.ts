@@ -13,6 +13,7 @@ import { docOf, signatureOf } from "./doc_text.ts";
 import type { IndexEmbedder } from "./embed/choose.ts";
 import type { Embedder } from "./embed/embedder.ts";
 import type { EncoderName } from "./embed/encoder.ts";
+import { loadStatic } from "./embed/static.ts";
 import { embedPending, type EmbedPendingOptions } from "./embed_pending.ts";
 import type { SymbolGraph } from "./graph.ts";
 import { allowedChunks } from "./filters.ts";
@@ -20,6 +21,7 @@ import { IndexView } from "./index_view.ts";
 import { analyseQuery } from "./query.ts";
 import { DEFAULTS, rank, type RankOptions } from "./rank.ts";
 import type { DefinitionRow, FileRow } from "./rows.ts";
+import { type Correction, misspellings } from "./spelling.ts";
 import { DamagedIndexError, NotIngestedError, Store } from "./store.ts";
 import { Summaries } from "./summaries.ts";
 import { mismatch, requireSameModel, type VectorsState, VectorStore } from "./vectors.ts";
@@ -376,6 +378,18 @@ export class Memory implements Disposable {
         if (hits.length === limit) break;
       }
       return hits;
+    });
+  }
+
+  /** Words of a query that are misspelt, as far as the index and a vocabulary can tell. */
+  misspellings(query: string): Correction[] {
+    return this.store.snapshot(() => {
+      this.#view.refresh();
+      return misspellings(query, {
+        holding: (stem) => this.#view.holding(stem),
+        names: () => this.store.definitionNames(),
+        vocabulary: () => loadStatic().vocabulary(),
+      });
     });
   }
 

@@ -40,6 +40,7 @@ export { DamagedIndexError, NewerFormatError, NotIngestedError } from "./store.t
 export { DEFAULTS as DEFAULT_RANKING, type RankOptions } from "./rank.ts";
 export type * from "./types.ts";
 export { isBenchmarkPath, isTestPath } from "./file_features.ts";
+export { type Correction, withCorrections } from "./spelling.ts";
 export type { Digest, FractalStep, Outcome, TrailEvent } from "./fractal.ts";
 export type {
   Fractal,

@@ -18,9 +18,15 @@ import {
   trailFileOf,
   Workspace,
 } from "../../kernel/mod.ts";
-import { fileLines, type Hit, loadIndexChecks, openMemory } from "../../rag/mod.ts";
+import {
+  fileLines,
+  type Hit,
+  loadIndexChecks,
+  openMemory,
+  withCorrections,
+} from "../../rag/mod.ts";
 import { kept } from "./kept.ts";
-import { embedderOf, indexOf, locate, vectorOf } from "./place.ts";
+import { embedderOf, indexOf, locate, note, vectorOf } from "./place.ts";
 import { definitionResult, searchResult, summaryResult } from "./results.ts";
 
 /** The handlers. */
@@ -36,8 +42,11 @@ export const codeHandlers: Pick<
     const { limit, files, path, lang: language, kind, symbol } = input;
     for (const query of queries) {
       context.signal.throwIfAborted();
-      const vector = await vectorOf(query, memory, embedder, context);
-      const hits = memory.search(query, { limit, files, path, language, kind, symbol, vector });
+      const corrections = memory.misspellings(query);
+      for (const { from, to } of corrections) note(context, `read "${from}" as "${to}"`);
+      const read = withCorrections(query, corrections);
+      const vector = await vectorOf(read, memory, embedder, context);
+      const hits = memory.search(read, { limit, files, path, language, kind, symbol, vector });
       yield { query, results: hits.map(searchResult) };
       if (input.query !== undefined) await noteStale(workspace, hits, context);
     }

@@ -188,6 +188,11 @@ export class StaticEmbedder implements Embedder {
     return new StaticEmbedder(memory, readTable(bytes, "static"), weights);
   }
 
+  /** The words that have a row; pieces of words are among them. */
+  vocabulary(): string[] {
+    return Array.from({ length: this.#words.size }, (_, number) => this.#words.word(number));
+  }
+
   /**
    * Vector of a question, of length 1; all zero when no word of it is known, or none that tells anything.
    * @param rarity what each word, in lower case, is weighed with; by default all count the same

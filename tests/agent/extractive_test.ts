@@ -295,3 +295,11 @@ Deno.test("when: the changelog answers, under the release that it speaks of", as
     /^`2\.4\.0` \(`CHANGES\.md:9-9`\):\n> - Gift codes were introduced\.$/,
   );
 });
+
+Deno.test("a misspelt word is read as the one that was meant, and the answer says so", async () => {
+  const text = await ask("how is a discuont code read?");
+  const [, note, lead] = text.split("\n\n");
+  assert.equal(note, "Read “discuont” as “discount”.");
+  assert.match(lead!, /^`parseDiscount` \(function/);
+  assert.ok(!(await ask("how is a discount code read?")).includes("Read “"));
+});
