@@ -67,8 +67,10 @@ const MOST_FREE = 0.1;
 /** How long a statement waits for another process's commit. Commits take well under a second. */
 const BUSY_MS = 10_000;
 
+const META_SCHEMA =
+  "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;";
 const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  ${META_SCHEMA}
   CREATE TABLE IF NOT EXISTS file(
     id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, language TEXT NOT NULL, encoding TEXT NOT NULL, bytes INTEGER NOT NULL,
     mtime REAL NOT NULL, hash TEXT NOT NULL, lines INTEGER NOT NULL, first_chunk INTEGER NOT NULL,
@@ -185,7 +187,8 @@ export class Store {
     // A new process only reads the schema; what is there already is not written again.
     if (this.#pragma("user_version") === FORMAT && this.meta("content") === CONTENT_VERSION) return;
     this.transaction(() => {
-      this.database.exec(SCHEMA);
+      // What another version made goes before anything is asked of it: its tables may have other columns under the same names.
+      this.database.exec(META_SCHEMA);
       if (this.meta("content") !== CONTENT_VERSION) {
         this.#dropDerived();
         this.setMeta("content", CONTENT_VERSION);

@@ -497,6 +497,24 @@ Deno.test("an index in the tables of an earlier version is made again", async ()
   });
 });
 
+Deno.test("an index of a version to come, with other columns in tables of the same names, is made again", async () => {
+  await withWorkspace(PROJECT, async (folder, memory) => {
+    const { fingerprint } = memory.status();
+    memory.close();
+    const database = new DatabaseSync(join(folder, ".batos", "image.db"));
+    database.exec(`
+      DROP TABLE posting;
+      CREATE TABLE posting(words TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
+      UPDATE meta SET value = '1000' WHERE key = 'content';`);
+    database.close();
+    assert.throws(() => openMemory(folder, { readOnly: true }), NotIngestedError);
+    using again = openMemory(folder);
+    await again.absorb(readTree(folder, again.known()));
+    assert.equal(again.status().fingerprint, fingerprint);
+    memory.store.database.open();
+  });
+});
+
 Deno.test("the modules that a chunk uses come back, from files that import more than a byte can count too", async () => {
   const modules = Array.from({ length: 300 }, (_, at) => `m${at}`);
   const text = modules.map((name) => `import { ${name} } from "./lib/${name}.ts";\n`).join("") +
