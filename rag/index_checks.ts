@@ -45,7 +45,7 @@ export async function checkIndex(root: string, index: WorkspaceIndex): Promise<F
     return { status: "failure", detail: verdict, remedy: 'run "batos ingest --rebuild"' };
   }
   const stale = await index.countStale(memory);
-  const detail = `sound: ${memory.status().files} files, ${stale} of them stale`;
+  const detail = `sound: ${memory.counts().files} files, ${stale} of them stale`;
   return stale === 0 ? { status: "ok", detail } : { status: "warning", detail, remedy };
 }
 
@@ -53,7 +53,7 @@ export async function checkIndex(root: string, index: WorkspaceIndex): Promise<F
 export function checkVectors(root: string): Finding {
   using memory = openMemoryIfMade(root);
   if (memory === undefined) return { status: "ok", detail: "none: there is no index yet" };
-  const { embedder, vectors, chunks, vectorsState } = memory.status();
+  const { embedder, vectors, chunks, vectorsState } = memory.counts();
   if (vectorsState === "partial") {
     return {
       status: "warning",

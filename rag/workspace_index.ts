@@ -205,7 +205,7 @@ export class WorkspaceIndex {
   async #embedSome(memory: Memory): Promise<void> {
     const { embedder, progress } = this.#place;
     if (!embedder) return;
-    const { chunks, vectors } = memory.status();
+    const { chunks, vectors } = memory.counts();
     const missing = chunks - vectors;
     if (embedder.encoder === undefined && missing > MOST_WAITED_FOR) {
       const detail =
