@@ -11,7 +11,8 @@
  */
 import { type Parse, type ParsedSource, tokens } from "../ingest/mod.ts";
 import type { BuildOptions, ImpactResult, RefsResult, SymbolAnswers } from "./graph_values.ts";
-import { DamagedIndexError, NewerFormatError, NotIngestedError } from "./store.ts";
+import { DamagedIndexError } from "./damaged_index.ts";
+import { NewerFormatError, NotIngestedError } from "./store.ts";
 
 /**
  * Idle time after which a thread is ended, in milliseconds: who edits saves every few seconds and should find it there; to start it costs

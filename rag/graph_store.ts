@@ -14,7 +14,8 @@
  *   few rows.
  * - `graph_state`: `config`, a hash of the version of the graph and of the files that steered module resolution when it was built.
  */
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { explained } from "./damaged_index.ts";
 import { ByteReader, ByteWriter } from "./varint.ts";
 
 /** Makes the tables where they are missing. */
@@ -73,6 +74,13 @@ export interface StoredReferences {
   readonly links: readonly DeclarationLink[];
 }
 
+/** A statement whose errors say what to do about a damaged file. */
+interface Statement {
+  get(...values: SQLInputValue[]): ReturnType<StatementSync["get"]>;
+  all(...values: SQLInputValue[]): ReturnType<StatementSync["all"]>;
+  run(...values: SQLInputValue[]): void;
+}
+
 // Room for the kinds of references in one number with a line.
 const KINDS = 16;
 
@@ -82,15 +90,24 @@ const HASH_CHARACTERS = 16;
 /** Reads and writes the graph tables of one database. */
 export class GraphStore {
   readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements = new Map<string, Statement>();
 
   constructor(db: DatabaseSync) {
     this.#db = db;
   }
 
-  #prepare(sql: string): StatementSync {
+  #prepare(sql: string): Statement {
     let statement = this.#statements.get(sql);
-    if (!statement) this.#statements.set(sql, statement = this.#db.prepare(sql));
+    if (!statement) {
+      const path = this.#db.location() ?? "";
+      const prepared = explained(path, () => this.#db.prepare(sql));
+      statement = {
+        get: (...values) => explained(path, () => prepared.get(...values)),
+        all: (...values) => explained(path, () => prepared.all(...values)),
+        run: (...values) => void explained(path, () => prepared.run(...values)),
+      };
+      this.#statements.set(sql, statement);
+    }
     return statement;
   }
 

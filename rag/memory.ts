@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:f
 import { join } from "node:path";
 import type { Problem, TreeEvent } from "../ingest/mod.ts";
 import type { FileWriter } from "./batch_writer.ts";
+import { DamagedIndexError, explain } from "./damaged_index.ts";
 import { docOf, signatureOf } from "./doc_text.ts";
 import type { IndexEmbedder } from "./embed/choose.ts";
 import type { Embedder } from "./embed/embedder.ts";
@@ -22,7 +23,7 @@ import { analyseQuery } from "./query.ts";
 import { DEFAULTS, rank, type RankOptions } from "./rank.ts";
 import type { DefinitionRow, FileRow } from "./rows.ts";
 import { type Correction, misspellings } from "./spelling.ts";
-import { DamagedIndexError, NotIngestedError, Store } from "./store.ts";
+import { NotIngestedError, Store } from "./store.ts";
 import { Summaries } from "./summaries.ts";
 import { mismatch, requireSameModel, type VectorsState, VectorStore } from "./vectors.ts";
 import { TrailIndex } from "./trail_index.ts";
@@ -239,7 +240,7 @@ export class Memory implements Disposable {
       await writer?.finish();
     } catch (error) {
       await writer?.stop();
-      throw error;
+      throw explain(this.store.path, error);
     } finally {
       this.#view.invalidate();
     }
@@ -396,7 +397,8 @@ export class Memory implements Disposable {
   #hit(file: FileRow, chunk: number, score: number, texts: Map<number, string>): Hit {
     let text = texts.get(file.id);
     if (text === undefined) texts.set(file.id, text = this.store.text(file.id));
-    const row = this.store.chunk(chunk)!;
+    const row = this.store.chunk(chunk);
+    if (!row) throw this.store.damaged(`chunk ${chunk} of "${file.path}" is not there`);
     return {
       oid: chunk,
       path: file.path,

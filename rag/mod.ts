@@ -36,7 +36,8 @@ export {
   type LocateModel,
   NO_EMBEDDER,
 } from "./embed/choose.ts";
-export { DamagedIndexError, NewerFormatError, NotIngestedError } from "./store.ts";
+export { DamagedIndexError } from "./damaged_index.ts";
+export { NewerFormatError, NotIngestedError } from "./store.ts";
 export { DEFAULTS as DEFAULT_RANKING, type RankOptions } from "./rank.ts";
 export type * from "./types.ts";
 export { isBenchmarkPath, isTestPath } from "./file_features.ts";

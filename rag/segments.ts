@@ -5,6 +5,7 @@
  * once; later only its chunk table shrinks, until a merge puts it together with others; all of it happens inside the
  * transaction that changes the files.
  */
+import { crc32 } from "node:zlib";
 import {
   decodeChunkTable,
   encodeChunkTable,
@@ -12,6 +13,7 @@ import {
   type TextIndexBuilder,
 } from "./postings.ts";
 import { compareTerms, listIn, packBlocks, type TermLists, unpackBlock } from "./posting_block.ts";
+import { sound } from "./damaged_index.ts";
 import type { Row } from "./rows.ts";
 import type { Store } from "./store.ts";
 
@@ -41,13 +43,17 @@ export class Segments {
 
   posting(segment: number, term: string): Uint8Array | undefined {
     const block = this.#blockOf(segment, term);
-    return block && listIn(block.data as Uint8Array, term);
+    return block && listIn(this.#sound(block), term);
+  }
+
+  #sound(row: Row): Uint8Array {
+    return sound(this.#store.path, row, "a block of posting lists");
   }
 
   /** The block that has a term, if any has. */
   #blockOf(segment: number, term: string): Row | undefined {
     return this.#store.get(
-      "SELECT term, data FROM posting WHERE segment = ? AND term <= ? ORDER BY term DESC LIMIT 1",
+      "SELECT term, crc, data FROM posting WHERE segment = ? AND term <= ? ORDER BY term DESC LIMIT 1",
       segment,
       term,
     );
@@ -57,14 +63,14 @@ export class Segments {
   terms(segment: number, from: string, to: string): string[] {
     const first = this.#blockOf(segment, from);
     const blocks = this.#store.all(
-      "SELECT data FROM posting WHERE segment = ? AND term > ? AND term < ? ORDER BY term",
+      "SELECT crc, data FROM posting WHERE segment = ? AND term > ? AND term < ? ORDER BY term",
       segment,
       first === undefined ? from : first.term!,
       to,
     );
     const terms: string[] = [];
-    for (const { data } of first === undefined ? blocks : [first, ...blocks]) {
-      for (const [term] of unpackBlock(data as Uint8Array)) {
+    for (const block of first === undefined ? blocks : [first, ...blocks]) {
+      for (const [term] of unpackBlock(this.#sound(block))) {
         if (compareTerms(term, from) >= 0 && compareTerms(term, to) < 0) terms.push(term);
       }
     }
@@ -79,9 +85,11 @@ export class Segments {
 
   #insert(segment: number, postings: TermLists): void {
     const insert = this.#store.statement(
-      "INSERT INTO posting(segment, term, data) VALUES (?,?,?)",
+      "INSERT INTO posting(segment, term, crc, data) VALUES (?,?,?,?)",
     );
-    for (const [first, data] of packBlocks(postings)) insert.run(segment, first, data);
+    for (const [first, data] of packBlocks(postings)) {
+      insert.run(segment, first, crc32(data), data);
+    }
   }
 
   /** Takes dead chunks out of all chunk tables; their postings stay until a merge. Inside a transaction. */
@@ -158,10 +166,10 @@ export class Segments {
   *#lists(segment: number): Generator<[term: string, list: Uint8Array]> {
     // Not one by one: Deno's iterator ends at a page that cannot be read as if there were no more.
     const blocks = this.#store.all(
-      "SELECT data FROM posting WHERE segment = ? ORDER BY term",
+      "SELECT crc, data FROM posting WHERE segment = ? ORDER BY term",
       segment,
     );
-    for (const { data } of blocks) yield* unpackBlock(data as Uint8Array);
+    for (const block of blocks) yield* unpackBlock(this.#sound(block));
   }
 }
 

@@ -12,7 +12,7 @@
  *   shown is always what was indexed.
  * - `chunk`: the metadata of a slice. `definition(file, data)`: what a file defines, in order, see `definition_pack.ts`;
  *   `defined_name(name, file)`: which files define a name, by its `nameKey`.
- * - `segment(id, chunks)` and `posting(segment, term, data)`: the text index, see `postings.ts`; a row of `posting` holds successive
+ * - `segment(id, chunks)` and `posting(segment, term, crc, data)`: the text index, see `postings.ts`; a row of `posting` holds successive
  *   terms from `term` on, see `posting_block.ts`.
  * - `vector_model` and `vector`: vectors of chunks, see `vectors.ts`.
  * - `fractal` and others: the audit trail, see `trail_index.ts`.
@@ -25,6 +25,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 import { Buffer, isAscii } from "node:buffer";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import type { Definition, Import, SourceFile } from "../ingest/mod.ts";
+import { damaged, type DamagedIndexError, explain, explained, unpacked } from "./damaged_index.ts";
 import { createGraphTables, dropGraphTables } from "./graph_store.ts";
 import { nameKey, packDefinitions, unpackDefinitions } from "./definition_pack.ts";
 import { TextIndexBuilder } from "./postings.ts";
@@ -54,7 +55,7 @@ import { dropVectors, VECTOR_SCHEMA } from "./vectors.ts";
 /** Format of the whole file. A higher one was written by a later program and is not touched. */
 export const FORMAT = 1;
 /** Rises whenever chunking, terms, summaries or the form of a table change: an index made by another version is made again. */
-export const CONTENT_VERSION = "9";
+export const CONTENT_VERSION = "10";
 /** `PRAGMA application_id`: "bato". */
 const APPLICATION_ID = 0x6261746f;
 
@@ -82,7 +83,8 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS definition(file INTEGER PRIMARY KEY, data BLOB NOT NULL);
   CREATE TABLE IF NOT EXISTS defined_name(name INTEGER NOT NULL, file INTEGER NOT NULL, PRIMARY KEY(name, file)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS segment(id INTEGER PRIMARY KEY, chunks BLOB NOT NULL);
-  CREATE TABLE IF NOT EXISTS posting(id INTEGER PRIMARY KEY, segment INTEGER NOT NULL, term TEXT NOT NULL, data BLOB NOT NULL);
+  CREATE TABLE IF NOT EXISTS posting(
+    id INTEGER PRIMARY KEY, segment INTEGER NOT NULL, term TEXT NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL);
   CREATE INDEX IF NOT EXISTS posting_term ON posting(segment, term);
   CREATE TABLE IF NOT EXISTS summary(
     id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, level TEXT NOT NULL, text TEXT NOT NULL, tokens INTEGER NOT NULL);
@@ -106,11 +108,6 @@ const DERIVED = [
 /** The index was written by a later version of the program. */
 export class NewerFormatError extends Error {
   override name = "NewerFormatError";
-}
-
-/** The database file cannot be read as one. */
-export class DamagedIndexError extends Error {
-  override name = "DamagedIndexError";
 }
 
 /** There is no index yet. */
@@ -171,7 +168,7 @@ export class Store {
       this.close();
       throw error instanceof NewerFormatError || error instanceof NotIngestedError
         ? error
-        : this.#explain(error);
+        : explain(this.path, error);
     }
   }
 
@@ -199,16 +196,6 @@ export class Store {
     });
   }
 
-  #explain(error: unknown): Error {
-    const message = error instanceof Error ? error.message : String(error);
-    if (/not a database|malformed|corrupt|no such table/i.test(message)) {
-      return new DamagedIndexError(
-        `cannot read the index "${this.path}": ${message}; run "ingest --rebuild" to make it again from the workspace`,
-      );
-    }
-    return error instanceof Error ? error : new Error(message);
-  }
-
   #pragma(name: string): number {
     return Number(Object.values(this.get(`PRAGMA ${name}`) ?? { n: 0 })[0]);
   }
@@ -233,7 +220,7 @@ export class Store {
       this.database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
     } catch (error) {
       if (!LEAVES_AS_IS.has((error as { errcode?: number }).errcode ?? 0)) {
-        throw this.#explain(error);
+        throw explain(this.path, error);
       }
     } finally {
       this.database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
@@ -284,15 +271,22 @@ export class Store {
 
   /** First row, or undefined. */
   get(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.statement(sql).get(...values) as Row | undefined;
+    return explained(this.path, () => this.statement(sql).get(...values) as Row | undefined);
   }
 
   all(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.statement(sql).all(...values) as Row[];
+    return explained(this.path, () => this.statement(sql).all(...values) as Row[]);
   }
 
   run(sql: string, ...values: SQLInputValue[]): number {
-    return Number(this.statement(sql).run(...values).lastInsertRowid);
+    return Number(
+      explained(this.path, () => this.statement(sql).run(...values)).lastInsertRowid,
+    );
+  }
+
+  /** What to throw when the index does not hold what it should. */
+  damaged(found: string): DamagedIndexError {
+    return damaged(this.path, found);
   }
 
   /** Runs `work` in one write transaction; an error leaves nothing behind. */
@@ -304,7 +298,7 @@ export class Store {
       return result;
     } catch (error) {
       this.rollback();
-      throw error;
+      throw explain(this.path, error);
     }
   }
 
@@ -331,7 +325,8 @@ export class Store {
     try {
       return work();
     } finally {
-      this.database.exec("COMMIT");
+      // Nothing was written; and the end of a snapshot that met damage must not hide what was said of it.
+      this.database.exec("ROLLBACK");
     }
   }
 
@@ -475,13 +470,14 @@ export class Store {
   text(file: number): string {
     const row = this.get("SELECT text FROM file WHERE id = ?", file);
     if (!row) return "";
-    const bytes = inflateRawSync(row.text as Uint8Array);
+    const bytes = unpacked(this.path, () => inflateRawSync(row.text as Uint8Array));
     // Most source is ASCII, and that needs no decoding: a third of the time for large files.
     return bytes.toString(isAscii(bytes) ? "latin1" : "utf8");
   }
 
   imports(file: number): Import[] {
-    return unpackImports(this.get("SELECT imports FROM file WHERE id = ?", file)?.imports);
+    const row = this.get("SELECT imports FROM file WHERE id = ?", file);
+    return unpacked(this.path, () => unpackImports(row?.imports));
   }
 
   chunk(id: number): ChunkRow | undefined {

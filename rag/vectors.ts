@@ -1,21 +1,28 @@
 /**
  * Vectors of chunks in SQLite, and whose they are.
  *
- * Owns every statement on two tables. `vector_model(model)`: one row, who made the vectors. `vector(block, data)`: the vectors of the
- * chunks with ids from `block` × 256 on, as `vector_block.ts` packs them, whichever files they are of. What must hold: all vectors are
+ * Owns every statement on two tables. `vector_model(model)`: one row, who made the vectors. `vector(block, crc, data)`: the vectors of the
+ * chunks with ids from `block` × 256 on, as `vector_block.ts` packs them, whichever files they are of, and their CRC-32: SQLite has no
+ * checksum of its own, and numbers that changed on the disk look like any others. What must hold: all vectors are
  * of one model, another one is refused, never mixed; the chunks of a file that have vectors are its first ones; a vector goes in
  * the transaction in which its chunk goes.
  */
+import { crc32 } from "node:zlib";
+import { sound } from "./damaged_index.ts";
 import { EmbedderError, type VectorModel } from "./embed/embedder.ts";
 import { VectorScan } from "./embed/scan.ts";
+import type { Row } from "./rows.ts";
 import type { Store } from "./store.ts";
 import { BLOCK, hasPlace, MASK, VectorBlock, vectorBytes } from "./vector_block.ts";
 
 /** Tables of vectors; see the module text. */
 export const VECTOR_SCHEMA = `
   CREATE TABLE IF NOT EXISTS vector_model(model TEXT NOT NULL);
-  CREATE TABLE IF NOT EXISTS vector(block INTEGER PRIMARY KEY, data BLOB NOT NULL);
+  CREATE TABLE IF NOT EXISTS vector(block INTEGER PRIMARY KEY, crc INTEGER NOT NULL, data BLOB NOT NULL);
 `;
+
+/** Blocks that are read at once: four megabytes with vectors of 256 dimensions. */
+const BLOCKS_AT_ONCE = 64;
 
 /** Vectors of another model stand in the index. */
 export class VectorModelMismatchError extends Error {
@@ -169,20 +176,26 @@ export class VectorStore {
       const number = Math.floor(id / BLOCK);
       const base = number * BLOCK;
       const high = Math.min(end - base, BLOCK);
-      const known = this.#store.get("SELECT data FROM vector WHERE block = ?", number)?.data;
-      const block = new VectorBlock(dimensions, known as Uint8Array | undefined);
+      const known = this.#store.get("SELECT crc, data FROM vector WHERE block = ?", number);
+      const block = new VectorBlock(dimensions, known && this.#sound(known));
       change(block, base, id - base, high);
       if (block.count > 0) {
+        const bytes = block.bytes();
         this.#store.run(
-          "INSERT OR REPLACE INTO vector(block, data) VALUES (?,?)",
+          "INSERT OR REPLACE INTO vector(block, crc, data) VALUES (?,?,?)",
           number,
-          block.bytes(),
+          crc32(bytes),
+          bytes,
         );
       } else if (known !== undefined) {
         this.#store.run("DELETE FROM vector WHERE block = ?", number);
       }
       id = base + high;
     }
+  }
+
+  #sound(row: Row): Uint8Array {
+    return sound(this.#store.path, row, "a block of vectors");
   }
 
   /** By number of the block, which chunks have vectors: of the blocks that `[first, first + count)` falls into, or of all. */
@@ -246,16 +259,31 @@ export class VectorStore {
     if (this.count() !== count) return undefined;
     const scan = new VectorScan(model.dimensions);
     const chunks = new Int32Array(count);
-    const rows = this.#store.statement("SELECT block, data FROM vector ORDER BY block");
-    for (const row of rows.iterate()) {
-      const base = Number(row.block) * BLOCK;
-      const block = new VectorBlock(model.dimensions, row.data as Uint8Array);
-      for (let place = 0, at = scan.count; place < BLOCK; place++) {
-        if (block.has(place)) chunks[at++] = base + place;
+    let last = -1;
+    for (let rows = this.#slice(last); rows.length > 0; rows = this.#slice(last)) {
+      for (const row of rows) {
+        const base = Number(row.block) * BLOCK;
+        const block = new VectorBlock(model.dimensions, this.#sound(row));
+        for (let place = 0, at = scan.count; place < BLOCK; place++) {
+          if (block.has(place)) chunks[at++] = base + place;
+        }
+        scan.add(block.scales, block.rows);
       }
-      scan.add(block.scales, block.rows);
+      last = Number(rows.at(-1)!.block);
+    }
+    if (scan.count !== count) {
+      throw this.#store.damaged(`${scan.count} vectors of ${count} could be read`);
     }
     return { model, scan, chunks };
+  }
+
+  /** Some blocks behind one. Not one by one: Deno's iterator ends at a page that cannot be read as if there were no more. */
+  #slice(last: number): Row[] {
+    return this.#store.all(
+      "SELECT block, crc, data FROM vector WHERE block > ? ORDER BY block LIMIT ?",
+      last,
+      BLOCKS_AT_ONCE,
+    );
   }
 
   /** Gives `update` what the fingerprint of an index covers of its vectors: whose they are, and themselves where that can be repeated. */
@@ -265,9 +293,9 @@ export class VectorStore {
     update(canonical(model));
     if (!isReproducible(model)) return;
     const blocks = new Map(
-      this.#store.all("SELECT block, data FROM vector").map((row) => [
+      this.#store.all("SELECT block, crc, data FROM vector").map((row) => [
         Number(row.block),
-        new VectorBlock(model.dimensions, row.data as Uint8Array),
+        new VectorBlock(model.dimensions, this.#sound(row)),
       ]),
     );
     for (
