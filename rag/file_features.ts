@@ -137,6 +137,7 @@ export function definedName(row: NameRow): DefinedName {
 
 /**
  * The features of a file.
+ * @param imports only re-exports are looked at
  * @param superseded prefixes that `supersededFolders` found
  */
 export function fileFeatures(

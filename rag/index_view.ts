@@ -197,7 +197,8 @@ export class IndexView implements IndexReader {
     let features = this.#features.get(file);
     if (!features) {
       const row = this.#rows.get(file)!;
-      features = fileFeatures(row, this.#store.imports(file), this.#superseded);
+      const imports = row.hasReexports ? this.#store.imports(file) : [];
+      features = fileFeatures(row, imports, this.#superseded);
       this.#features.set(file, features);
     }
     return features;

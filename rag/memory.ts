@@ -409,7 +409,6 @@ export class Memory implements Disposable {
       nodeType: row.nodeType,
       nodeName: row.nodeName,
       parentNodes: row.parentNodes,
-      dependencies: this.store.dependenciesOf(row),
       tokens: row.tokens,
       text: text.slice(row.start, row.end),
       hash: file.hash,

@@ -53,6 +53,26 @@ export function* unpackBlock(data: Uint8Array): Generator<[term: string, list: U
   }
 }
 
+/** The terms of a block in `[from, to)`, without their lists. */
+export function termsIn(data: Uint8Array, from: string, to: string): string[] {
+  const terms: string[] = [];
+  const reader = new ByteReader(data);
+  while (!reader.done) {
+    const shared = reader.read();
+    const rest = reader.take(reader.read());
+    const length = shared + rest.length;
+    if (length > spelled.length) spelled = Buffer.concat([spelled, Buffer.alloc(length)]);
+    spelled.set(rest, shared);
+    reader.take(reader.read());
+    const term = spelled.toString("utf8", 0, length);
+    if (compareTerms(term, from) >= 0 && compareTerms(term, to) < 0) terms.push(term);
+  }
+  return terms;
+}
+
+/** Where `termsIn` spells a term over the one before it: a buffer of its own for each would cost more than all the rest. */
+let spelled = Buffer.alloc(256);
+
 /** The posting list of a term in its block; undefined where the block does not have it. */
 export function listIn(data: Uint8Array, term: string): Uint8Array | undefined {
   const wanted = Buffer.from(term, "utf8");

@@ -31,6 +31,8 @@ export interface FileRow {
   readonly firstChunk: number;
   readonly chunkCount: number;
   readonly definitionCount: number;
+  /** It passes on names of other modules; where not, ranking need not look at its imports. */
+  readonly hasReexports: boolean;
 }
 
 /** A row of `chunk`: the chunk as ingest made it, and where it is kept. */
@@ -57,7 +59,7 @@ export interface NameRow {
 
 /** Columns of `file` without the large ones. */
 export const FILE_COLUMNS =
-  "id, path, language, bytes, hash, lines, first_chunk, chunk_count, definition_count";
+  "id, path, language, bytes, hash, lines, first_chunk, chunk_count, definition_count, has_reexports";
 
 /** From the columns `FILE_COLUMNS`. */
 export function fileRow(row: Row): FileRow {
@@ -71,6 +73,7 @@ export function fileRow(row: Row): FileRow {
     firstChunk: Number(row.first_chunk),
     chunkCount: Number(row.chunk_count),
     definitionCount: Number(row.definition_count),
+    hasReexports: row.has_reexports === 1,
   };
 }
 

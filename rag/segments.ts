@@ -12,7 +12,14 @@ import {
   PostingsMerger,
   type TextIndexBuilder,
 } from "./postings.ts";
-import { compareTerms, listIn, packBlocks, type TermLists, unpackBlock } from "./posting_block.ts";
+import {
+  compareTerms,
+  listIn,
+  packBlocks,
+  type TermLists,
+  termsIn,
+  unpackBlock,
+} from "./posting_block.ts";
 import { sound } from "./damaged_index.ts";
 import type { Row } from "./rows.ts";
 import type { Store } from "./store.ts";
@@ -68,13 +75,9 @@ export class Segments {
       first === undefined ? from : first.term!,
       to,
     );
-    const terms: string[] = [];
-    for (const block of first === undefined ? blocks : [first, ...blocks]) {
-      for (const [term] of unpackBlock(this.#sound(block))) {
-        if (compareTerms(term, from) >= 0 && compareTerms(term, to) < 0) terms.push(term);
-      }
-    }
-    return terms;
+    return (first === undefined ? blocks : [first, ...blocks]).flatMap((block) =>
+      termsIn(this.#sound(block), from, to)
+    );
   }
 
   /** Writes a segment. Inside a transaction. */

@@ -75,7 +75,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS file(
     id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, language TEXT NOT NULL, encoding TEXT NOT NULL, bytes INTEGER NOT NULL,
     mtime REAL NOT NULL, hash TEXT NOT NULL, lines INTEGER NOT NULL, first_chunk INTEGER NOT NULL,
-    chunk_count INTEGER NOT NULL, definition_count INTEGER NOT NULL, imports BLOB NOT NULL, text BLOB NOT NULL);
+    chunk_count INTEGER NOT NULL, definition_count INTEGER NOT NULL, has_reexports INTEGER NOT NULL, imports BLOB NOT NULL, text BLOB NOT NULL);
   CREATE TABLE IF NOT EXISTS chunk(
     id INTEGER PRIMARY KEY, file INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, start_line INTEGER NOT NULL,
     end_line INTEGER NOT NULL, node_type TEXT NOT NULL, node_name TEXT NOT NULL, parents TEXT NOT NULL,
@@ -362,7 +362,7 @@ export class Store {
     const firstChunk = this.#nextChunk;
     const last = file.chunks[file.chunks.length - 1];
     const id = this.run(
-      "INSERT INTO file(id, path, language, encoding, bytes, mtime, hash, lines, first_chunk, chunk_count, definition_count, imports, text) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+      "INSERT INTO file(id, path, language, encoding, bytes, mtime, hash, lines, first_chunk, chunk_count, definition_count, has_reexports, imports, text) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
       known,
       file.path,
       file.language,
@@ -374,6 +374,7 @@ export class Store {
       firstChunk,
       file.chunks.length,
       file.definitions.length,
+      file.imports.some(({ kind }) => kind === "reexport") ? 1 : 0,
       packImports(file.imports),
       // In line: the asynchronous one holds on to a context of its own for each file, a hundred megabytes in all.
       deflateRawSync(Buffer.from(file.text, "utf8"), COMPRESSION),

@@ -51,7 +51,6 @@ export interface Hit {
   readonly nodeType: string;
   readonly nodeName: string;
   readonly parentNodes: readonly string[];
-  readonly dependencies: readonly string[];
   /** Size in tokens, as the governor estimates them. */
   readonly tokens: number;
   readonly text: string;

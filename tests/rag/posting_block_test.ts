@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { compareTerms, listIn, packBlocks, unpackBlock } from "../../rag/posting_block.ts";
+import { compareTerms, listIn, packBlocks, termsIn, unpackBlock } from "../../rag/posting_block.ts";
 
 const term = fc.oneof(
   fc.string({ unit: "grapheme", minLength: 1, maxLength: 8 }),
@@ -33,6 +33,15 @@ Deno.test("terms and their lists come back from their blocks, and each is found 
     if (block && !lists.some(([term]) => term === other)) {
       assert.equal(listIn(block, other), undefined);
     }
+  }));
+});
+
+Deno.test("the terms of a range are those of all blocks that lie in it", () => {
+  fc.assert(fc.property(lists, term, term, (lists, one, other) => {
+    const [from, to] = [one, other].sort(compareTerms);
+    const found = [...packBlocks(lists)].flatMap(([, data]) => termsIn(data, from!, to!));
+    const within = (term: string) => compareTerms(term, from!) >= 0 && compareTerms(term, to!) < 0;
+    assert.deepEqual(found, lists.map(([term]) => term).filter(within));
   }));
 });
 
