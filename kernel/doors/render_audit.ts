@@ -73,10 +73,11 @@ function describe({ event_type: type, event_data: data }: TrailLine): string {
   return clip(said.join("  ").replace(/\s+/g, " ").trim(), LONGEST);
 }
 
+/** The reason comes first: a terminal has room for little more. */
 function refusal({ door, reason, detail, peer, address, count, peers }: TrailLine["event_data"]) {
   const many = typeof count === "number" && count > 1;
   const who = many ? peers : [peer, address].filter(Boolean).join(" at ");
-  return `${door}: ${reason}${many ? ` ×${count}` : ""}${who ? ` from ${who}` : ""}: ${detail}`;
+  return `${reason}${many ? ` ×${count}` : ""} at ${door}: ${detail}${who ? `; from ${who}` : ""}`;
 }
 
 function localTime(timestamp: string): string {
