@@ -235,7 +235,7 @@ class Writer {
       `${place.path} ${place.name} ${place.doc} ${place.signature} ${this.#known(place)}`
     );
     // What is done to things is often said in other words: "how are secrets detected" is answered by "finds secrets".
-    const verb = this.question.shape === "how" ? /(ed|ing)$/ : /$^/;
+    const verb = /^(how|where)$/.test(this.question.shape) ? /(ed|ing)$/ : /$^/;
     const missing = this.evidence.missing(shown).filter((word) => !verb.test(word));
     if (missing.length < WEAK * this.question.terms.length || this.evidence.isNamed(places[0]!)) {
       return;

@@ -81,8 +81,31 @@ export function gatherEvidence(
     }
     candidate.score = score * penalty;
   }
+  yieldOpenings(candidates, index);
   if (options.imported > 0) liftImported(candidates, index, options.imported);
   return candidates;
+}
+
+/**
+ * The opening of a file of code, before its first definition, a licence and imports, says at most which file is meant: where another chunk of
+ * that file is found too, the best of them takes its place. How files stand to each other stays.
+ */
+function yieldOpenings(candidates: readonly Candidate[], index: IndexReader): void {
+  const best = new Map<number, Candidate>();
+  const openings: Candidate[] = [];
+  for (const candidate of candidates) {
+    const { chunk, file, score } = candidate;
+    let first = index.firstChunk(file);
+    while (first >= 0 && first <= chunk && index.names(first).length === 0) first++;
+    const isOpening = first > chunk && !/^(document|data)$/.test(index.features(file).role);
+    if (isOpening) openings.push(candidate);
+    else if (score > (best.get(file)?.score ?? -Infinity)) best.set(file, candidate);
+  }
+  for (const opening of openings.sort((one, other) => other.score - one.score)) {
+    const other = best.get(opening.file);
+    if (other === undefined || other.score >= opening.score) continue;
+    [opening.score, other.score] = [other.score, opening.score];
+  }
 }
 
 /** The concepts that a file holds anywhere. */

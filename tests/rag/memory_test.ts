@@ -123,6 +123,26 @@ Deno.test("search() gives one result a file where files are asked for", async ()
   );
 });
 
+Deno.test("a licence and imports at the top of a file do not stand before its code", async () => {
+  const licence = Array.from(
+    { length: 40 },
+    (_, line) => `// Terms of use, clause ${line}: tea groups may be copied under this licence.`,
+  ).join("\n");
+  const code = Array.from(
+    { length: 12 },
+    (_, at) => `func pour${at}(cup int) int {\n${"\tcup = cup * 3\n".repeat(30)}\treturn cup\n}\n`,
+  ).join("\n");
+  await withWorkspace(
+    { "tea_groups.go": `${licence}\npackage tea\n\nimport "cups"\n\n${code}` },
+    (_folder, memory) => {
+      const hits = memory.search("tea groups pour");
+      assert.ok(hits.length > 1);
+      assert.notEqual(hits[0]!.startLine, 1, hits[0]!.text.slice(0, 80));
+      assert.ok(hits.some((hit) => hit.startLine === 1));
+    },
+  );
+});
+
 Deno.test("search() takes any text for a query", async () => {
   await withWorkspace(PROJECT, (_folder, memory) => {
     for (
