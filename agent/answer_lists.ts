@@ -32,6 +32,8 @@ export interface List {
   readonly sources: readonly Source[];
   /** File whose definitions it names. */
   readonly path?: string;
+  /** Whether it lists something, and does not only say why there is nothing. */
+  readonly holds?: boolean;
 }
 
 /** Longest remark behind a listed file. */
@@ -186,7 +188,7 @@ export function commitsList(
       );
       return `${path ? `Commits of \`${visible(path)}\`` : "Commits"}:\n${rows}`;
     }).join("\n\n");
-    return { text, sources: [] };
+    return { text, sources: [], holds: true };
   }
   if (question.shape !== "history") return undefined;
   const reason = state.reasoning_log.findLast((step) => step.action === "history")?.observation;
@@ -400,7 +402,7 @@ function definitionsOfFile(wanted: string, evidence: Evidence, room: number): Li
     const stem = path.slice(path.lastIndexOf("/") + 1).replace(/\..*$/, "");
     if (roleOf(path) !== "code" || !termsOf(stem).includes(wanted)) continue;
     const top = evidence.outline(path).filter((entry) =>
-      !entry.container.length && !entry.name.startsWith("_")
+      !entry.container.length && !entry.name.startsWith("_") && entry.kind !== "module"
     );
     const exported = top.filter((entry) => entry.exported);
     const listed = exported.length >= SHORTEST_LIST ? exported : top;

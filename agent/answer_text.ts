@@ -147,8 +147,11 @@ class Writer {
       this.#list(testsList(question, evidence, places, rows));
     }
     if (question.shape === "history") {
-      this.#list(changelogList(this.state, evidence, rows));
-      this.#list(commitsList(this.state, question, evidence, rows));
+      const notes = changelogList(this.state, evidence, rows);
+      const commits = commitsList(this.state, question, evidence, rows);
+      this.#list(notes);
+      // Why there is none is worth saying where nothing else tells of it.
+      if (!notes || commits?.holds) this.#list(commits);
     }
     this.#list(wantedList(this.state, question, evidence, rows));
     // Where a changelog tells of it, or the whole repository is described, single definitions are beside the point.

@@ -46,6 +46,10 @@ const ASKED_ROLE = 1.6;
 const TESTED_WEIGHT = 0.5;
 /** Bundles and vendored copies repeat what stands elsewhere, changelogs what once was. */
 const COPY_WEIGHT = 0.5;
+/** Headers of C and C++ beside their sources; libraries of headers alone have none. */
+const HEADER_WEIGHT = 0.6;
+const C_HEADER = /\.(h|hh|hpp|hxx)$/;
+const C_SOURCE = /\.(c|cc|cpp|cxx|m|mm)$/;
 /** Share of a summary's relevance that its file gains: enough to reorder neighbours, not to lift a file that no chunk speaks for. */
 const SUMMARY_WEIGHT = 0.15;
 /** What a definition says of itself counts more than what its body mentions, and a name made of the question's words more still. */
@@ -254,6 +258,11 @@ export class Evidence {
       if (!searched) continue;
       const weighted = score * this.#pathWeight(hit.path);
       files.set(hit.path, Math.max(files.get(hit.path) ?? 0, weighted));
+    }
+    // What a header of C declares is done in a source file, where there are such and they were found.
+    const isDone = [...files.keys()].some((path) => C_SOURCE.test(path) && roleOf(path) === "code");
+    for (const [path, score] of files) {
+      if (isDone && C_HEADER.test(path)) files.set(path, score * HEADER_WEIGHT);
     }
     const summaries = state.retrieved_context.filter((item) =>
       item.type === "summary" && item.summary.level === "file"

@@ -73,7 +73,9 @@ export async function historyOf(query: string, place: HistoryPlace): Promise<Fou
     ? speaking(read.commits, words)
     : read.commits.slice(0, MOST_COMMITS);
   const said = [
-    ...passages.length ? [`${passages.length} passages of the changelog`] : [],
+    ...passages.length
+      ? [`${passages.length} passage${passages.length === 1 ? "" : "s"} of the changelog`]
+      : [],
     "problem" in read
       ? `no commits: ${read.problem}`
       : commits.length

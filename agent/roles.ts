@@ -8,11 +8,15 @@ import { isTestPath } from "../rag/mod.ts";
 /** What a file can be for. */
 export type Role = "code" | "test" | "doc" | "example" | "config";
 
+/** Documents that go without a suffix. */
+const PAPERS =
+  /(^|\/)(readme|change(s|log)|news|history|authors|contributors|copying|(un)?licen[cs]e(-\w+)?|notice|install|todo)$/i;
+
 /** What a file is for. */
 export function roleOf(path: string): Role {
   if (isTestPath(path)) return "test";
   if (/(^|\/)_?(examples?|samples?|demos?)\//.test(path)) return "example";
-  if (/\.(mdx?|mdc|rst|txt|adoc)$/i.test(path)) return "doc";
+  if (/\.(mdx?|mdc|rst|txt|adoc)$/i.test(path) || PAPERS.test(path)) return "doc";
   if (/\.(jsonl?|jsonc|ya?ml|toml|ini|xml|lock)$/i.test(path)) return "config";
   return "code";
 }

@@ -303,3 +303,22 @@ Deno.test("a misspelt word is read as the one that was meant, and the answer say
   assert.match(lead!, /^`parseDiscount` \(function/);
   assert.ok(!(await ask("how is a discount code read?")).includes("Read “"));
 });
+
+Deno.test("what a header declares is answered by the source that does it", async () => {
+  const files = {
+    "src/kettle.h":
+      "/* Boils the water of a kettle until it is hot. */\nint kettle_boil_water(int litres);\nint kettle_pour_water(int litres);\n",
+    "src/kettle.c":
+      '#include "kettle.h"\n\nint kettle_boil_water(int litres) {\n  int heat = litres * 4;\n  while (heat > 0) heat--;\n  return heat;\n}\n',
+  };
+  const text = await ask("how does the kettle boil water?", files);
+  assert.match(text.split("\n\n")[1]!, /^`kettle_boil_water` \(function, `src\/kettle\.c:3-7`\)/);
+});
+
+Deno.test("who calls: a changelog without a suffix is a document, not code", async () => {
+  const text = await ask("who calls boil_water?", {
+    "ChangeLog": "1.0\n\nboil_water() does not leak any more.\n",
+    "kettle.py": "def boil_water():\n    return 1\n\ndef make_tea():\n    return boil_water()\n",
+  });
+  assert.match(text, /: 1 in code, 1 in documents\n- `kettle\.py:5-5` in `make_tea`/);
+});

@@ -100,7 +100,7 @@ Deno.test("historyOf() works without git, and reads no repository's own programs
     const bare = await historyOf("when was Python 3.9 dropped?", place);
     assert.match(
       bare.summary,
-      /^1 passages of the changelog; no commits: this is not a git repository$/,
+      /^1 passage of the changelog; no commits: this is not a git repository$/,
     );
   });
 });
