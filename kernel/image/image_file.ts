@@ -11,7 +11,8 @@ import type { Check } from "../doctor.ts";
 import { BlobFolder } from "./blobs.ts";
 import { WorkspaceLock } from "../workspace_lock.ts";
 import { NoImageError } from "./errors.ts";
-import { describeTail, type LogTail, logTail } from "./log_tail.ts";
+import { describeTail, logTail } from "./log_tail.ts";
+import type { LogTail } from "./sqlite_log.ts";
 import { checkImageFile, rescueImage } from "./rescue_image.ts";
 import { ImageTables } from "./image_tables.ts";
 

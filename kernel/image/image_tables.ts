@@ -148,6 +148,18 @@ export class ImageTables implements Disposable {
     });
   }
 
+  /**
+   * Whether all transactions that are not in their places can be read.
+   * @throws {DamagedImageError} when not: nothing else tells how many there were
+   */
+  requireRecent(): void {
+    const all = this.#tolerant(() => this.#all("SELECT count(*) FROM image_recent"));
+    if (all !== undefined) return;
+    throw new DamagedImageError(
+      `read the image "${this.path}": its newest, small transactions; how many are lost is not known`,
+    );
+  }
+
   #recentRows(): Row[] {
     const all = this.#tolerant(() => this.#all("SELECT * FROM image_recent ORDER BY tid"));
     if (all !== undefined) return all;
