@@ -20,11 +20,8 @@ const ARROWS: Record<string, readonly string[]> = {
   agent: ["rag", "ingest", "kernel"],
 };
 
-/** Lines above which a file is two files, unless it is listed here with the reason. */
+/** Lines above which a file is two files. */
 const MAX_LINES = 600;
-const LONG_FILES: Record<string, string> = {
-  "rag/graph.ts": "the questions to the graph and the build that they share",
-};
 
 /** Loading one of these costs more than a whole `search` may take, so no static import may reach it from `main.ts`. */
 const HEAVY = [
@@ -204,15 +201,9 @@ Deno.test("every file opens with a header that says what it is for", () => {
   assert.deepEqual(missing.map(({ path }) => path), []);
 });
 
-Deno.test(`no file is longer than ${MAX_LINES} lines without a reason`, () => {
-  const long = sources.filter(({ path, text }) =>
-    text.split("\n").length > MAX_LINES && !(path in LONG_FILES)
-  );
+Deno.test(`no file is longer than ${MAX_LINES} lines`, () => {
+  const long = sources.filter(({ text }) => text.split("\n").length > MAX_LINES);
   assert.deepEqual(long.map(({ path, text }) => `${path}: ${text.split("\n").length} lines`), []);
-  for (const path of Object.keys(LONG_FILES)) {
-    const lines = byPath.get(path)?.text.split("\n").length ?? 0;
-    assert.ok(lines > MAX_LINES, `${path} has ${lines} lines: it needs no exception`);
-  }
 });
 
 Deno.test("everything that a door exports is documented", () => {
