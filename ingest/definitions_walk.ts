@@ -29,6 +29,10 @@ export interface Rules {
   readonly nodes: Readonly<Record<string, Rule>>;
   /** Nodes in front of a definition that belong to it, comments aside. */
   readonly attributes?: ReadonlySet<string>;
+  /** Whether a node among `attributes` belongs to what follows it; all do where this is not said. */
+  readonly leads?: (walk: Walk, node: Node) => boolean;
+  /** Whether a node reaches over the comments behind it, which belong to what follows. */
+  readonly trailing?: true;
   /** Whether comments begin with `#`, and those at the top of a body stand outside of it. */
   readonly hashComments?: true;
   /** Whether a name is visible outside, where no modifier says so. */
@@ -36,7 +40,13 @@ export interface Rules {
 }
 
 /** What comments are called, over all grammars. */
-export const COMMENTS = new Set(["comment", "line_comment", "block_comment", "multiline_comment"]);
+export const COMMENTS = new Set([
+  "comment",
+  "line_comment",
+  "block_comment",
+  "multiline_comment",
+  "haddock",
+]);
 
 /** One walk over one file: where it is, and what it has found. */
 export class Walk implements Found {
@@ -64,7 +74,7 @@ export class Walk implements Found {
   open(node: Node | null | undefined, given = -1): void {
     if (!node || this.depth >= MAX_DEPTH) return;
     this.depth++;
-    const { attributes, nodes } = this.rules;
+    const { attributes, leads, nodes, trailing } = this.rules;
     // A comment in front of the whole belongs to its first part only where that begins the whole.
     let docs = node.firstNamedChild?.startIndex === node.startIndex ? given : -1;
     if (docs === -1 && this.rules.hashComments) docs = this.hashesAbove(node.startIndex);
@@ -74,7 +84,8 @@ export class Walk implements Found {
       const type = child.type;
       const start = child.startIndex;
       const isComment = COMMENTS.has(type);
-      if (isComment || attributes?.has(type)) {
+      const isAttribute = attributes?.has(type) && (leads?.(this, child) ?? true);
+      if (isComment || isAttribute) {
         const gap = this.linesBetween(end, start);
         if (docs === -1) {
           // A comment on the line where the previous node ends is that node's.
@@ -89,9 +100,17 @@ export class Walk implements Found {
         this.docs = docs === -1 ? start : docs;
         rule(this, child);
       }
-      if (attributes?.has(type)) continue;
+      if (isAttribute) continue;
       docs = -1;
       end = child.endIndex;
+      if (!trailing) continue;
+      const { end: last, comments } = lastContent(child, this.text);
+      if (comments.length > 0) end = last;
+      for (const comment of comments) {
+        const gap = this.linesBetween(end, comment.startIndex);
+        if (docs === -1 ? gap > 0 : gap > 1) docs = comment.startIndex;
+        end = comment.endIndex;
+      }
     }
     this.depth--;
   }
@@ -140,6 +159,44 @@ export class Walk implements Found {
     };
   }
 
+  /** Gives a definition that is already there one more part, such as another clause of a function. */
+  extend(index: number, node: Node): void {
+    const definition = this.definitions[index];
+    if (!definition) return;
+    const end = this.endOf(node);
+    this.definitions[index] = { ...definition, end, endLine: lineAt(this.lines, end - 1) };
+  }
+
+  /** Index of the last definition of a name in the scope at hand, where nothing else of that scope stands behind it; else -1. */
+  latest(name: string): number {
+    const { container, definitions } = this;
+    for (let at = definitions.length - 1; at >= 0; at--) {
+      const other = definitions[at]!;
+      if (other.container.length > container.length) continue;
+      const isHere = other.container.length === container.length &&
+        other.container.every((part, index) => part === container[index]);
+      return isHere && other.name === name ? at : -1;
+    }
+    return -1;
+  }
+
+  /** Makes a definition of the scope at hand visible outside, since something later in the file says so. */
+  expose(name: string): void {
+    this.definitions.forEach((definition, index) => {
+      if (definition.name === name && definition.container.length === this.container.length) {
+        this.definitions[index] = { ...definition, exported: true };
+      }
+    });
+  }
+
+  /** Where a node ends, without white space and without comments that belong to what follows. */
+  private endOf(node: Node): number {
+    const { text, rules } = this;
+    let end = rules.trailing ? lastContent(node, text).end : node.endIndex;
+    while (end > node.startIndex + 1 && isSpace(text.charCodeAt(end - 1))) end--;
+    return end;
+  }
+
   /** Reads one node by its rule, as if `docs` were where it begins. */
   visitAt(node: Node, docs: number): void {
     this.docs = docs;
@@ -170,7 +227,7 @@ export class Walk implements Found {
     kind: DefinitionKind,
     name: string,
     node: Node,
-    nameNode: Node | null | undefined,
+    nameNode: { readonly startIndex: number } | null | undefined,
     body: Node | number | null | undefined,
     given: {
       declaration?: number;
@@ -182,8 +239,7 @@ export class Walk implements Found {
     if (name === "" || name === "_") return false;
     const { text, lines } = this;
     const declaration = given.declaration ?? node.startIndex;
-    let end = node.endIndex;
-    while (end > declaration + 1 && isSpace(text.charCodeAt(end - 1))) end--;
+    const end = Math.max(this.endOf(node), declaration + 1);
     let nameStart = nameNode?.startIndex ?? declaration;
     if (!text.startsWith(name, nameStart)) {
       // Behind a sigil, a quote, a scope.
@@ -240,6 +296,29 @@ export class Walk implements Found {
 
 function isSpace(code: number): boolean {
   return code === 10 || code === 13 || code === 32 || code === 9;
+}
+
+/**
+ * Where the content of a node ends, and the comments behind it that its grammar counts to it.
+ *
+ * An indented block ends where the next line stands further left, so it takes in the comments before that line, though they are about it.
+ */
+export function lastContent(node: Node, text: string): { end: number; comments: Node[] } {
+  const comments: Node[] = [];
+  let end = node.endIndex;
+  let mark = end - 1;
+  while (mark > node.startIndex && isSpace(text.charCodeAt(mark))) mark--;
+  const line = text.slice(text.lastIndexOf("\n", mark) + 1, mark + 1);
+  if (!/\/\/|\*\/|--|-\}/.test(line)) return { end, comments };
+  for (let at = node;;) {
+    let last = at.lastChild;
+    for (; last && COMMENTS.has(last.type); last = last.previousSibling) comments.unshift(last);
+    if (!last) break;
+    end = last.endIndex;
+    if (!last.isNamed || last.childCount === 0) break;
+    at = last;
+  }
+  return { end, comments };
 }
 
 // --- building blocks of the tables ---------------------------------------------------------------

@@ -7,6 +7,7 @@
  */
 import type * as sitter from "@vscode/tree-sitter-wasm";
 import type { ReferenceKind } from "./reference_edges.ts";
+import { closeGaps } from "./grammar_gaps.ts";
 import { languageFor } from "./languages.ts";
 import { lineAt, lineStarts } from "./syntax_tree.ts";
 import { loadGrammar } from "./syntax_treesitter.ts";
@@ -46,7 +47,7 @@ export async function findNameUses(
   if (offsets.length === 0 || grammar === undefined) return [];
   const { parser } = await loadGrammar(grammar);
   // From here on nothing is awaited, so no tree goes while it is read.
-  const tree = treeOf(path, text, parser);
+  const tree = treeOf(path, text, grammar, parser);
   return tree ? usesIn(tree.rootNode, text, name, offsets, declaredAt) : [];
 }
 
@@ -57,11 +58,16 @@ const trees = new Map<string, { readonly text: string; readonly tree: Tree }>();
 let kept = 0;
 
 /** The tree of a text; of the texts that were parsed lately, the one that was made then. */
-function treeOf(path: string, text: string, parser: sitter.Parser): Tree | null {
+function treeOf(
+  path: string,
+  text: string,
+  grammar: string,
+  parser: sitter.Parser,
+): Tree | null {
   const known = trees.get(path);
   if (known?.text === text) return known.tree;
   drop(path);
-  const tree = parser.parse(text);
+  const tree = parser.parse(closeGaps(grammar, text));
   if (!tree) return null;
   // The youngest go first: a walk over more files than there is room for comes by the oldest again.
   for (const other of [...trees.keys()].reverse()) {

@@ -9,7 +9,9 @@
 import { findPackageJSON } from "node:module";
 import { readFile } from "node:fs/promises";
 import type * as sitter from "@vscode/tree-sitter-wasm";
-import { readDefinitions } from "./tree_sitter_languages.ts";
+import { closeGaps } from "./grammar_gaps.ts";
+import { lastContent } from "./definitions_walk.ts";
+import { hasTrailingComments, readDefinitions } from "./tree_sitter_languages.ts";
 import { lineAt, lineStarts, type Syntax, type SyntaxTree } from "./syntax_tree.ts";
 import type { Problem } from "./source_file.ts";
 
@@ -21,11 +23,18 @@ export interface Grammar {
   readonly parser: sitter.Parser;
 }
 
-/** Kotlin is the one grammar that the common package lacks. Its name is computed so that nobody else downloads it. */
-const OTHER_PACKAGES: Record<string, string> = {
+/** The package that has most grammars, and its folder of them. */
+const COMMON = "@vscode/tree-sitter-wasm/wasm";
+/** Grammars that it lacks. A name that is computed is downloaded by those alone who meet the language. */
+const OTHER_PACKAGES: Readonly<Record<string, string>> = {
   kotlin: "@tree-sitter-grammars/tree-sitter-kotlin",
+  swift: "@repomix/tree-sitter-wasms/out",
+  scala: "@cursorless/tree-sitter-wasms/out",
+  lua: "@cursorless/tree-sitter-wasms/out",
+  elixir: "@cursorless/tree-sitter-wasms/out",
+  zig: "@cursorless/tree-sitter-wasms/out",
+  haskell: "@cursorless/tree-sitter-wasms/out",
 };
-const PACKAGE = "@vscode/tree-sitter-wasm";
 
 /** A parse that takes longer has met a grammar's worst case: the file falls back to lines. */
 const PARSE_LIMIT_MS = 10_000;
@@ -43,12 +52,13 @@ function loadRuntime(): Promise<typeof sitter> {
   })();
 }
 
-/** Folder of an installed package, downloaded if need be. */
-async function folderOf(name: string): Promise<string> {
-  if (name !== PACKAGE) await import(`${name}/package.json`, { with: { type: "json" } });
+/** A folder of an installed package, which is downloaded if need be. */
+async function folderOf(place: string): Promise<string> {
+  const [name, folder = ""] = /^(@[^/]+\/[^/]+)(?:\/(.*))?$/.exec(place)!.slice(1) as [string, string?];
+  if (place !== COMMON) await import(`${name}/package.json`, { with: { type: "json" } });
   const manifest = findPackageJSON(name, import.meta.url);
   if (manifest === undefined) throw new Error(`find package "${name}": not installed`);
-  return manifest.slice(0, manifest.lastIndexOf("package.json"));
+  return `${manifest.slice(0, manifest.lastIndexOf("package.json"))}${folder}/`;
 }
 
 /** A grammar by its name in `languages.ts`. */
@@ -57,8 +67,7 @@ export function loadGrammar(name: string): Promise<Grammar> {
   if (!grammar) {
     grammar = (async () => {
       const { Parser, Language } = await loadRuntime();
-      const other = OTHER_PACKAGES[name];
-      const folder = other ? await folderOf(other) : `${await folderOf(PACKAGE)}wasm/`;
+      const folder = await folderOf(OTHER_PACKAGES[name] ?? COMMON);
       const language = await Language.load(await readFile(`${folder}tree-sitter-${name}.wasm`));
       const parser = new Parser();
       parser.setLanguage(language);
@@ -77,7 +86,7 @@ export function readTreeSitter(
 ): Syntax<Node> {
   const deadline = performance.now() + PARSE_LIMIT_MS;
   const parsed = parser.parse(
-    text,
+    closeGaps(name, text),
     null,
     // The declaration says void; the runtime stops where it gets true.
     { progressCallback: () => (performance.now() > deadline) as unknown as void },
@@ -91,7 +100,7 @@ export function readTreeSitter(
     const lines = lineStarts(text);
     const found = readDefinitions(name, text, root, lines);
     return {
-      tree: tree(root),
+      tree: tree(root, hasTrailingComments(name) ? text : undefined),
       lines,
       definitions: found.definitions,
       scopes: found.scopes,
@@ -112,6 +121,7 @@ const LEADING = new Set([
   "line_comment",
   "block_comment",
   "multiline_comment",
+  "haddock",
   "attribute_item",
   "inner_attribute_item",
   "access_specifier",
@@ -133,11 +143,15 @@ const LEAVES = new Set([
   "preproc_arg",
 ]);
 
-function tree(root: Node): SyntaxTree<Node> {
+/** @param trailing the text, where nodes reach over the comments behind them */
+function tree(root: Node, trailing: string | undefined): SyntaxTree<Node> {
   return {
     root,
     start: (node) => node.startIndex,
-    end: (node) => node.endIndex,
+    end: (node) =>
+      trailing === undefined || node.id === root.id
+        ? node.endIndex
+        : lastContent(node, trailing).end,
     children: (node) => {
       const children: Node[] = [];
       if (LEAVES.has(node.type)) return children;

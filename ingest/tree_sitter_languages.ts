@@ -7,11 +7,17 @@
 
 import type { Node } from "@vscode/tree-sitter-wasm";
 import { cpp } from "./definitions_c.ts";
+import { elixir } from "./definitions_elixir.ts";
 import { go } from "./definitions_go.ts";
+import { haskell } from "./definitions_haskell.ts";
 import { csharp, java, kotlin } from "./definitions_java.ts";
+import { lua } from "./definitions_lua.ts";
 import { python } from "./definitions_python.ts";
 import { rust } from "./definitions_rust.ts";
+import { scala } from "./definitions_scala.ts";
 import { bash, php, ruby } from "./definitions_scripts.ts";
+import { swift } from "./definitions_swift.ts";
+import { zig } from "./definitions_zig.ts";
 import { type Found, type Rules, Walk } from "./definitions_walk.ts";
 
 /** By the names of grammars in `languages.ts`. */
@@ -26,10 +32,21 @@ const RULES: Readonly<Record<string, Rules>> = {
   php,
   bash,
   kotlin,
+  swift,
+  scala,
+  lua,
+  elixir,
+  zig,
+  haskell,
 };
 
 /** Of a grammar that the table lacks. */
 const NONE: Rules = { nodes: {}, exported: () => true };
+
+/** Whether nodes of a grammar reach over the comments behind them. */
+export function hasTrailingComments(grammar: string): boolean {
+  return RULES[grammar]?.trailing === true;
+}
 
 /** Applies the rules of a grammar to a tree. */
 export function readDefinitions(
