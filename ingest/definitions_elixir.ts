@@ -138,9 +138,16 @@ function functionRule(walk: Walk, node: Node, keywordName: string): void {
   const known = walk.section === clause ? walk.latest(text) : -1;
   if (known !== -1) walk.extend(known, node);
   else {
-    walk.add(kind, text, node, head.name, body ?? childOf(childOf(node, "arguments")!, "keywords"), {
-      exported,
-    });
+    walk.add(
+      kind,
+      text,
+      node,
+      head.name,
+      body ?? childOf(childOf(node, "arguments")!, "keywords"),
+      {
+        exported,
+      },
+    );
   }
   walk.section = clause;
   walk.within(text, "function", false, () => walk.open(body));

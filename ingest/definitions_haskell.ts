@@ -67,8 +67,10 @@ function clause(
   if (text === "") return;
   const known = walk.latest(text);
   const previous = walk.definitions[known];
-  if (previous && (previous.kind === "function" || previous.kind === "method" ||
-    previous.kind === "constant")) {
+  if (
+    previous && (previous.kind === "function" || previous.kind === "method" ||
+      previous.kind === "constant")
+  ) {
     // Clauses follow the signature: what stands between is another definition.
     walk.extend(known, node);
   } else walk.add(kind, text, node, name, body);
@@ -84,7 +86,9 @@ const isMember = (walk: Walk): boolean => walk.owner === "interface" || walk.own
 
 const signature: Rule = (walk, node) => {
   const single = field(node, "name");
-  const names = single ? [single] : childrenOf(field(node, "names") ?? node, "variable", "prefix_id");
+  const names = single
+    ? [single]
+    : childrenOf(field(node, "names") ?? node, "variable", "prefix_id");
   const type = field(node, "type");
   // `forall a. Eq a => a -> a`
   let inner: Node | null | undefined = type;
@@ -122,9 +126,14 @@ const constructor: Rule = (walk, node) => {
   const name = field(inner, "name") ?? field(node, "name");
   if (!name) return;
   const isWhole = node.type === "newtype_constructor";
-  walk.add("enum_member", plainName(walk.slice(name)), node, name, undefined, isWhole
-    ? { start: node.startIndex }
-    : {});
+  walk.add(
+    "enum_member",
+    plainName(walk.slice(name)),
+    node,
+    name,
+    undefined,
+    isWhole ? { start: node.startIndex } : {},
+  );
   const record = field(node, "field") ?? field(inner, "fields") ?? field(node, "type");
   const fields = record?.type === "record" ? field(record, "fields") ?? record : record;
   if (fields && (fields.type === "fields" || fields.type === "record")) walk.open(fields);

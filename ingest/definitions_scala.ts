@@ -150,7 +150,7 @@ export const scala: Rules = {
       const name = field(node, "name");
       // A given without a name is known by its type.
       const type = field(node, "return_type");
-      const text = walk.slice(name ?? type);
+      const text = walk.slice(name ?? type).replace(/\[[^]*$/, "");
       const exported = walk.add("constant", text, node, name ?? type, body);
       walk.within(text, "class", exported, () => walk.open(body));
     },

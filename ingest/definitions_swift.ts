@@ -45,9 +45,10 @@ const KEYWORDS: Readonly<Record<string, DefinitionKind>> = {
 const swiftType: Rule = (walk, node) => {
   const name = field(node, "name");
   const body = field(node, "body");
-  const keyword = node.children.find((child) =>
-    child !== null && (child.type in KEYWORDS || child.type === "extension")
-  )?.type ?? "class";
+  const keyword =
+    node.children.find((child) =>
+      child !== null && (child.type in KEYWORDS || child.type === "extension")
+    )?.type ?? "class";
   if (keyword === "extension") {
     const parts = walk.slice(name).replace(/<[^]*$/, "").split(".").map((part) => part.trim());
     const text = parts.at(-1)!;
@@ -152,10 +153,16 @@ export const swift: Rules = {
     protocol_property_declaration: (walk, node) => {
       const pattern = field(node, "name");
       const name = pattern && field(pattern, "bound_identifier");
-      walk.add("property", walk.slice(name), node, name, childOf(
+      walk.add(
+        "property",
+        walk.slice(name),
         node,
-        "protocol_property_requirements",
-      ));
+        name,
+        childOf(
+          node,
+          "protocol_property_requirements",
+        ),
+      );
     },
     ...record((walk, node) => {
       if (walk.owner === "function") return;
@@ -174,8 +181,9 @@ export const swift: Rules = {
         part,
       ) => walk.slice(part));
       const [module = ""] = parts;
-      const isSymbol = /^\s*(?:@\w+\s+|public\s+|internal\s+|private\s+)*import\s+(?:class|struct|enum|protocol|func|var|let|typealias)\b/
-        .test(walk.slice(node));
+      const isSymbol =
+        /^\s*(?:@\w+\s+|public\s+|internal\s+|private\s+)*import\s+(?:class|struct|enum|protocol|func|var|let|typealias)\b/
+          .test(walk.slice(node));
       const name = parts.at(-1) ?? "";
       walk.import(
         node,

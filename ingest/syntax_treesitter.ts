@@ -25,7 +25,7 @@ export interface Grammar {
 
 /** The package that has most grammars, and its folder of them. */
 const COMMON = "@vscode/tree-sitter-wasm/wasm";
-/** Grammars that it lacks. A name that is computed is downloaded by those alone who meet the language. */
+/** Grammars that it lacks. A name that is computed is downloaded by those alone who meet the language (Kotlin's stands in the lock file). */
 const OTHER_PACKAGES: Readonly<Record<string, string>> = {
   kotlin: "@tree-sitter-grammars/tree-sitter-kotlin",
   swift: "@repomix/tree-sitter-wasms/out",
@@ -52,12 +52,33 @@ function loadRuntime(): Promise<typeof sitter> {
   })();
 }
 
-/** A folder of an installed package, which is downloaded if need be. */
+/** The manifest of a package, if it is there. */
+function installed(name: string): string | undefined {
+  try {
+    return findPackageJSON(name, import.meta.url);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A folder of an installed package, which is downloaded if need be.
+ *
+ * Deno then notes the package in its lock file. Where that cannot be written it throws, though the package is there.
+ */
 async function folderOf(place: string): Promise<string> {
-  const [name, folder = ""] = /^(@[^/]+\/[^/]+)(?:\/(.*))?$/.exec(place)!.slice(1) as [string, string?];
-  if (place !== COMMON) await import(`${name}/package.json`, { with: { type: "json" } });
-  const manifest = findPackageJSON(name, import.meta.url);
-  if (manifest === undefined) throw new Error(`find package "${name}": not installed`);
+  const [name, folder = ""] = /^(@[^/]+\/[^/]+)(?:\/(.*))?$/.exec(place)!.slice(1) as [
+    string,
+    string?,
+  ];
+  let failed: unknown;
+  if (place !== COMMON) {
+    await import(`${name}/package.json`, { with: { type: "json" } }).catch((error) =>
+      failed = error
+    );
+  }
+  const manifest = installed(name);
+  if (manifest === undefined) throw failed ?? new Error(`find package "${name}": not installed`);
   return `${manifest.slice(0, manifest.lastIndexOf("package.json"))}${folder}/`;
 }
 
