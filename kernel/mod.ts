@@ -133,7 +133,8 @@ export {
 export type { GenesisDefinition } from "./image/genesis.ts";
 export type { ObjectRevision } from "./image/history.ts";
 export type { Image, TransactOptions } from "./image/image.ts";
-export type { FindShown, ImageDesk } from "./image/image_desk.ts";
+export type { ImageDesk } from "./image/image_desk.ts";
+export type { FindShown } from "./image/object_names.ts";
 export type { WatchedImage } from "./image/image_port.ts";
 export type { ImageFile } from "./image/image_file.ts";
 export type { ImageUpkeep } from "./image/image_upkeep.ts";
@@ -180,7 +181,8 @@ import type { OpenDoor, ServiceContext, ServiceInfo, ServiceOptions } from "./do
 import type { McpParts } from "./doors/mcp/server.ts";
 import type { Image } from "./image/image.ts";
 import type { KeyDesk } from "./key_desk.ts";
-import type { FindShown, ImageDesk } from "./image/image_desk.ts";
+import type { ImageDesk } from "./image/image_desk.ts";
+import type { FindShown } from "./image/object_names.ts";
 import type { WatchedImage } from "./image/image_port.ts";
 import type { ImageFile } from "./image/image_file.ts";
 import type { ImageUpkeep } from "./image/image_upkeep.ts";

@@ -1,7 +1,7 @@
 /**
  * What a unit of work would change, and the one short transaction that makes it so.
  *
- * Owns the changed records with the revisions they started from, declared dependencies, participants and pending blobs. What must hold:
+ * Owns the changed records with the revisions they started from, declared dependencies, participants, pending blobs and savepoints. What must hold:
  * `write` is synchronous and rests on one state of the store, so nothing comes between what it checks and what it writes; a saved
  * state shares records with nobody who changes them.
  */
@@ -17,27 +17,76 @@ import { FIRST_MOUNTED_OID, type Oid, Ref } from "./values.ts";
 /** See the module text. */
 export class Changes {
   /** Records as changed here; undefined for an object that is taken away. */
-  records = new Map<Oid, ObjectRecord | undefined>();
+  #records = new Map<Oid, ObjectRecord | undefined>();
   /** The revision that each change started from, 0 for a new object. */
-  bases = new Map<Oid, number>();
+  #bases = new Map<Oid, number>();
   /** Objects whose state must still hold. */
   depends = new Set<Oid>();
   participants: Participant[] = [];
   pending: PendingBlob[] = [];
+  /** In the order in which they were made. */
+  readonly #savepoints = new Map<Savepoint, SavedChanges>();
+  /** Grows with each savepoint and rollback: copies of an earlier stretch belong to a savepoint and are copied before they change. */
+  #stretch = 1;
+
+  get records(): ReadonlyMap<Oid, ObjectRecord | undefined> {
+    return this.#records;
+  }
 
   /** Whether there is nothing to write. */
   get isEmpty(): boolean {
-    return this.records.size === 0 && this.participants.length === 0 && this.pending.length === 0;
+    return this.#records.size === 0 && this.participants.length === 0 && this.pending.length === 0;
+  }
+
+  /** Puts an object under an OID, made of these slots, or takes it away. `base` is the revision that is there now. */
+  put(
+    oid: Oid,
+    object: { kind: string; slots: Map<string, Slot> } | undefined,
+    base: number,
+  ): void {
+    const record = object && new ObjectRecord(oid, 0, object.kind, object.slots, this.#stretch);
+    this.#records.set(oid, record);
+    if (!this.#bases.has(oid)) this.#bases.set(oid, base);
+  }
+
+  /** The copy of a record that may be changed; `record` is what is seen of it here. */
+  copyOf(record: ObjectRecord): ObjectRecord {
+    const { oid, kind, slots, tid } = record;
+    if (record.stretch === this.#stretch && this.#records.get(oid) === record) return record;
+    this.put(oid, { kind, slots: new Map(slots) }, tid);
+    return this.#records.get(oid)!;
   }
 
   /**
-   * A state to go back to.
+   * Remembers what is changed by now.
    * @throws what a participant throws
    */
-  save(): SavedChanges {
+  save(savepoint: Savepoint): void {
+    this.#savepoints.set(savepoint, this.#saved());
+    // Copies of the stretch that ends belong to the savepoint from now on.
+    this.#stretch++;
+  }
+
+  /** Whether there is a way back to it: an earlier rollback ends those that were made later. */
+  has(savepoint: Savepoint): boolean {
+    return this.#savepoints.has(savepoint);
+  }
+
+  /**
+   * Goes back to a savepoint, which can be gone back to again.
+   * @throws {ImageError} when a participant cannot go back, or what it throws
+   */
+  backTo(savepoint: Savepoint): void {
+    this.#restore(this.#savepoints.get(savepoint)!);
+    const all = [...this.#savepoints.keys()];
+    for (const later of all.slice(all.indexOf(savepoint) + 1)) this.#savepoints.delete(later);
+    this.#stretch++;
+  }
+
+  #saved(): SavedChanges {
     return {
-      records: new Map(this.records),
-      bases: new Map(this.bases),
+      records: new Map(this.#records),
+      bases: new Map(this.#bases),
       depends: new Set(this.depends),
       participants: this.participants.map((participant) => ({
         participant,
@@ -47,11 +96,7 @@ export class Changes {
     };
   }
 
-  /**
-   * Goes back to a saved state, which stays as it is.
-   * @throws {ImageError} when a participant cannot go back, or what it throws
-   */
-  restore(saved: SavedChanges): void {
+  #restore(saved: SavedChanges): void {
     for (const { participant, back } of saved.participants) {
       if (back === undefined) {
         throw new ImageError(
@@ -64,8 +109,8 @@ export class Changes {
       participant.aborted?.();
     }
     for (const blob of this.pending.splice(saved.pending)) blob.discard();
-    this.records = new Map(saved.records);
-    this.bases = new Map(saved.bases);
+    this.#records = new Map(saved.records);
+    this.#bases = new Map(saved.bases);
     this.depends = new Set(saved.depends);
   }
 
@@ -87,7 +132,7 @@ export class Changes {
     const { tid, result: installed } = state.store.write(options, (writing) => {
       // What others committed since this process last looked.
       if (writing.previous !== state.known) state.refresh();
-      let records: ReadonlyMap<Oid, ObjectRecord | undefined> = this.records;
+      let records: ReadonlyMap<Oid, ObjectRecord | undefined> = this.#records;
       if (writing.previous !== snapshot) {
         const merged = this.#merge(writing, state, resolvers);
         if (merged.size > 0) records = new Map([...records, ...merged]);
@@ -120,8 +165,8 @@ export class Changes {
     resolvers: UnitParts["resolvers"],
   ): Map<Oid, ObjectRecord> {
     const merged = new Map<Oid, ObjectRecord>();
-    for (const [oid, ours] of this.records) {
-      const baseTid = this.bases.get(oid)!;
+    for (const [oid, ours] of this.#records) {
+      const baseTid = this.#bases.get(oid)!;
       const current = writing.newest(oid);
       if (current === baseTid) continue;
       const resolver = ours && resolvers.get(ours.kind);
@@ -143,7 +188,7 @@ export class Changes {
 
   #requireDependencies(writing: Writing, state: CommittedState, snapshot: number): void {
     for (const oid of this.depends) {
-      if (this.records.has(oid) || oid >= FIRST_MOUNTED_OID) continue;
+      if (this.#records.has(oid) || oid >= FIRST_MOUNTED_OID) continue;
       const current = writing.newest(oid);
       if (current <= snapshot) continue;
       const seen = state.record(oid, snapshot)?.tid ?? 0;
@@ -177,7 +222,7 @@ export class Changes {
 }
 
 /** A state of the changes of one unit. */
-export interface SavedChanges {
+interface SavedChanges {
   readonly records: ReadonlyMap<Oid, ObjectRecord | undefined>;
   readonly bases: ReadonlyMap<Oid, number>;
   readonly depends: ReadonlySet<Oid>;

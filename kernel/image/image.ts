@@ -35,7 +35,7 @@ export interface ImageParts {
   /** Where blobs are kept; without it the image has none. */
   readonly blobs?: BlobFolder;
   /** Keeps other processes from committing while one unit does; by default nobody else can. */
-  readonly exclusively?: <T>(action: string, commit: () => T) => Promise<T>;
+  readonly exclusively?: UnitParts["exclusively"];
   /** What is to be closed with the image. */
   readonly onClose?: () => void;
 }
@@ -68,7 +68,7 @@ export class Image implements Disposable {
       messenger: this.#messenger,
       resolvers: this.#resolvers,
       blobs: parts.blobs,
-      exclusively: parts.exclusively ?? (async (_action, commit) => commit()),
+      exclusively: parts.exclusively ?? ((_action, commit) => commit()),
       onCommit: (commit) => {
         for (const listener of this.#listeners) listener(commit);
       },

@@ -9,7 +9,8 @@ import type { CycleEngine } from "../cycle/cycle_engine.ts";
 import { sendInCycle } from "../cycle/message_cycle.ts";
 import type { ImagePort } from "../doors/remote_commands.ts";
 import type { Image } from "./image.ts";
-import { type FindShown, ImageDesk } from "./image_desk.ts";
+import { ImageDesk } from "./image_desk.ts";
+import type { FindShown } from "./object_names.ts";
 import { valueFromJson, valueToJson } from "./value_json.ts";
 import { parseOid, type Value } from "./values.ts";
 

@@ -11,6 +11,7 @@ import type { CommittedState } from "./committed_state.ts";
 import { FIRST_FREE_OID, type ImageStore } from "./image_store.ts";
 import { decodeRecord, visitRecord } from "./object_record.ts";
 import { LOBBY_OID } from "./primitives.ts";
+import type { UnitParts } from "./unit_parts.ts";
 import { FIRST_MOUNTED_OID, type Oid, Ref } from "./values.ts";
 
 /** What a pack did. */
@@ -41,7 +42,7 @@ const BATCH = 2_000;
 export async function packImage(
   state: CommittedState,
   blobs: BlobFolder | undefined,
-  exclusively: <T>(action: string, work: () => T) => Promise<T>,
+  exclusively: UnitParts["exclusively"],
   { upTo = Infinity, signal, onProgress }: PackOptions,
 ): Promise<PackReport> {
   const { store } = state;

@@ -34,8 +34,8 @@ export interface UnitParts {
   readonly messenger: Messenger;
   readonly resolvers: ReadonlyMap<string, ConflictResolver>;
   readonly blobs: BlobFolder | undefined;
-  /** Runs the commit while no other process commits. */
-  readonly exclusively: <T>(action: string, commit: () => T) => Promise<T>;
+  /** Runs the commit while no other process commits; at once where nobody is to be waited for. */
+  readonly exclusively: <T>(action: string, commit: () => T) => T | Promise<T>;
   /** Told of each commit. */
   readonly onCommit: (commit: Commit) => void;
   /** The moment of a view of the past; nothing for the present. */
