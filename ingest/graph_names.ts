@@ -9,6 +9,7 @@ import type * as sitter from "@vscode/tree-sitter-wasm";
 import type { ReferenceKind } from "./reference_edges.ts";
 import { closeGaps } from "./grammar_gaps.ts";
 import { languageFor } from "./languages.ts";
+import { type Place, PLACES } from "./name_places.ts";
 import { lineAt, lineStarts } from "./syntax_tree.ts";
 import { loadGrammar } from "./syntax_treesitter.ts";
 
@@ -48,7 +49,7 @@ export async function findNameUses(
   const { parser } = await loadGrammar(grammar);
   // From here on nothing is awaited, so no tree goes while it is read.
   const tree = treeOf(path, text, grammar, parser);
-  return tree ? usesIn(tree.rootNode, text, name, offsets, declaredAt) : [];
+  return tree ? usesIn(tree.rootNode, grammar, text, name, offsets, declaredAt) : [];
 }
 
 /** Characters whose trees are kept: a question asks each file for one name after the other, and parsing is most of the work. */
@@ -109,11 +110,13 @@ type Role = "declaration" | "local" | "use";
 interface Occurrence {
   readonly node: Node;
   readonly role: Role;
+  readonly place: Place | undefined;
   readonly scope: number; // id of the innermost enclosing function, 0 at the top
 }
 
 function usesIn(
   root: Node,
+  grammar: string,
   text: string,
   name: string,
   offsets: readonly number[],
@@ -121,15 +124,21 @@ function usesIn(
 ): NameUse[] {
   const found: Occurrence[] = [];
   const outer = new Map<number, number>(); // function -> the function around it
+  const placeOf = PLACES[grammar];
   for (const offset of offsets) {
-    const node = root.namedDescendantForIndex(offset, offset + name.length);
-    if (
-      !node || !isIdentifier(node.type) || node.startIndex > offset ||
-      node.endIndex < offset + name.length
-    ) continue;
-    if (node.endIndex - node.startIndex > name.length + 1) continue;
-    const role = roleOf(node);
-    found.push({ node, role, scope: enclosing(node, outer) });
+    const end = offset + name.length;
+    const node = root.namedDescendantForIndex(offset, end);
+    if (!node || !isIdentifier(node.type) || node.startIndex > offset || node.endIndex < end) {
+      continue;
+    }
+    // Elixir's modules are whole paths; elsewhere a name has at most a mark before it.
+    const isPath = node.type === "alias" && grammar === "elixir";
+    if (node.endIndex - node.startIndex > name.length + 1 && !isPath) continue;
+    // `fetch` is no `fetch!`, `f` no `f'`.
+    if (node.endIndex > end && /[?!']/.test(text.charAt(end))) continue;
+    const place = placeOf?.(node, offset, name);
+    const role = place?.role ?? roleOf(node);
+    found.push({ node, role, place, scope: enclosing(node, outer) });
   }
   const hidden = new Set<number>(); // functions that have a local of this name
   for (const { node, role, scope } of found) {
@@ -137,14 +146,14 @@ function usesIn(
   }
   const lines = lineStarts(text);
   const uses: NameUse[] = [];
-  for (const { node, role, scope } of found) {
+  for (const { node, role, place, scope } of found) {
     if (role !== "use" || node.startIndex === declaredAt) continue;
-    const receiver = receiverOf(node);
+    const receiver = place ? place.receiver : receiverOf(node);
     if (receiver === undefined && hides(scope, hidden, outer)) continue;
     uses.push({
       start: node.startIndex,
       line: lineAt(lines, node.startIndex),
-      kind: kindOf(node),
+      kind: place?.kind ?? kindOf(node),
       receiver,
     });
   }
@@ -169,6 +178,10 @@ const IDENTIFIERS = new Set([
   "variable_name", // Bash, PHP
   "word", // Bash
   "command_name", // Bash
+  "alias", // Elixir
+  "variable", // Haskell
+  "constructor", // Haskell
+  "operator", // Haskell
 ]);
 
 function isIdentifier(type: string): boolean {
@@ -195,6 +208,10 @@ const FUNCTIONS = new Set([
   "singleton_method",
   "block",
   "do_block",
+  "init_declaration", // Swift
+  "subscript_declaration", // Swift
+  "function", // Haskell
+  "test_declaration", // Zig
 ]);
 
 // `block` is a function in Ruby alone; elsewhere it is a body, where a variable lives as well, so no harm is done.

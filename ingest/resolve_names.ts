@@ -18,6 +18,7 @@ import {
   parseJsonc,
   sharedDepth,
 } from "./resolve_paths.ts";
+import { ModuleResolver } from "./resolve_modules.ts";
 
 type Rule = (from: string, specifier: string, names: readonly string[]) => string[];
 
@@ -36,6 +37,14 @@ export class NameResolver {
   constructor(files: FileView) {
     this.#files = files;
     const jvm: Rule = (from, specifier, names) => this.#jvm(from, specifier, names);
+    const modules = new ModuleResolver(files, (base) => {
+      this.#index();
+      return this.#byBase.get(base) ?? [];
+    });
+    const scala: Rule = (from, specifier, names) => {
+      const found = this.#jvm(from, specifier, names);
+      return found.length > 0 ? found : modules.scala(this.#byFolder, specifier.split("."));
+    };
     const c: Rule = (from, specifier) => this.#include(from, specifier);
     this.#rules = {
       python: (from, specifier, names) => this.#python(from, specifier, names),
@@ -43,7 +52,7 @@ export class NameResolver {
       rust: (from, specifier, names) => this.#rust(from, specifier, names),
       java: jvm,
       kotlin: jvm,
-      scala: jvm,
+      scala,
       groovy: jvm,
       c,
       cpp: c,
@@ -54,6 +63,11 @@ export class NameResolver {
       php: (from, specifier) => this.#php(from, specifier),
       bash: (from, specifier) => this.#shell(from, specifier),
       shell: (from, specifier) => this.#shell(from, specifier),
+      lua: (from, specifier) => modules.lua(from, specifier),
+      elixir: (from, specifier) => modules.elixir(from, specifier),
+      zig: (from, specifier) => modules.zig(from, specifier),
+      haskell: (from, specifier) => modules.haskell(from, specifier),
+      swift: (from, specifier) => modules.swift(from, specifier),
     };
   }
 

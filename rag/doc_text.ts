@@ -26,8 +26,29 @@ export function docOf(text: string, definition: Definition, language: string): s
     const docstring = /^[:\s]*[rRbBuU]*("""|'''|"|')([\s\S]*?)\1/.exec(body);
     if (docstring) return tidy(docstring[2]!);
   }
+  if (language === "elixir") {
+    const doc = elixirDoc(text, definition);
+    if (doc) return tidy(doc);
+  }
   const before = text.slice(definition.start, definition.declaration);
   return before.trim() ? withoutMarkup(commentText(before)) : "";
+}
+
+/** A string of Elixir: a sigil or none, three quotes or one. */
+const ELIXIR_STRING = /^(?:~[sS])?("""|'''|")([^]*?)(?:\1|$)/;
+
+/** What `@doc`, `@typedoc` say in front of a definition, `@moduledoc` inside of a module. */
+function elixirDoc(text: string, definition: Definition): string | undefined {
+  const isModule = definition.kind === "module" || definition.kind === "interface";
+  const source = isModule
+    // What follows the first function is about that.
+    ? text.slice(definition.body, Math.min(definition.end, definition.body + 8_000))
+      .split(/^\s*(?:@doc\b|defp?\b|defmodule\b|defmacrop?\b)/m, 1)[0]!
+    : text.slice(definition.start, definition.declaration);
+  const attribute = (isModule ? /@moduledoc\s+/ : /@(?:doc|typedoc)\s+/).exec(source);
+  return attribute
+    ? ELIXIR_STRING.exec(source.slice(attribute.index + attribute[0].length))?.[2]
+    : undefined;
 }
 
 /** Elements of documentation comments in XML that describe a part, and the tag that other languages have for it. */
@@ -98,8 +119,8 @@ export function commentText(source: string): string {
   for (const line of source.split(/\r?\n/)) {
     let rest = line.trim();
     if (!inBlock) {
-      const block = /^(\/\*+!?|<!--|\(\*|\{-|=begin)/.exec(rest);
-      const single = /^(\/\/[\/!]?|#+!?|--+|;+|%+)\s?/.exec(rest);
+      const block = /^(\/\*+!?|<!--|\(\*|\{-\s*[|^]?|--+\[=*\[|=begin)/.exec(rest);
+      const single = /^(\/\/[\/!]?|#+!?|--+(?:\s*[|^](?=\s|$))?|;+|%+)\s?/.exec(rest);
       if (block) {
         inBlock = true;
         rest = rest.slice(block[0].length);
@@ -110,14 +131,15 @@ export function commentText(source: string): string {
         continue;
       }
     }
-    const close = rest.search(/\*+\/|-->|\*\)|-\}|^=end/);
+    const close = rest.search(/\*+\/|-->|\*\)|-\}|\]=*\](?:--)?$|^=end/);
     if (close >= 0) {
       inBlock = false;
       rest = rest.slice(0, close);
     }
     lines.push(rest.replace(/^\*+\s?/, ""));
   }
-  return tidy(lines.join("\n"));
+  // Lines of marks alone draw a box.
+  return tidy(lines.filter((line) => !/^\s*[-=*_#~]{5,}\s*$/.test(line)).join("\n"));
 }
 
 /** Lines trimmed, runs of empty lines made one. */

@@ -24,13 +24,37 @@ import {
 } from "./graph_values.ts";
 
 // Languages whose imports say where a bare name comes from.
-const IMPORTING = new Set(["python", "go", "rust", "java", "kotlin"]);
+const IMPORTING = new Set([
+  "python",
+  "go",
+  "rust",
+  "java",
+  "kotlin",
+  "scala",
+  "elixir",
+  "zig",
+  "haskell",
+  "lua",
+]);
 // Languages where the files of a folder see each other's names.
-const FOLDER_SCOPED = new Set(["go", "java", "kotlin"]);
+const FOLDER_SCOPED = new Set(["go", "java", "kotlin", "scala"]);
 // Languages where a member may be named without a receiver inside its class.
-const IMPLICIT_THIS = new Set(["java", "kotlin", "c", "cpp", "csharp", "ruby"]);
+const IMPLICIT_THIS = new Set([
+  "java",
+  "kotlin",
+  "c",
+  "cpp",
+  "csharp",
+  "ruby",
+  "swift",
+  "scala",
+]);
 // Languages that use each other's names.
-const FAMILIES: Readonly<Record<string, string>> = { c: "cpp", kotlin: "java" };
+const FAMILIES: Readonly<Record<string, string>> = {
+  c: "cpp",
+  kotlin: "java",
+  scala: "java",
+};
 const OWN_RECEIVER = /^(self|this|Self|cls|\$this|super)$/;
 // Receivers that lead from a Rust module to its surroundings.
 const MODULE_PATH = /^(self|super|crate)$/;
@@ -104,7 +128,9 @@ export class UsesByName {
     const text = this.#source.text(file.id);
     const found: Located[] = [];
     const words = new Set(
-      text.slice(definition.body, definition.end).match(/[\p{L}_$][\p{L}\p{N}_$]*/gu),
+      text.slice(definition.body, definition.end).match(/[\p{L}_$][\p{L}\p{N}_$]*[?!']*/gu)
+        // `fetch!` and `f'` are names in some languages, and ends of `a!` and `'a'` in others.
+        ?.flatMap((word) => /[?!']$/.test(word) ? [word, word.replace(/[?!']+$/, "")] : [word]),
     );
     for (const word of words) {
       const named = this.#source.definitionsNamed(word).filter((other) => isSymbol(other));

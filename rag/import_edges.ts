@@ -15,9 +15,9 @@ export interface ImportSource {
   text(id: number): string;
 }
 
-/** Files whose content decides what the imports of others mean. */
+/** Files whose content decides what the imports of others mean; in Elixir and Scala a file says which modules it holds. */
 const STEERING =
-  /(^|\/)(package\.json|[jt]sconfig[^/]*\.json|deno\.jsonc?|import_map\.json|pnpm-workspace\.yaml|lerna\.json|go\.mod|Cargo\.toml|composer\.json|pyproject\.toml|setup\.(py|cfg))$/;
+  /(^|\/)(package\.json|[jt]sconfig[^/]*\.json|deno\.jsonc?|import_map\.json|pnpm-workspace\.yaml|lerna\.json|go\.mod|Cargo\.toml|composer\.json|pyproject\.toml|setup\.(py|cfg)|build\.zig|[^/]+\.(exs?|scala))$/;
 
 /** Whether a change of this file changes what the imports of other files mean. */
 export function steersImports(path: string): boolean {

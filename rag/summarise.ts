@@ -37,21 +37,46 @@ export function fileDoc(text: string, language: string): string {
     const docstring = /^(?:\s*#[^\n]*\n|\s*\n)*[rRuU]*("""|''')([\s\S]*?)\1/.exec(head);
     if (docstring) return opening(tidy(docstring[2]!));
   }
+  if (language === "elixir") {
+    const doc = /^\s*@moduledoc\s+(?:~[sS])?("""|")([\s\S]*?)(?:\1|$(?![\s\S]))/m.exec(head);
+    if (doc) return opening(tidy(doc[2]!));
+  }
   // Comment blocks at the top, one after the other; the first that is neither a licence nor a directive.
   let rest = head.replace(/^#![^\n]*\n/, "").replace(/^\s*<\?php\s*/, "");
   for (let guard = 0; guard < 8; guard++) {
-    rest = rest.replace(/^\s+/, "").replace(/^(['"])use \w+\1;?\s*/, "");
+    // Directives and pragmas are no words.
+    rest = rest.replace(/^\s+/, "").replace(/^(['"])use \w+\1;?\s*/, "")
+      .replace(/^(?:\{-#[\s\S]*?#-\}\s*)+/, "");
     const block = /^\/\*[\s\S]*?\*\//.exec(rest) ??
       /^(?:\/\/[^\n]*(?:\n[ \t]*|$))+/.exec(rest) ??
-      /^(?:#(?!\[|include|define|if|pragma)[^\n]*(?:\n|$))+/.exec(rest);
+      /^(?:#(?!\[|include|define|if|pragma)[^\n]*(?:\n|$))+/.exec(rest) ??
+      /^\{-[\s\S]*?-\}/.exec(rest) ?? /^--+\[(=*)\[[\s\S]*?\]\1\]/.exec(rest) ??
+      /^(?:--[^\n]*(?:\n[ \t]*|$))+/.exec(rest);
     if (!block) return "";
-    const doc = commentText(block[0]);
+    const said = commentText(block[0]);
+    const doc = language === "haskell" ? withoutFields(said) : said;
     if (doc && !LICENCE.test(doc) && !DIRECTIVE.test(doc)) {
       return opening(doc.replace(/^@(module|file|fileoverview|packageDocumentation)\s*/gm, ""));
     }
     rest = rest.slice(block[0].length);
   }
   return "";
+}
+
+/** What the head of a Haskell module says besides its fields; else its description, which is one of them. */
+function withoutFields(doc: string): string {
+  if (!/^Module\s*:/m.test(doc)) return doc;
+  const description = /^Description\s*:\s*(.+)/m.exec(doc)?.[1] ?? "";
+  const isField =
+    /^(Module|Description|Copyright|License|Licence|Maintainer|Stability|Portability|Author|SPDX-License-Identifier)\s*:/;
+  const lines = doc.split("\n");
+  const last = lines.findLastIndex((line) => isField.test(line));
+  // A field may go on on the next line; an empty one ends the fields.
+  const rest = lines.slice(last + 1);
+  const prose = (rest[0] === "" ? rest : rest.slice(rest.indexOf("") + 1 || rest.length)).join(
+    "\n",
+  );
+  return description || prose.trim();
 }
 
 function proseHead(text: string): string {

@@ -29,6 +29,13 @@ const TESTS = [
   "tests/conftest.py",
   "spec/parse_spec.rb",
   "src/test/java/ParseTest.java",
+  "Tests/ParserTests/Cases.swift",
+  "Sources/ParserTests.swift",
+  "core/ParserSpec.scala",
+  "core/ParserSuite.scala",
+  "src/ParserSpec.hs",
+  "lib/parser_test.exs",
+  "lua/parser_spec.lua",
   // Tests of the benchmarks.
   "tests/bench/main_test.ts",
   "bench/tests/run.ts",
@@ -41,6 +48,7 @@ const NEITHER = [
   "src/Bench.java",
   "docs/latest.md",
   "src/contest.ts",
+  "lib/contests/parser.ex",
 ];
 
 Deno.test("benchmarks are told from tests: the file's own name first, then the nearest folder", () => {
