@@ -25,7 +25,7 @@ export interface Grammar {
 
 /** The package that has most grammars, and its folder of them. */
 const COMMON = "@vscode/tree-sitter-wasm/wasm";
-/** Grammars that it lacks. A name that is computed is downloaded by those alone who meet the language (Kotlin's stands in the lock file). */
+/** Grammars that it lacks. A name that is computed is downloaded by those alone who meet the language. */
 const OTHER_PACKAGES: Readonly<Record<string, string>> = {
   kotlin: "@tree-sitter-grammars/tree-sitter-kotlin",
   swift: "@repomix/tree-sitter-wasms/out",

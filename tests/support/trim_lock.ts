@@ -9,8 +9,8 @@
  * - of the MCP SDK, its web frameworks and its way of signing in: some eighty packages that a server on standard input never loads. The
  *   tests, which have its client, need a few more.
  *
- * Out of `deno.lock` goes as well what only tests and benchmarks load, by a computed name: it stands in scopes of the import map, and in
- * the other lock file.
+ * Out of `deno.lock` goes as well what is loaded by a computed name: by tests and benchmarks alone, or by who meets a file of that
+ * language. It stands in scopes of the import map, and in the other lock file.
  *
  * To be run when Deno has written a lock file anew, as it does after a dependency was added; tests remind of it. What must
  * hold: nothing else changes.
@@ -23,7 +23,7 @@ const UNWANTED = /^@node-llama-cpp\/(?:.*-cuda(?:-ext)?|linux-armv7l|linux-riscv
 /** Packages of which no dependency is loaded. */
 const ALONE = ["@tree-sitter-grammars/tree-sitter-kotlin"];
 /** What the lock file of users does not name. */
-const NOT_FOR_USERS = ["@langchain/textsplitters", "gpt-tokenizer"];
+const NOT_FOR_USERS = [...ALONE, "@langchain/textsplitters", "gpt-tokenizer"];
 
 const SDK = "@modelcontextprotocol/sdk";
 /** What the SDK's server imports, and what its client does beside that. */
