@@ -65,10 +65,15 @@ export const zig: Rules = {
       const [path, member] = importedBy(walk, value);
       if (path !== "") {
         const imported = member === "" ? "*" : lastPart(member, ".");
+        // A file with a capital is a struct of that name.
+        const struct = member === "" ? /(?:^|\/)([A-Z]\w*)\.zig$/.exec(path)?.[1] : undefined;
         walk.import(
           node,
           path,
-          [{ name: imported, alias: text }],
+          [
+            ...struct === undefined ? [] : [{ name: struct, alias: text }],
+            { name: imported, alias: text },
+          ],
           isPublic(node) ? "reexport" : "import",
         );
         return;
@@ -88,6 +93,11 @@ export const zig: Rules = {
         return;
       }
       if (walk.owner === "function" || walk.owner === "test") return;
+      // `const A = @This();` at the top names the file itself.
+      if (walk.owner === undefined && walk.slice(value) === "@This()") {
+        walk.add("struct", text, node, name, undefined, { exported: true });
+        return;
+      }
       const isConstant = node.children.some((child) => child?.type === "const");
       walk.add(isConstant ? "constant" : "variable", text, node, name, undefined);
     },

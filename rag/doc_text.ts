@@ -131,7 +131,7 @@ export function commentText(source: string): string {
         continue;
       }
     }
-    const close = rest.search(/\*+\/|-->|\*\)|-\}|\]=*\](?:--)?$|^=end/);
+    const close = rest.search(/\*+\/|-->|\*\)|-\}|(?:--\s*)?\]=*\](?:--)?$|^=end/);
     if (close >= 0) {
       inBlock = false;
       rest = rest.slice(0, close);

@@ -55,6 +55,13 @@ const FAMILIES: Readonly<Record<string, string>> = {
   kotlin: "java",
   scala: "java",
 };
+// What every Elixir file may call without an import, so a bare call means that and no namesake elsewhere.
+const ELIXIR_KERNEL = new Set(
+  ("apply elem exit get_in hd inspect is_nil length max min node not put_elem put_in raise reraise round self send " +
+    "spawn tap then throw tl to_string trunc update_in pop_in dbg binding sigil_r").split(" "),
+);
+// Languages where a receiver with a capital is a module, by its name or by what it was imported as.
+const MODULE_RECEIVERS = new Set(["elixir", "haskell"]);
 const OWN_RECEIVER = /^(self|this|Self|cls|\$this|super)$/;
 // Receivers that lead from a Rust module to its surroundings.
 const MODULE_PATH = /^(self|super|crate)$/;
@@ -203,7 +210,8 @@ export class UsesByName {
     });
     const isNear = from.id === to.id || !IMPORTING.has(to.language) ||
       (FOLDER_SCOPED.has(to.language) && folderOf(from.path) === folderOf(to.path));
-    const isUnique = others.every((other) => other.file === to.id);
+    const isUnique = others.every((other) => other.file === to.id) &&
+      !(to.language === "elixir" && ELIXIR_KERNEL.has(name));
     if ((isNear || isUnique) && !bindsOther) names.add(name);
     return { names, modules, allModules };
   }
@@ -252,6 +260,8 @@ export class UsesByName {
     }
     const receiver = lastSegment(use.receiver);
     if (receiver === owner) return true;
+    // A Lua module is the table that has the methods.
+    if (file.language === "lua" && reach.modules.has(use.receiver)) return true;
     if (reach.allModules.has(use.receiver) && !OWN_RECEIVER.test(receiver)) return false;
     if (others.some((other) => other.container.at(-1) === receiver)) return false;
     if (!OWN_RECEIVER.test(receiver)) return true;
@@ -280,6 +290,11 @@ function fitsName(
 ): boolean {
   if (use.receiver === undefined) return reach.names.has(name);
   if (name !== definition.name) return false;
+  // Where a capital says that a module is meant, it is that one.
+  if (MODULE_RECEIVERS.has(file.language) && /^[A-Z]/.test(use.receiver)) {
+    return reach.modules.has(use.receiver) || (use.kind === "import" && reach.names.size > 0) ||
+      definition.container.includes(lastSegment(use.receiver));
+  }
   if (
     isUnique || reach.modules.has(use.receiver) ||
     definition.container.includes(lastSegment(use.receiver))
