@@ -53,8 +53,9 @@ export async function checkImageFile(
   }
   using damaged = new DamagedImage(path, options);
   await damaged.look();
-  const others = damaged.lost.filter((one) => one.problem !== problem);
-  return { ...damaged.counts, blobs: 0, problems: [{ problem }, ...others] };
+  // What kept it from being opened is mostly what is found first; where it is not found at all, it is all there is to say.
+  const problems = damaged.lost.length > 0 ? damaged.lost : [{ problem }];
+  return { ...damaged.counts, blobs: 0, problems };
 }
 
 /**
