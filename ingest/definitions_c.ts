@@ -172,7 +172,7 @@ export const cpp: Rules = {
     ...record(
       opens,
       "declaration_list field_declaration_list enumerator_list preproc_ifdef preproc_if preproc_else preproc_elif " +
-        "linkage_specification compound_statement",
+        "linkage_specification compound_statement ERROR",
     ),
     access_specifier: (walk, node) => {
       walk.section = walk.slice(node).replace(":", "").trim();

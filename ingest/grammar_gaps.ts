@@ -6,6 +6,9 @@
  * length and its line ends, so every offset of the tree is one of the text as it stands; no name is changed but for a mark in front of it.
  */
 
+import type { Tree } from "@vscode/tree-sitter-wasm";
+import { closeMacroGaps } from "./macro_gaps.ts";
+
 type Gap = readonly [what: RegExp, known: (...match: string[]) => string];
 
 const blanks = (text: string): string => text.replace(/[^\r\n]/g, " ");
@@ -65,4 +68,18 @@ export function closeGaps(grammar: string, text: string): string {
   let known = text;
   for (const [what, put] of GAPS[grammar] ?? []) known = known.replace(what, put);
   return known;
+}
+
+/** The tree of a text as the grammar can read it; what `parse` gives where that is nothing. */
+export function parseKnown(
+  grammar: string,
+  text: string,
+  parse: (known: string) => Tree | null,
+): Tree | null {
+  const tree = parse(closeGaps(grammar, text));
+  if (grammar !== "cpp" || !tree?.rootNode.hasError) return tree;
+  const known = closeMacroGaps(text);
+  if (known === text) return tree;
+  tree.delete();
+  return parse(known);
 }

@@ -7,7 +7,7 @@
  */
 import type * as sitter from "@vscode/tree-sitter-wasm";
 import type { ReferenceKind } from "./reference_edges.ts";
-import { closeGaps } from "./grammar_gaps.ts";
+import { parseKnown } from "./grammar_gaps.ts";
 import { languageFor } from "./languages.ts";
 import { type Place, PLACES } from "./name_places.ts";
 import { lineAt, lineStarts } from "./syntax_tree.ts";
@@ -68,7 +68,7 @@ function treeOf(
   const known = trees.get(path);
   if (known?.text === text) return known.tree;
   drop(path);
-  const tree = parser.parse(closeGaps(grammar, text));
+  const tree = parseKnown(grammar, text, (known) => parser.parse(known));
   if (!tree) return null;
   // The youngest go first: a walk over more files than there is room for comes by the oldest again.
   for (const other of [...trees.keys()].reverse()) {

@@ -9,7 +9,7 @@
 import { findPackageJSON } from "node:module";
 import { readFile } from "node:fs/promises";
 import type * as sitter from "@vscode/tree-sitter-wasm";
-import { closeGaps } from "./grammar_gaps.ts";
+import { parseKnown } from "./grammar_gaps.ts";
 import { lastContent } from "./definitions_walk.ts";
 import { hasTrailingComments, readDefinitions } from "./tree_sitter_languages.ts";
 import { lineAt, lineStarts, type Syntax, type SyntaxTree } from "./syntax_tree.ts";
@@ -106,16 +106,16 @@ export function readTreeSitter(
   text: string,
 ): Syntax<Node> {
   const deadline = performance.now() + PARSE_LIMIT_MS;
-  const parsed = parser.parse(
-    closeGaps(name, text),
-    null,
+  const parse = (known: string) => {
     // The declaration says void; the runtime stops where it gets true.
-    { progressCallback: () => (performance.now() > deadline) as unknown as void },
-  );
-  if (!parsed) {
+    const tree = parser.parse(known, null, {
+      progressCallback: () => (performance.now() > deadline) as unknown as void,
+    });
+    if (tree) return tree;
     parser.reset();
     throw new Error(`no tree within ${PARSE_LIMIT_MS / 1000} s`);
-  }
+  };
+  const parsed = parseKnown(name, text, parse)!;
   try {
     const root = parsed.rootNode;
     const lines = lineStarts(text);

@@ -60,9 +60,13 @@ const BENCHMARK_FOLDER = /^((micro|macro|asv)?[_-]?bench(marks?|es)?|jmh)$/;
  */
 const BENCHMARK_FILE =
   /^bench(mark)?s?\.([cm]?[jt]sx?|py|rb|rs|php|lua|go)$|^bench(mark)?_[^/]*\.py$|[._-]bench(marks?)?(-d)?\.[^.]+$|^bench(mark)?s?_test\.go$|[._-]bench(mark)?s?_test\.go$|[a-z\d]Bench(marks?)?\.(java|kt|cs|php|scala|swift)$/;
+/** Code in the folder of the documents: samples, and what draws the pages. */
+const DOCUMENT_FOLDER = /^(docs?|documentation|website)\//;
+/** Manual pages: `jq.1`, `git-log.1.in`. */
+const MANUAL_PAGE = /(^|\/)[a-z][\w-]*(\.[a-z][\w-]*)?\.[1-9](\.[a-z]+)?$/i;
 const EXAMPLE_PATH = /(^|\/)(examples?|samples?|demos?|playgrounds?|docs?_src|_examples)\//;
 const COMPAT_PATH =
-  /(^|\/)(compat|compatibility|legacy|deprecated|v\d+-compat|polyfills?|shims?|vendor|third_party)(\/|[._-][^/]*$|\.[^/]*$)|(^|\/)_?compat\.[^/]+$/;
+  /(^|\/)(compat|compatibility|legacy|deprecated|v\d+-compat|polyfills?|shims?|vendor|third[_-]?party|single[_-]include|amalgamat(?:ed|ion))(\/|[._-][^/]*$|\.[^/]*$)|(^|\/)_?compat\.[^/]+$/;
 const DOCUMENTS = new Set(["markdown", "text", "restructuredtext", "asciidoc", "mdx"]);
 const DATA = new Set(["json", "yaml", "toml", "jsonl", "xml", "csv", "html", "css", "ini"]);
 
@@ -84,6 +88,18 @@ export function supersededFolders(paths: Iterable<string>): string[] {
     const newest = Math.max(...numbers);
     return [...numbers].filter((number) => number < newest).map((number) => `${parent}v${number}/`);
   }).sort();
+}
+
+/**
+ * Headers of C that stand beside their source: they declare what it defines. Not those of C++, which define classes.
+ */
+export function headersOfSources(paths: Iterable<string>): Set<string> {
+  const known = new Set(paths);
+  const headers = new Set<string>();
+  for (const path of known) {
+    if (path.endsWith(".h") && known.has(`${path.slice(0, -1)}c`)) headers.add(path);
+  }
+  return headers;
 }
 
 /** Whether a path is that of a test or of what only tests use. */
@@ -116,8 +132,9 @@ export function roleOf(path: string, language: string): FileRole {
   if (EXAMPLE_PATH.test(path)) return "example";
   if (COMPAT_PATH.test(path)) return "compat";
   if (/\.d\.[cm]?ts$/.test(path)) return "declaration";
-  if (DOCUMENTS.has(language)) return "document";
+  if (DOCUMENTS.has(language) || MANUAL_PAGE.test(path)) return "document";
   if (DATA.has(language)) return "data";
+  if (DOCUMENT_FOLDER.test(path)) return "example";
   return "source";
 }
 
@@ -139,11 +156,13 @@ export function definedName(row: NameRow): DefinedName {
  * The features of a file.
  * @param imports only re-exports are looked at
  * @param superseded prefixes that `supersededFolders` found
+ * @param headers what `headersOfSources` found
  */
 export function fileFeatures(
   file: FileRow,
   imports: readonly Import[],
   superseded: readonly string[],
+  headers: ReadonlySet<string>,
 ): FileFeatures {
   const segments = file.path.split("/");
   const fileName = segments.pop()!;
@@ -156,10 +175,11 @@ export function fileFeatures(
       for (const { alias } of entry.names) reexports.add(alias || "*");
     }
   }
+  const role = roleOf(file.path, file.language);
   return {
     path: file.path,
     language: file.language,
-    role: roleOf(file.path, file.language),
+    role: role === "source" && headers.has(file.path) ? "declaration" : role,
     stemWords: stemsOf(speaking),
     stemName: speaking.toLowerCase().replace(/[^a-z0-9]/g, ""),
     firstChunk: file.firstChunk,

@@ -9,6 +9,7 @@ import {
   definedName,
   type FileFeatures,
   fileFeatures,
+  headersOfSources,
   stemsOf,
   supersededFolders,
 } from "./file_features.ts";
@@ -58,6 +59,7 @@ export class IndexView implements IndexReader {
   #pathStarts = new Int32Array(0);
   #pathStems = new Map<number, ReadonlySet<string>>();
   #superseded: string[] = [];
+  #headers: ReadonlySet<string> = new Set();
   #importers = new Map<number, number[]>();
   /** One more than the highest id of a file. */
   #fileIdLimit = 0;
@@ -116,6 +118,7 @@ export class IndexView implements IndexReader {
     });
     this.#allPaths = this.#paths.join("\n").toLowerCase();
     this.#superseded = supersededFolders(this.#paths);
+    this.#headers = headersOfSources(this.#paths);
     this.#version = version;
   }
 
@@ -198,7 +201,7 @@ export class IndexView implements IndexReader {
     if (!features) {
       const row = this.#rows.get(file)!;
       const imports = row.hasReexports ? this.#store.imports(file) : [];
-      features = fileFeatures(row, imports, this.#superseded);
+      features = fileFeatures(row, imports, this.#superseded, this.#headers);
       this.#features.set(file, features);
     }
     return features;
