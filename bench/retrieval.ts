@@ -146,6 +146,7 @@ export const ABLATIONS: Readonly<Record<string, Partial<RankOptions>>> = {
   "without re-export boost": { reexport: 0 },
   "without coherence": { coherence: 0 },
   "without file saturation": { saturation: 1 },
+  "without slower saturation of large files": { largeFile: Infinity },
   "without vectors": { vector: 0, vectorOfSentence: 0 },
   "without penalties": {
     testPenalty: 1,

@@ -102,6 +102,10 @@ const cppFunction: Rule = (walk, node) => {
   const body = field(node, "body");
   const full = walk.slice(name);
   const { scopes, name: text } = qualified(full);
+  // A class that the grammar could not end reads as the type of the next function.
+  const type = field(node, "type");
+  const unended = type && field(type, "body") ? type : undefined;
+  if (unended) walk.visitAt(unended, walk.docsOf(node));
   if (text === "") return;
   const namespace = NAMESPACE.exec(full);
   if (namespace) {
@@ -119,6 +123,7 @@ const cppFunction: Rule = (walk, node) => {
   const isMethod = isType(walk.owner) || scopes.length > 0;
   const exported = walk.add(isMethod ? "method" : "function", text, node, name, body ?? undefined, {
     container,
+    ...(unended && name ? { start: name.startIndex, declaration: name.startIndex } : {}),
   });
   const before = walk.container;
   walk.container = container;

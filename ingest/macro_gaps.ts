@@ -20,6 +20,7 @@ interface Conditional {
 
 /** What opens a scope of declarations, when it stands in front of a brace. */
 const SCOPE = /\b(?:namespace|class|struct|union|extern\s*"C(?:\+\+)?")\b[^;{}()]*$/;
+const COMMENT = /\/\/[^\n]*|\/\*[^]*?\*\//g;
 /** How far back the words in front of a brace are looked for. */
 const SCOPE_REACH = 300;
 /** Comments, literals and directives with their continuation lines, all of which hide what is in them; then what counts. */
@@ -28,7 +29,7 @@ const TOKEN =
 
 /** A macro alone on its line, with or without arguments: `BEGIN_NAMESPACE`, `DEPRECATED_FOR(3, items())`, `PRIVATE_UNLESS_TESTED:`. */
 const ALONE =
-  /^([ \t]*)([A-Z][A-Z\d]*_[A-Z\d_]+(?:[ \t]*\([^;{}\n]*\))?:?)[ \t]*$(?!\s*[{(=,;.?+\-|&)<>])/gm;
+  /^([ \t]*)([A-Z][A-Z\d]*_[A-Z\d_]+(?:[ \t]*\([^;{}\n]*\))?:?)[ \t]*$(?!\s*[(=,;.?+\-|&)<>])/gm;
 /** What may stand in front of such a line; after anything else it is part of an expression. */
 const STATEMENT_END = /(?:^|[;{}:>]|\*\/|\/\/[^\n]*|^[ \t]*#[^\n]*)\s*$/m;
 /** A calling convention or attribute between type and name: `BOOL WINAPI DllMain(`. */
@@ -56,10 +57,8 @@ function withoutConditionals(text: string): string {
     const directive = match[1];
     if (token === "(") brackets.push(true);
     else if (token === "{") {
-      brackets.push(
-        brackets.at(-1) === true ||
-          !SCOPE.test(text.slice(Math.max(0, start - SCOPE_REACH), start)),
-      );
+      const head = text.slice(Math.max(0, start - SCOPE_REACH), start).replace(COMMENT, "");
+      brackets.push(brackets.at(-1) === true || !SCOPE.test(head));
     } else if (token === "}" || token === ")") brackets.pop();
     if (directive === undefined) continue;
     const place: [number, number] = [start, start + token.length];
@@ -108,7 +107,9 @@ function without(text: string, gaps: [start: number, end: number][]): string {
 }
 
 function withoutMacros(text: string): string {
-  const alone = text.replace(ALONE, (line, _indent, _macro, offset: number) => {
+  const alone = text.replace(ALONE, (line, _indent, macro: string, offset: number) => {
+    // `TEST(a, b) {` reads as a function, `TRY {` as nothing.
+    if (macro.endsWith(")") && /^\s*\{/.test(text.slice(offset + line.length))) return line;
     const before = text.slice(Math.max(0, offset - SCOPE_REACH), offset);
     // A line that goes on a directive is the directive's.
     if (/\\\r?\n$/.test(before) || !STATEMENT_END.test(before)) return line;

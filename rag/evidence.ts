@@ -261,7 +261,10 @@ class NameEvidence {
       // What the index does not declare lives, for this index, where it is passed on.
       boost += isSymbol && !isDeclared ? options.definition : options.reexport;
     }
-    if (isSymbol && features.stemName === this.#fileName) boost += options.symbolFile;
+    // A page about a symbol bears its name as well, and is not where it is defined.
+    if (isSymbol && features.role !== "document" && features.stemName === this.#fileName) {
+      boost += options.symbolFile;
+    }
     return boost;
   }
 

@@ -62,8 +62,6 @@ const BENCHMARK_FILE =
   /^bench(mark)?s?\.([cm]?[jt]sx?|py|rb|rs|php|lua|go)$|^bench(mark)?_[^/]*\.py$|[._-]bench(marks?)?(-d)?\.[^.]+$|^bench(mark)?s?_test\.go$|[._-]bench(mark)?s?_test\.go$|[a-z\d]Bench(marks?)?\.(java|kt|cs|php|scala|swift)$/;
 /** Code in the folder of the documents: samples, and what draws the pages. */
 const DOCUMENT_FOLDER = /^(docs?|documentation|website)\//;
-/** Manual pages: `jq.1`, `git-log.1.in`. */
-const MANUAL_PAGE = /(^|\/)[a-z][\w-]*(\.[a-z][\w-]*)?\.[1-9](\.[a-z]+)?$/i;
 const EXAMPLE_PATH = /(^|\/)(examples?|samples?|demos?|playgrounds?|docs?_src|_examples)\//;
 const COMPAT_PATH =
   /(^|\/)(compat|compatibility|legacy|deprecated|v\d+-compat|polyfills?|shims?|vendor|third[_-]?party|single[_-]include|amalgamat(?:ed|ion))(\/|[._-][^/]*$|\.[^/]*$)|(^|\/)_?compat\.[^/]+$/;
@@ -132,7 +130,7 @@ export function roleOf(path: string, language: string): FileRole {
   if (EXAMPLE_PATH.test(path)) return "example";
   if (COMPAT_PATH.test(path)) return "compat";
   if (/\.d\.[cm]?ts$/.test(path)) return "declaration";
-  if (DOCUMENTS.has(language) || MANUAL_PAGE.test(path)) return "document";
+  if (DOCUMENTS.has(language)) return "document";
   if (DATA.has(language)) return "data";
   if (DOCUMENT_FOLDER.test(path)) return "example";
   return "source";

@@ -97,6 +97,8 @@ export interface RankOptions {
   readonly chunkCoverage: number;
   /** Factor for each further chunk of one file. */
   readonly saturation: number;
+  /** Files of more chunks than this (some 1,500 lines) are about several things: in one of twice as many, chunks count less half as fast. */
+  readonly largeFile: number;
   /** How much more a file counts that other well-matching files import: where a thing lives, not where it is used. */
   readonly imported: number;
   readonly testPenalty: number;
@@ -135,7 +137,8 @@ export const DEFAULTS: RankOptions = {
   coherence: 0.45,
   fileCoverage: 0.15,
   chunkCoverage: 0.2,
-  saturation: 0.25,
+  saturation: 0.5,
+  largeFile: 40,
   imported: 0.8,
   testPenalty: 0.3,
   examplePenalty: 0.3,
@@ -186,6 +189,8 @@ function saturate(
   return [...candidates].sort(order).map(({ chunk, file, score }) => {
     const before = seen.get(file) ?? 0;
     seen.set(file, before + 1);
-    return { chunk, file, score: score * options.saturation ** before };
+    // A file of thousands of lines holds many answers; one of a hundred is an answer.
+    const share = Math.min(1, options.largeFile / index.features(file).chunkCount);
+    return { chunk, file, score: score * options.saturation ** (before * share) };
   }).sort(order).slice(0, limit);
 }

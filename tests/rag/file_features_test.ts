@@ -1,6 +1,6 @@
 /** What files are, by the names that people give them. */
 import assert from "node:assert/strict";
-import { isBenchmarkPath, isTestPath, roleOf } from "../../rag/file_features.ts";
+import { headersOfSources, isBenchmarkPath, isTestPath, roleOf } from "../../rag/file_features.ts";
 
 const BENCHMARKS = [
   // Folders: JavaScript, Rust's Cargo, JMH, Python's asv.
@@ -66,4 +66,22 @@ Deno.test("benchmarks are told from tests: the file's own name first, then the n
 Deno.test("both count as what answers fewer questions than the code itself", () => {
   for (const path of [...BENCHMARKS, ...TESTS]) assert.equal(roleOf(path, "text"), "test", path);
   for (const path of NEITHER) assert.notEqual(roleOf(path, "typescript"), "test", path);
+});
+
+Deno.test("copies made of other files, and code among the documents, answer fewer questions", () => {
+  for (const path of ["single_include/json/json.hpp", "amalgamation/db.c", "thirdparty/zip.c"]) {
+    assert.equal(roleOf(path, "cpp"), "compat", path);
+  }
+  for (const path of ["docs/public/search.js", "website/build.py"]) {
+    assert.equal(roleOf(path, "javascript"), "example", path);
+  }
+  assert.equal(roleOf("docs/guide.md", "markdown"), "document");
+  for (const path of ["src/docs/render.ts", "include/json.hpp", "lib/doc.ts"]) {
+    assert.equal(roleOf(path, "typescript"), "source", path);
+  }
+});
+
+Deno.test("a header of C declares what the source beside it defines; a header alone may define", () => {
+  const paths = ["src/value.h", "src/value.c", "src/types.h", "lib/value.hpp", "lib/value.cpp"];
+  assert.deepEqual([...headersOfSources(paths)], ["src/value.h"]);
 });
