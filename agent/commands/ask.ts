@@ -26,13 +26,16 @@ export const askHandlers: Pick<Handlers, "ask"> = {
     const conversation = rest.conversation ?? context.conversation;
     const workspace = locate(repo);
     await using embedder = embedderOf(workspace, context);
-    using memory = await indexOf(workspace, "ask", context, embedder).open(refresh);
+    using opened = new DisposableStack();
+    const memory = opened.use(await indexOf(workspace, "ask", context, embedder).open(refresh));
     const { answerByModel, askInCycle, conversationIn, openCyclePlace, PersonaAdapters } =
       await import("../mod.ts");
     const path = imagePath(workspace, context);
     using place = path !== undefined && kept.cycles
       ? await kept.cycles.take(path)
       : await openCyclePlace(path);
+    // Closed before the image, which was written to: whoever does that and closes last takes away SQLite's log.
+    using _memory = opened.move();
     const earlier = goesOn || rest.conversation !== undefined
       ? conversationIn(place.image, conversation)
       : [];

@@ -48,13 +48,14 @@ export function serveHandlers(
     async *serve({ repo, port, listen, page, page_port, watch }, { signal, progress }) {
       const workspace = locate(repo);
       workspace.requireWritable();
+      const { OpenCycles, OpenModels, PersonaAdapters } = await import("../mod.ts");
+      // First, so that it is closed last: whoever has written and does that takes away SQLite's log.
+      await using cycles = kept.cycles = new OpenCycles();
       using memories = kept.memories = new OpenMemories();
       using compilers = kept.compilers = new CompilerThread();
       await using _embedders = kept.embedders = new OpenEmbedders();
-      const { OpenCycles, OpenModels, PersonaAdapters } = await import("../mod.ts");
       await using _models = kept.models = new OpenModels();
       await using _adapters = kept.adapters = new PersonaAdapters(adapterPlace(workspace));
-      await using cycles = kept.cycles = new OpenCycles();
       const report = (detail: string) => progress({ phase: "", detail, note: true });
       await using trail = new LateTrail(
         () => openTrail(workspace.folder, { redactor, progress }),

@@ -356,10 +356,17 @@ export function progressText({ phase, done, total, detail }: Progress): string {
 /** Signals that ask a process to end. */
 type NodeSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
+/**
+ * Time in which a signal that comes again is the same one: a terminal sends Ctrl-C to all of its processes, and `deno task`, which is one
+ * of them, passes on what it gets to the program that it runs.
+ */
+const SAME_SIGNAL_MS = 400;
+
 /** Turns Ctrl-C and a polite kill into an abort, so that work ends cleanly; a second one ends the process at once. */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
   readonly #listeners: [NodeSignal, () => void][] = [];
+  #cameAt = 0;
   /** Exit code of the signal that came: 128 plus its number, as shells have it. */
   exitCode: number | undefined;
 
@@ -368,7 +375,11 @@ export class Interruption implements Disposable {
     if (Deno.build.os !== "windows") signals.push(["SIGTERM", 143], ["SIGHUP", 129]);
     for (const [signal, code] of signals) {
       const listener = () => {
-        if (this.exitCode !== undefined) Deno.exit(code);
+        if (this.exitCode !== undefined) {
+          if (performance.now() - this.#cameAt > SAME_SIGNAL_MS) Deno.exit(code);
+          return;
+        }
+        this.#cameAt = performance.now();
         this.exitCode = code;
         this.#controller.abort(new DOMException("interrupted", "AbortError"));
       };

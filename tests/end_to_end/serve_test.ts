@@ -9,80 +9,7 @@ import { briefOf, KernelClient } from "../../kernel/doors/kernel_client.ts";
 import { PYTHON_MISSING, pythonWithZmq } from "../support/python.ts";
 import { CAN_TYPE, until } from "../support/at_terminal.ts";
 import { type Outcome, outcome, PROJECT, Repository, ROOT } from "./harness.ts";
-
-const config = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
-
-/** The words of a task behind `deno`. */
-function argsOf(name: string): string[] {
-  return (config.tasks[name].command as string).split(" ").slice(1);
-}
-
-/** A task, by the program that runs now. */
-function task(name: string, ...words: string[]): Deno.Command {
-  return new Deno.Command(Deno.execPath(), {
-    args: [...argsOf(name), ...words],
-    cwd: ROOT,
-    env: { NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  });
-}
-
-/** A kernel that serves a repository as a process of its own. */
-class Served implements AsyncDisposable {
-  readonly repository: Repository;
-  readonly #child: Deno.ChildProcess;
-  readonly #out: Promise<void>;
-  readonly #err: Promise<void>;
-  out = "";
-  err = "";
-
-  private constructor(name: string, repository: Repository, words: readonly string[]) {
-    this.repository = repository;
-    this.#child = task(name, "--repo", repository.path, ...words).spawn();
-    this.#out = this.#read(this.#child.stdout, (text) => this.out += text);
-    this.#err = this.#read(this.#child.stderr, (text) => this.err += text);
-  }
-
-  static async start(
-    repository: Repository,
-    words: readonly string[] = [],
-    task = "serve",
-  ): Promise<Served> {
-    const served = new Served(task, repository, words);
-    await until(() => served.out.includes("Ctrl-C ends it"), () => served.err);
-    return served;
-  }
-
-  get connection() {
-    return JSON.parse(Deno.readTextFileSync(this.repository.at(".batos/connection.json")));
-  }
-
-  async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
-    this.#child.kill(signal);
-    const { code } = await this.#child.status;
-    await Promise.all([this.#out, this.#err]);
-    return code;
-  }
-
-  async #read(stream: ReadableStream<Uint8Array>, take: (text: string) => void): Promise<void> {
-    for await (const text of stream.pipeThrough(new TextDecoderStream())) take(text);
-  }
-
-  async [Symbol.asyncDispose]() {
-    try {
-      await this.stop("SIGKILL");
-    } catch {
-      // It has ended.
-    }
-  }
-}
-
-/** Runs a command with the permissions of its task. */
-async function plain(name: string, repository: Repository, ...words: string[]): Promise<Outcome> {
-  return outcome(await task(name, ...words, "--repo", repository.path).output());
-}
+import { argsOf, plain, Served, task } from "./served.ts";
 
 Deno.test("command lines without a right to the network use a running kernel: same results, same words", async () => {
   using repository = new Repository(PROJECT);
@@ -231,6 +158,22 @@ Deno.test("SIGTERM under the load of fifty clients: exit 0, what was acknowledge
   assert.equal(await again.stop("SIGINT"), 0);
 });
 
+Deno.test("Ctrl-C comes twice where a task runs the kernel: it ends as by one, and closes the image last", async () => {
+  using repository = new Repository(PROJECT);
+  await repository.ingest();
+  await using served = await Served.start(repository);
+  const answer = await plain("ask", repository, "how is the retry delay computed?", "--quiet");
+  assert.equal(answer.code, 0, answer.err);
+  served.signal("SIGINT");
+  assert.equal(await served.stop("SIGINT"), 0, served.err);
+  const left = Array.from(Deno.readDirSync(repository.at(".batos")), ({ name }) => name);
+  assert.ok(!left.includes("connection.json") && !left.includes("mail"), left.join(" "));
+  assert.ok(!left.includes("image.db-wal"), left.join(" "));
+  await plain("ask", repository, "how is the retry delay computed?", "--quiet");
+  const again = Array.from(Deno.readDirSync(repository.at(".batos")), ({ name }) => name);
+  assert.ok(!again.includes("image.db-wal"), again.join(" "));
+});
+
 Deno.test("paths that lead out of the workspace are refused at the endpoint and at the HTTP door", async () => {
   using repository = new Repository(PROJECT);
   await repository.ingest();
@@ -343,7 +286,7 @@ Deno.test({
     const probe = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = probe.addr as Deno.NetAddr;
     probe.close();
-    const listen = ["--listen", `tcp://0.0.0.0:${port}`];
+    const listen = ["--listen", `tcp://127.0.0.1:${port}`];
     const closed = await plain("serve-remote", repository, ...listen);
     assert.equal(closed.code, 2);
     assert.match(closed.err, /no client is admitted, so nobody could come in/);
@@ -353,7 +296,7 @@ Deno.test({
     const { file, server_key } = allowed.json[0];
     const { curve } = JSON.parse(Deno.readTextFileSync(file));
     // The task for this machine alone cannot be opened to others.
-    const local = await plain("serve", repository, ...listen);
+    const local = await plain("serve", repository, "--listen", `tcp://0.0.0.0:${port}`);
     assert.equal(local.code, 2);
     assert.match(local.err, /this task may not listen there; "deno task serve-remote" may/);
     await using served = await Served.start(repository, listen, "serve-remote");
