@@ -89,13 +89,14 @@ export function supersededFolders(paths: Iterable<string>): string[] {
 }
 
 /**
- * Headers of C that stand beside their source: they declare what it defines. Not those of C++, which define classes.
+ * Headers of C that stand beside their source, each with it: they declare what it defines. Not those of C++, which define classes.
  */
-export function headersOfSources(paths: Iterable<string>): Set<string> {
+export function headersOfSources(paths: Iterable<string>): Map<string, string> {
   const known = new Set(paths);
-  const headers = new Set<string>();
+  const headers = new Map<string, string>();
   for (const path of known) {
-    if (path.endsWith(".h") && known.has(`${path.slice(0, -1)}c`)) headers.add(path);
+    const source = `${path.slice(0, -1)}c`;
+    if (path.endsWith(".h") && known.has(source)) headers.set(path, source);
   }
   return headers;
 }
@@ -160,7 +161,7 @@ export function fileFeatures(
   file: FileRow,
   imports: readonly Import[],
   superseded: readonly string[],
-  headers: ReadonlySet<string>,
+  headers: ReadonlyMap<string, string>,
 ): FileFeatures {
   const segments = file.path.split("/");
   const fileName = segments.pop()!;

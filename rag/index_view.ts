@@ -59,7 +59,9 @@ export class IndexView implements IndexReader {
   #pathStarts = new Int32Array(0);
   #pathStems = new Map<number, ReadonlySet<string>>();
   #superseded: string[] = [];
-  #headers: ReadonlySet<string> = new Set();
+  #headers: ReadonlyMap<string, string> = new Map();
+  /** The header of a source of C, by their ids. */
+  #headerIds = new Map<number, number>();
   #importers = new Map<number, number[]>();
   /** One more than the highest id of a file. */
   #fileIdLimit = 0;
@@ -119,6 +121,12 @@ export class IndexView implements IndexReader {
     this.#allPaths = this.#paths.join("\n").toLowerCase();
     this.#superseded = supersededFolders(this.#paths);
     this.#headers = headersOfSources(this.#paths);
+    const ids = this.#headers.size > 0
+      ? new Map(rows.map(({ path, id }) => [path, id]))
+      : new Map<string, number>();
+    this.#headerIds = new Map(
+      Array.from(this.#headers, ([header, source]) => [ids.get(source)!, ids.get(header)!]),
+    );
     this.#version = version;
   }
 
@@ -209,7 +217,17 @@ export class IndexView implements IndexReader {
 
   importers(file: number): readonly number[] {
     let importers = this.#importers.get(file);
-    if (!importers) this.#importers.set(file, importers = this.#store.importersOf(file));
+    if (!importers) {
+      // Who includes the header of a source asks for what is in the source.
+      const header = this.#headerIds.get(file);
+      importers = this.#headers.has(this.#rows.get(file)?.path ?? "")
+        ? []
+        : header === undefined
+        ? this.#store.importersOf(file)
+        : [...new Set([...this.#store.importersOf(file), ...this.#store.importersOf(header)])]
+          .filter((other) => other !== file);
+      this.#importers.set(file, importers);
+    }
     return importers;
   }
 

@@ -36,6 +36,22 @@ Deno.test("the definition of a C function comes before its declaration and befor
   });
 });
 
+Deno.test("who includes a header of C speaks for the source beside it", async () => {
+  const users = Object.fromEntries(Array.from({ length: 4 }, (_, at) => [
+    `src/user${at}.c`,
+    `#include "steam.h"\n\nint user${at}(void) {\n  return steam_release(${at});\n}\n`,
+  ]));
+  await withFiles({
+    ...users,
+    "src/steam.h": "/* Releases steam. */\nint steam_release(int bar);\n",
+    "src/steam.c":
+      '#include "steam.h"\n\n/* Opens the valve. */\nint steam_release(int bar) {\n  return bar - 1;\n}\n',
+  }, (memory) => {
+    assert.equal(memory.search("steam_release")[0]!.path, "src/steam.c");
+    assert.equal(memory.search("release steam")[0]!.path, "src/steam.c");
+  });
+});
+
 Deno.test("a second place in a file of thousands of lines counts more than one in a short file", async () => {
   /** Of a file with so many parts, how much the second place about steam counts, by the ranking and by one that knows no large files. */
   const second = async (parts: number): Promise<{ own: number; other: number }> => {
