@@ -23,15 +23,18 @@ const SCOPE = /\b(?:namespace|class|struct|union|extern\s*"C(?:\+\+)?")\b[^;{}()
 const COMMENT = /\/\/[^\n]*|\/\*[^]*?\*\//g;
 /** How far back the words in front of a brace are looked for. */
 const SCOPE_REACH = 300;
+/** Brackets and conditionals open at once; deeper text is not written by people, and is left as it is. */
+const MAX_DEPTH = 500;
 /** Comments, literals and directives with their continuation lines, all of which hide what is in them; then what counts. */
 const TOKEN =
-  /\/\/[^\n]*|\/\*[^]*?(?:\*\/|$)|"(?:\\[^]|[^"\\\n])*"|'(?:\\[^]|[^'\\\n])*'|^[ \t]*#[ \t]*(\w+)(?:\\\r?\n|\/\*[^]*?\*\/|[^\n])*|[{}()]/gm;
+  /\/\/[^\n]*|\/\*[^]*?(?:\*\/|(?![^]))|"(?:\\[^]|[^"\\\n])*"|'(?:\\[^]|[^'\\\n])*'|^[ \t]*#[ \t]*(\w+)(?:\\\r?\n|[^\n])*|[{}()]/gm;
 
 /** A macro alone on its line, with or without arguments: `BEGIN_NAMESPACE`, `DEPRECATED_FOR(3, items())`, `PRIVATE_UNLESS_TESTED:`. */
 const ALONE =
   /^([ \t]*)([A-Z][A-Z\d]*_[A-Z\d_]+(?:[ \t]*\([^;{}\n]*\))?:?)[ \t]*$(?!\s*[(=,;.?+\-|&)<>])/gm;
-/** What may stand in front of such a line; after anything else it is part of an expression. */
-const STATEMENT_END = /(?:^|[;{}:>]|\*\/|\/\/[^\n]*|^[ \t]*#[^\n]*)\s*$/m;
+/** The line in front of such a line, where it ends a statement or is no code; after anything else the macro is part of an expression. */
+const LINE_END =
+  /[;{}:>]\s*$|\*\/\s*$|\/\/|^\s*#|^\s*$|^\s*[A-Z][A-Z\d]*_[A-Z\d_]+(?:\s*\(.*\))?:?\s*$/;
 /** A calling convention or attribute between type and name: `BOOL WINAPI DllMain(`. */
 const BETWEEN =
   /^([ \t]*(?:[a-z]+[ \t]+){0,3}[A-Za-z_]\w*[ \t*]+)([A-Z][A-Z\d_]{2,})(?=[ \t]+[A-Za-z_]\w*[ \t]*\()/gm;
@@ -60,6 +63,7 @@ function withoutConditionals(text: string): string {
       const head = text.slice(Math.max(0, start - SCOPE_REACH), start).replace(COMMENT, "");
       brackets.push(brackets.at(-1) === true || !SCOPE.test(head));
     } else if (token === "}" || token === ")") brackets.pop();
+    if (brackets.length + open.length > MAX_DEPTH) return text;
     if (directive === undefined) continue;
     const place: [number, number] = [start, start + token.length];
     if (/^if/.test(directive)) {
@@ -110,9 +114,9 @@ function withoutMacros(text: string): string {
   const alone = text.replace(ALONE, (line, _indent, macro: string, offset: number) => {
     // `TEST(a, b) {` reads as a function, `TRY {` as nothing.
     if (macro.endsWith(")") && /^\s*\{/.test(text.slice(offset + line.length))) return line;
-    const before = text.slice(Math.max(0, offset - SCOPE_REACH), offset);
+    const before = text.slice(text.lastIndexOf("\n", offset - 2) + 1, Math.max(0, offset - 1));
     // A line that goes on a directive is the directive's.
-    if (/\\\r?\n$/.test(before) || !STATEMENT_END.test(before)) return line;
+    if (/\\\r?$/.test(before) || !LINE_END.test(before)) return line;
     return blanks(line);
   });
   return alone.replace(BETWEEN, (_, head: string, macro: string) => head + blanks(macro));

@@ -76,6 +76,28 @@ int g(void) {
   ]);
 });
 
+Deno.test("comments over several lines hide what is in them", () => {
+  const text = `/* {
+ ( {
+*/
+#ifdef A
+int f(void);
+#else
+int g(void);
+#endif
+`;
+  assert.equal(closeMacroGaps(text), text);
+});
+
+Deno.test("text without an end to its comments, strings and lines takes a few passes", () => {
+  for (const piece of ["#/*", "/*", '"', "'", "(", "{", "#if\n", "A_B\n", "A_B(", "class "]) {
+    const text = piece.repeat(100_000);
+    assert.equal(closeMacroGaps(text).length, text.length);
+  }
+  const deep = "(".repeat(50_000) + "\n#if A\n".repeat(50_000);
+  assert.equal(closeMacroGaps(deep), deep);
+});
+
 Deno.test("macros stay in expressions, calls and definitions of macros", () => {
   const text = `#define TWICE(a) \\
   MORE_THAN(a) \\
@@ -83,6 +105,9 @@ Deno.test("macros stay in expressions, calls and definitions of macros", () => {
 int a =
   SOME_VALUE
   + OTHER_VALUE;
+int b = a *
+  SOME_VALUE
+int c;
 void f() { CHECK_IT(a); }
 TEST_CASE(one)
 {
