@@ -1,19 +1,18 @@
 /**
- * `bench endpoint`: how fast a kernel answers over ZeroMQ, what it withstands, and what it costs when nobody asks.
+ * `bench endpoint`: how fast a kernel answers over ZeroMQ, and what it withstands.
  *
  * The client is pyzmq (libzmq); the same client sends the same messages to an echo in pyzmq, in the same run and by turns, so that what is compared is one
  * server that checks, decodes, answers and signs with one that does nothing. What must hold: every message of a client that lives is answered, or
  * the run fails; the kernel is a process of its own, with the permissions of its task.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { readConnection } from "../kernel/connection_file.ts";
 import { Signer } from "../kernel/doors/contract.ts";
 import { KernelClient } from "../kernel/doors/kernel_client.ts";
 import { WINDOW_MS } from "../kernel/doors/replay_guard.ts";
 import { connectDealer } from "../kernel/doors/zmtp/dealer.ts";
 import { encodeCommand, encodeGreeting, encodeProperties } from "../kernel/doors/zmtp/wire.ts";
 import { REPOSITORY } from "./batos.ts";
+import { KernelProcess } from "./kernel_process.ts";
 import { median } from "./process.ts";
 
 export interface EndpointBenchOptions {
@@ -35,17 +34,12 @@ const CONNECTS = 2_000;
 const KILLED = 200;
 /** Frames that are not what they should be. */
 const FUZZED = 100_000;
-/** How long an idle kernel is watched, in seconds. */
-const IDLE_SECONDS = 20;
-/** Ticks of a second in `/proc/PID/stat`. */
-const TICKS = 100;
-
 /** Runs the parts; all of them by default. */
 export async function benchEndpoint(
-  { rounds = ROUNDS, parts = ["speed", "soak", "fuzz", "idle"], log }: EndpointBenchOptions,
+  { rounds = ROUNDS, parts = ["speed", "soak", "fuzz"], log }: EndpointBenchOptions,
 ): Promise<object> {
   const python = findPython();
-  await using kernel = await Kernel.start();
+  await using kernel = await KernelProcess.start();
   const result: Record<string, object> = {};
   if (parts.includes("speed")) {
     await using echo = await Echo.start(python);
@@ -106,84 +100,7 @@ export async function benchEndpoint(
     log("fuzz");
     result.fuzz = await fuzz(kernel, FUZZED);
   }
-  if (parts.includes("idle")) {
-    log("idle");
-    const first = await Kernel.start();
-    await new Promise((done) => setTimeout(done, 3_000));
-    const compiled = first.state();
-    await first.stop();
-    await using second = await Kernel.start(first.folder);
-    await new Promise((done) => setTimeout(done, 3_000));
-    const before = second.state();
-    await new Promise((done) => setTimeout(done, IDLE_SECONDS * 1_000));
-    const after = second.state();
-    result.idle = {
-      percent_of_a_core: round2((after.ticks - before.ticks) / TICKS / IDLE_SECONDS * 100),
-      megabytes: after.megabytes,
-      megabytes_once_it_has_parsed: compiled.megabytes,
-    };
-  }
   return result;
-}
-
-/** A kernel as a process of its own, on a repository of one file. */
-class Kernel implements AsyncDisposable {
-  readonly #child: Deno.ChildProcess;
-  port = 0;
-  key = "";
-
-  private constructor(readonly folder: string) {
-    const { tasks } = JSON.parse(readFileSync(join(REPOSITORY, "deno.json"), "utf8"));
-    const [, ...args] = (tasks.serve.command as string).split(" ");
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: [...args, "--repo", this.folder],
-      cwd: REPOSITORY,
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-  }
-
-  /** @param folder of a kernel that has ended; by default a new one, whose index is yet to be made */
-  static async start(folder = newRepository()): Promise<Kernel> {
-    const kernel = new Kernel(folder);
-    for (let turn = 0; kernel.port === 0; turn++) {
-      if (turn === 300) throw new Error("start a kernel: it did not listen within 30 seconds");
-      await new Promise((done) => setTimeout(done, 100));
-      const info = readConnection(join(kernel.folder, ".batos"));
-      if (info !== undefined) [kernel.port, kernel.key] = [info.port, info.key];
-    }
-    return kernel;
-  }
-
-  /** What the operating system says of it. */
-  state(): { ticks: number; megabytes: number; handles: number } {
-    const proc = `/proc/${this.#child.pid}`;
-    const stat = readFileSync(`${proc}/stat`, "utf8").split(") ")[1]!.split(" ");
-    const status = readFileSync(`${proc}/status`, "utf8");
-    return {
-      ticks: Number(stat[11]) + Number(stat[12]),
-      megabytes: Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1_000),
-      handles: readdirSync(`${proc}/fd`).length,
-    };
-  }
-
-  async stop(): Promise<void> {
-    this.#child.kill("SIGTERM");
-    await this.#child.status;
-  }
-
-  async [Symbol.asyncDispose]() {
-    await this.stop();
-    rmSync(this.folder, { recursive: true });
-  }
-}
-
-/** A repository of one file. */
-function newRepository(): string {
-  const folder = Deno.makeTempDirSync({ prefix: "batos_bench_endpoint_" });
-  mkdirSync(join(folder, ".git"));
-  Deno.writeTextFileSync(join(folder, "a.ts"), "export function a(): void {}\n");
-  return folder;
 }
 
 /** The echo in pyzmq. */
@@ -252,7 +169,7 @@ async function client(
 }
 
 /** Frames that are wrong at the level of the transport, of the signature, of the contract; an honest client watches. */
-async function fuzz(kernel: Kernel, count: number): Promise<object> {
+async function fuzz(kernel: KernelProcess, count: number): Promise<object> {
   await using honest = new KernelClient({ folder: join(kernel.folder, ".batos") });
   await honest.connect();
   const signer = new Signer(Uint8Array.fromHex(kernel.key));

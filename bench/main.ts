@@ -107,11 +107,18 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     },
   },
   endpoint: {
-    about: "the kernel over ZeroMQ: beside an echo in pyzmq, a million messages, noise, idle",
-    parts: ["speed", "soak", "fuzz", "idle"],
+    about: "the kernel over ZeroMQ: beside an echo in pyzmq, a million messages, noise",
+    parts: ["speed", "soak", "fuzz"],
     run: async (flags, log) => {
       const { benchEndpoint } = await import("./endpoint.ts");
       return await benchEndpoint({ rounds: flags.rounds, parts: flags.part, log });
+    },
+  },
+  idle: {
+    about: "what a kernel takes when nobody asks, after it has parsed and answered",
+    run: async (_flags, log) => {
+      const { benchIdle } = await import("./idle.ts");
+      return await benchIdle({ log });
     },
   },
   tokens: {

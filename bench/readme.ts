@@ -158,6 +158,7 @@ export function updateReadme(repository: string, results: string): string[] {
   add<PageResult>("page", (saved) => pageSection(saved.result));
   add<AuditResult>("audit", (saved) => auditSection(saved.result));
   add<AuditResult>("endpoint", (saved) => auditSection(saved.result));
+  add<Runs>("idle", (saved) => runsTable("a kernel on", saved.result));
   add<ModelsResult>(
     "models",
     ({ result: { overhead, delay, runs } }) =>
