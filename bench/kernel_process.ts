@@ -49,14 +49,19 @@ export class KernelProcess implements AsyncDisposable {
     };
   }
 
+  /** Ends it, if it has not ended yet. */
   async stop(): Promise<void> {
-    this.#child.kill("SIGTERM");
+    try {
+      this.#child.kill("SIGTERM");
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+    }
     await this.#child.status;
   }
 
   async [Symbol.asyncDispose]() {
     await this.stop();
-    rmSync(this.folder, { recursive: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }
 

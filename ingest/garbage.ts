@@ -27,6 +27,11 @@ export class GarbageCollection {
   }
 }
 
+/** Collects now: for whoever has done something large, and will do nothing more for a while. */
+export function collectGarbage(): void {
+  collector()();
+}
+
 /** The engine's own `gc`, which it shows to contexts that are made after it was asked to. */
 function collector(): () => void {
   try {

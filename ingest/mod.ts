@@ -42,7 +42,7 @@ export {
   type ValidateEvent,
 } from "./trail.ts";
 export { type Parse, parse, type ParsedSource, unparsed } from "./parse.ts";
-export { GarbageCollection } from "./garbage.ts";
+export { collectGarbage, GarbageCollection } from "./garbage.ts";
 export { chunk, type ChunkOptions, DEFAULT_MAX_TOKENS, type Piece } from "./chunk.ts";
 export { countTokens, type Measure, nonWhitespace, tokens } from "./measure.ts";
 export { languageOf } from "./languages.ts";

@@ -4,7 +4,7 @@
  * What must hold: each request gets one answer, an error is answered and not thrown; requests do not wait for one another where the work
  * gives the event loop a turn, so that an abort comes through; no index stays open between requests.
  */
-import { GarbageCollection, parse } from "../ingest/mod.ts";
+import { collectGarbage, GarbageCollection, parse } from "../ingest/mod.ts";
 import type { CompilerRequest, FromCompiler, ToCompiler } from "./compiler_thread.ts";
 
 interface Scope {
@@ -34,6 +34,8 @@ async function answer(id: number, request: CompilerRequest): Promise<void> {
   } finally {
     aborts.delete(id);
   }
+  // Pages that were free before a thread ends go back to the system soon; of the others the engine may keep half a gigabyte for good.
+  if (request.type !== "parse") collectGarbage();
 }
 
 async function perform(
