@@ -40,14 +40,8 @@ interface Found {
   readonly items: readonly ContextItem[];
 }
 
-interface Commit {
-  readonly type: "commit";
-  readonly path: string;
-  readonly id: string;
-  readonly date: string;
-  readonly author: string;
-  readonly subject: string;
-}
+/** A commit, as a step returns it. */
+type Commit = Extract<ContextItem, { type: "commit" }>;
 
 /** The last commits that touched a file of the index. */
 export async function historyOfFile(path: string, place: HistoryPlace): Promise<Found> {
