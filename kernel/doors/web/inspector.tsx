@@ -11,6 +11,7 @@ import { useResult } from "./load.ts";
 import { go, kernel, problemText, useStore } from "./store.ts";
 import { type Names, ObjectLink, ValueView } from "./value_view.tsx";
 import { isNarrow } from "./world.tsx";
+import { TextField } from "./text_field.tsx";
 
 type Slot = Result<"image_get">["slots"][number];
 
@@ -234,27 +235,18 @@ function NewSlot({ onSet }: { onSet: (name: string, value: string) => Promise<bo
         setValue("");
       }}
     >
-      <label>
-        New slot
-        <input
-          type="text"
-          value={name}
-          placeholder="name"
-          autoComplete="off"
-          onInput={(event) => setName(event.currentTarget.value)}
-        />
-      </label>
-      <label>
-        holds
-        <input
-          type="text"
-          value={value}
-          placeholder="JSON, text or @object"
-          autoComplete="off"
-          spellcheck={false}
-          onInput={(event) => setValue(event.currentTarget.value)}
-        />
-      </label>
+      <TextField
+        label="New slot"
+        value={name}
+        placeholder="name"
+        onText={setName}
+      />
+      <TextField
+        label="holds"
+        value={value}
+        placeholder="JSON, text or @object"
+        onText={setValue}
+      />
       <button type="submit" disabled={name.trim() === ""}>Add</button>
     </form>
   );

@@ -10,6 +10,7 @@ import { Inspector } from "./inspector.tsx";
 import { useResult } from "./load.ts";
 import { go, problemText, useKernelMessages, useRoute } from "./store.ts";
 import { type Head, titleOf, WORLD, World } from "./world.tsx";
+import { TextField } from "./text_field.tsx";
 
 /** Objects that are looked at; more are found by name or text. */
 const LIMIT = 1000;
@@ -77,17 +78,13 @@ export function ObjectsView() {
           with its cycle, the personas and the words they think in, and whatever you make.
         </p>
         <div class="object-tools">
-          <label>
-            Find
-            <input
-              type="search"
-              value={pattern}
-              placeholder="name, prototype or text"
-              autoComplete="off"
-              spellcheck={false}
-              onInput={(event) => setPattern(event.currentTarget.value)}
-            />
-          </label>
+          <TextField
+            label="Find"
+            value={pattern}
+            placeholder="name, prototype or text"
+            type="search"
+            onText={setPattern}
+          />
           <NewObject names={result.objects} onMade={again} />
         </div>
         {problem !== undefined && <p class="problem" role="alert">{problem}</p>}
@@ -162,27 +159,19 @@ function NewObject({ names, onMade }: { names: readonly Head[]; onMade: () => vo
         if (name.trim() !== "") void make();
       }}
     >
-      <label>
-        New object
-        <input
-          type="text"
-          value={name}
-          placeholder="name"
-          autoComplete="off"
-          onInput={(event) => setName(event.currentTarget.value)}
-        />
-      </label>
-      <label>
-        like
-        <input
-          type="text"
-          value={prototype}
-          placeholder="traits"
-          autoComplete="off"
-          list="prototypes"
-          onInput={(event) => setPrototype(event.currentTarget.value)}
-        />
-      </label>
+      <TextField
+        label="New object"
+        value={name}
+        placeholder="name"
+        onText={setName}
+      />
+      <TextField
+        label="like"
+        value={prototype}
+        placeholder="traits"
+        list="prototypes"
+        onText={setPrototype}
+      />
       <datalist id="prototypes">
         {names.filter(({ name }) => name !== "").map(({ oid, name }) => (
           <option key={oid} value={name} />

@@ -11,6 +11,7 @@ import { Code, wordsOf } from "./code.tsx";
 import { useResult } from "./load.ts";
 import { formatPlace } from "./route.ts";
 import { go, kernel, placeAddress, useRoute, useStore } from "./store.ts";
+import { TextField } from "./text_field.tsx";
 
 type Hit = Result<"search">["results"][number];
 
@@ -75,17 +76,12 @@ export function SearchView() {
               {languages.map((name) => <option key={name} value={name}>{name}</option>)}
             </select>
           </label>
-          <label>
-            Path
-            <input
-              type="text"
-              value={path}
-              placeholder="src/**"
-              autoComplete="off"
-              spellcheck={false}
-              onInput={(event) => change({ path: event.currentTarget.value })}
-            />
-          </label>
+          <TextField
+            label="Path"
+            value={path}
+            placeholder="src/**"
+            onText={(text) => change({ path: text })}
+          />
         </div>
       </form>
       <p class="summary" role="status">

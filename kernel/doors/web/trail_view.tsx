@@ -9,6 +9,7 @@ import { useCallback, useEffect, useState } from "preact/hooks";
 import type { Result } from "../../commands.ts";
 import { run } from "./api.ts";
 import { capitalise, kernel, problemText, useStore } from "./store.ts";
+import { TextField } from "./text_field.tsx";
 
 type Line = Extract<Result<"audit">, { event_id: string }>;
 type Verdict = Extract<Result<"audit">, { whole: boolean }>;
@@ -59,16 +60,13 @@ export function TrailView() {
         Every question and command, step by step, in a chain that shows when a line was changed.
       </p>
       <div class="filters">
-        <label>
-          Find
-          <input
-            type="search"
-            value={words}
-            placeholder="a word of it"
-            autoComplete="off"
-            onInput={(event) => setWords(event.currentTarget.value)}
-          />
-        </label>
+        <TextField
+          label="Find"
+          value={words}
+          placeholder="a word of it"
+          type="search"
+          onText={setWords}
+        />
         <label>
           Time
           <select value={since} onChange={(event) => setSince(event.currentTarget.value)}>
