@@ -5,7 +5,7 @@
  * Owns which adapters are hot. What must hold:
  * - what is hot and what is being loaded never takes more than the budget, not even for a moment: room is made before a load;
  * - what is in use is never taken away; of what is idle the one not used for longest goes first, and no more than needed;
- * - callers that want the same adapter share one load; one that gives up leaves the others theirs;
+ * - callers that want the same adapter, by whatever name, share one load; one that gives up leaves the others theirs;
  * - whoever waits for room is served in order, and for a bounded time;
  * - a load that fails leaves the budget as it was; memory that could not be given back stays counted.
  */
@@ -229,8 +229,9 @@ export class AdapterWeaver implements AsyncDisposable {
     if (failures.length > 0) throw failures[0];
   }
 
+  /** What acts, whatever it is called: a host may hold two names of it as one, and unloading one would take the other's away. */
   #keyOf(record: AdapterRecord): string {
-    return `${contentId(filesOf(record, this.#options.host.form))} ${record.scale} ${record.name}`;
+    return `${contentId(filesOf(record, this.#options.host.form))} ${record.scale}`;
   }
 
   #begin(key: string, record: AdapterRecord): Entry {
@@ -272,6 +273,7 @@ export class AdapterWeaver implements AsyncDisposable {
     }
     const warm = performance.now();
     return await this.#inTurn(async () => {
+      await this.#clear(entry.key);
       const evicted = await this.#makeRoom(entry, bytes);
       signal.throwIfAborted();
       entry.bytes = bytes;
@@ -295,6 +297,13 @@ export class AdapterWeaver implements AsyncDisposable {
         evicted,
       };
     });
+  }
+
+  /** Unloads what is left of an adapter: the host knows it by its name, so that to unload it later would take the new one away. */
+  async #clear(key: string): Promise<void> {
+    for (const entry of this.#leaving) {
+      if (entry.isStuck && entry.key === key) await this.#unload(entry);
+    }
   }
 
   /** Unloads until so many bytes are free, waiting where all is in use; gives what went. */

@@ -200,7 +200,7 @@ Deno.test("many at once, some given up, some failing: the budget holds and what 
         await weaver[Symbol.asyncDispose]();
       },
     ),
-    { numRuns: 80 },
+    { numRuns: 300 },
   );
   f.host.fault = undefined;
 });
@@ -263,6 +263,41 @@ Deno.test("what cannot be unloaded stays counted, and is tried again", async () 
   await use(weaver, f.records.b);
   assert.deepEqual(f.host.log, ["+d", "-d", "+b"]);
   assert.equal(weaver.status().hotBytes, 200);
+});
+
+Deno.test("what could not be unloaded goes before the same is loaded anew, and never under a lease", async () => {
+  using f = await fixture();
+  await using weaver = f.weaver(500);
+  const { b, d } = f.records;
+  await use(weaver, b);
+  f.host.fault = (what) =>
+    what === "unload" ? new AdapterError("unload: the server is down", "failed") : undefined;
+  await assert.rejects(use(weaver, d), /the server is down/);
+  await assert.rejects(use(weaver, b), /the server is down/);
+  assert.equal(weaver.status().hotBytes, 200);
+  f.host.fault = undefined;
+  using _leased = await weaver.activate(b!);
+  assert.deepEqual(f.host.log, ["+b", "-b", "+b"]);
+  assert.equal(await weaver.cool(), 0);
+  assert.deepEqual([f.host.bytes(), weaver.status().hotBytes], [200, 200]);
+});
+
+Deno.test("two names of one content are one adapter: it is loaded once, and stays while either is leased", async () => {
+  using f = await fixture();
+  await using weaver = f.weaver(500);
+  const { b } = f.records;
+  const other = { ...b!, name: "other" };
+  const first = await weaver.activate(b!);
+  using second = await weaver.activate(other);
+  assert.deepEqual(second.adapter, first.adapter);
+  assert.equal(second.record, other);
+  assert.equal(weaver.tierOf(other), "hot");
+  first[Symbol.dispose]();
+  assert.equal(await weaver.cool(b), 0);
+  assert.deepEqual(f.host.log, ["+b"]);
+  // Another scale acts otherwise.
+  await use(weaver, { ...b!, scale: 0.5 });
+  assert.equal(weaver.status().hotBytes, 400);
 });
 
 Deno.test("closing ends what is on the way, unloads everything, and refuses what comes later", async () => {
