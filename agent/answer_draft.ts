@@ -36,9 +36,6 @@ export interface AnswerDraftOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Longest line number with a range, a colon before it: what may stand behind a path. */
-const LONGEST_LINES = ":123456789-123456789".length;
-
 /** See the module text. */
 export class AnswerDraft implements Draft {
   readonly #options: AnswerDraftOptions;
@@ -142,23 +139,23 @@ class UnusualPaths {
     this.#longest = this.#sorted.reduce((most, { length }) => Math.max(most, length), 0);
   }
 
-  /** Where in a part of a text one may begin whose end has yet to come; `to` where none does. */
+  /**
+   * Where in a part of a text one may begin that is cited behind that part, or may come to be; `to` where none does.
+   * @param to behind a character that ends other paths, the last one of the text
+   */
   startIn(text: string, from: number, to: number): number {
     if (this.#sorted.length === 0) return to;
-    const first = Math.max(
-      from,
-      text.lastIndexOf("\n") + 1,
-      text.length - this.#longest - LONGEST_LINES,
-    );
+    const first = Math.max(from, text.lastIndexOf("\n") + 1, to - this.#longest);
     for (let at = first; at < to; at++) {
       if (at > 0 && /[\w\-./@]/.test(text[at - 1]!)) continue;
-      if (this.#mayBegin(text.slice(at))) return at;
+      // One character more than any path has: what stands behind that decides nothing.
+      if (this.#mayBegin(text.slice(at, at + this.#longest + 1), to - at)) return at;
     }
     return to;
   }
 
-  /** Whether text is the beginning of such a path, or one with the beginning of a line number. */
-  #mayBegin(text: string): boolean {
+  /** Whether text is the beginning of such a path, or begins with one whose line numbers stand at `behind` or later. */
+  #mayBegin(text: string, behind: number): boolean {
     let [low, high] = [0, this.#sorted.length];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -166,8 +163,7 @@ class UnusualPaths {
       else high = middle;
     }
     if (this.#sorted[low]?.startsWith(text)) return true;
-    for (let colon = text.length; (colon = text.lastIndexOf(":", colon - 1)) > 0;) {
-      if (!/^[\d\-.:]*$/.test(text.slice(colon))) return false;
+    for (let colon = behind - 1; (colon = text.indexOf(":", colon + 1)) > 0;) {
       if (this.#paths.has(text.slice(0, colon))) return true;
     }
     return false;

@@ -96,6 +96,18 @@ Deno.test("however a text falls into pieces, what is shown is always the beginni
   });
 });
 
+Deno.test("a path with brackets is not shown before its line numbers are known to hold, whatever stands behind them", async () => {
+  await withRepository({ ...SHOP, ...UNUSUAL }, async (memory, root) => {
+    const { draft, reader } = draftOver(memory, root);
+    draft.write(`app/[id]/page.tsx:1-2.${"/src".repeat(100)}`);
+    await draft.settled();
+    assert.equal(reader.text, "");
+    draft.write(" and");
+    await draft.settled();
+    assert.ok(reader.text.startsWith(`${REMOVED}./src`), reader.text);
+  });
+});
+
 Deno.test("another attempt begins anew, and an answer that is another takes the place of what was shown", async () => {
   await withRepository(SHOP, async (memory, root) => {
     const { draft, reader } = draftOver(memory, root);
