@@ -307,7 +307,7 @@ export async function openPage(
   const { root, handlers, signal, runs } = context;
   const tracked = runs.track(handlers, "chat");
   const mcp = await openMcpHttp({ ...options.mcp, repo: root });
-  const door = openWorkspaceDoor(context, {
+  const door = await openWorkspaceDoor(context, {
     ...options,
     runs,
     mounts: {

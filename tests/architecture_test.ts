@@ -441,7 +441,7 @@ Deno.test("no source file opens a connection but those that serve this machine, 
   );
   assert.deepEqual(reaching.map(({ path }) => path), [
     "agent/models/openai_server.ts",
-    "kernel/doors/http/server.ts",
+    "kernel/doors/http/listener.ts",
     "kernel/doors/port_holder.ts",
     "kernel/doors/zmtp/dealer.ts",
     "kernel/doors/zmtp/router.ts",

@@ -27,6 +27,7 @@ import { oneLine } from "../one_line.ts";
 import type { Runs } from "../runs.ts";
 import { refusal } from "./access.ts";
 import { readBody } from "./body.ts";
+import { Packed } from "./packed.ts";
 import type { Execute } from "./server.ts";
 
 /** Runs of this door at a time: each may hold an index in memory. */
@@ -66,29 +67,31 @@ export function servedCommands(): CommandName[] {
 export class Api {
   readonly #options: ApiOptions;
   #running = 0;
-  #description: string | undefined;
+  #description: Promise<Packed> | undefined;
 
   constructor(options: ApiOptions) {
     this.#options = options;
   }
 
   /** What there is: version, workspace, commands with their schemas. */
-  describe(): Response {
-    this.#description ??= JSON.stringify({
-      version: this.#options.version,
-      workspace: this.#options.workspace,
-      commands: Object.fromEntries(
-        servedCommands().map((name) => [name, {
-          summary: commands[name].summary,
-          doc: commands[name].doc,
-          input: servedSchema(name),
-          result: resultSchema(name),
-        }]),
-      ),
-    });
-    return new Response(this.#description, {
-      headers: { "content-type": "application/json", "cache-control": "no-store" },
-    });
+  async describe(request: Request): Promise<Response> {
+    this.#description ??= Packed.of(
+      "application/json",
+      new TextEncoder().encode(JSON.stringify({
+        version: this.#options.version,
+        workspace: this.#options.workspace,
+        commands: Object.fromEntries(
+          servedCommands().map((name) => [name, {
+            summary: commands[name].summary,
+            doc: commands[name].doc,
+            input: servedSchema(name),
+            result: resultSchema(name),
+          }]),
+        ),
+      })),
+      true,
+    );
+    return (await this.#description).respond(request);
   }
 
   /** Runs one command. */

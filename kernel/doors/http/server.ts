@@ -1,8 +1,8 @@
 /**
  * The HTTP door: the page, the JSON API, events, and what other parts hang on it, on loopback only.
  *
- * Owns the listening socket and which path goes where; `access.ts` says who may come in, `api.ts` runs commands, `events.ts` tells what
- * happens, `assets.ts` holds the page. What must hold: every request passes the checks before anything is done for it; a fault in one
+ * Owns which path goes where; `listener.ts` has the socket, `access.ts` says who may come in, `api.ts` runs commands, `events.ts` tells
+ * what happens, `assets.ts` holds the page. What must hold: every request passes the checks before anything is done for it; a fault in one
  * request is answered and harms no other; `stop` leaves no socket and no run behind.
  */
 import type { RefusalNotes, RefusalReason } from "../../audit/refusal_log.ts";
@@ -14,6 +14,7 @@ import { Api } from "./api.ts";
 import { Assets } from "./assets.ts";
 import { BodyError, limitBody, refuseLength } from "./body.ts";
 import { Events, type ListenToKernel } from "./events.ts";
+import { type Listener, type ListenerOptions, openListener, type Takeover } from "./listener.ts";
 
 /** Runs one command of the table with parsed input, and hands out its results. */
 export type Execute = (
@@ -49,8 +50,9 @@ export interface HttpOptions {
   readonly onFault?: (error: unknown) => void;
   /** Takes what is turned away: strangers, pages of other origins, tokens that are none, bodies without end. */
   readonly refusals?: RefusalNotes;
-  /** Milliseconds that a client of `/events` may stay behind, for tests. */
+  /** Milliseconds that a client of `/events` may stay behind, and between two signs of its life, for tests. */
   readonly slowMs?: number;
+  readonly pingMs?: number;
 }
 
 /** An open door. */
@@ -76,6 +78,9 @@ const LOOPBACK: Readonly<Record<string, string>> = {
 /** How long `stop` waits for requests in flight before it cuts them off. */
 const STOP_MS = 3_000;
 
+/** The path of the WebSocket. */
+const EVENTS = "/events";
+
 /** Names in the first segment of a path that are the door's own. */
 const OWN = ["", "api", "events", "runs"];
 
@@ -85,7 +90,7 @@ const OWN = ["", "api", "events", "runs"];
  * @throws {CommandError} when the address is not this machine's own, or the port is taken
  * @throws {TypeError} when a mount would hide a path of the door
  */
-export function startHttp(options: HttpOptions): HttpDoor {
+export async function startHttp(options: HttpOptions): Promise<HttpDoor> {
   const { hostname: given = "127.0.0.1", port: wanted = 0, mounts = {}, onFault = console.error } =
     options;
   const hostname = LOOPBACK[given];
@@ -119,7 +124,11 @@ export function startHttp(options: HttpOptions): HttpDoor {
       });
   }
 
-  async function route(request: Request, address: string): Promise<Response> {
+  async function route(
+    request: Request,
+    address: string,
+    takeover: Takeover | undefined,
+  ): Promise<Response | undefined> {
     const stranger = access.refuseStranger(request);
     if (stranger !== undefined) {
       note(stranger.reason, stranger.message, address);
@@ -154,11 +163,13 @@ export function startHttp(options: HttpOptions): HttpDoor {
     }
     const [, first = "", second, third] = pathname.split("/");
     const isPlain = pathname.split("/").length <= 3;
-    if (first === "api" && second === undefined) return allow(request, "GET", () => api.describe());
+    if (first === "api" && second === undefined) {
+      return await allow(request, "GET", () => api.describe(request));
+    }
     if (first === "api" && second !== undefined && isPlain) {
       return await allow(request, "POST", () => api.run(second, request));
     }
-    if (pathname === "/events") return events.upgrade(request, address);
+    if (pathname === EVENTS) return events.upgrade(address, takeover);
     if (pathname === "/runs") {
       return await allow(request, "GET", () => Response.json({ runs: runs.list() }));
     }
@@ -177,15 +188,10 @@ export function startHttp(options: HttpOptions): HttpDoor {
     return refusal(404, `"${pathname}": nothing is there; GET /api lists the commands`);
   }
 
-  const answer = async (
-    request: Request,
-    { remoteAddr: { hostname, port } }: Deno.ServeHandlerInfo<Deno.NetAddr>,
-  ): Promise<Response> => {
-    const address = `${hostname}:${port}`;
+  const answer: ListenerOptions["answer"] = async (request, address, takeover) => {
     try {
-      const response = await route(request, address);
-      // A response that took the connection over has no headers to add to.
-      return response.status === 101 ? response : access.secure(response);
+      const response = await route(request, address, takeover);
+      return response && access.secure(response);
     } catch (error) {
       if (error instanceof BodyError) {
         note("too_large", error.message, address);
@@ -196,41 +202,34 @@ export function startHttp(options: HttpOptions): HttpDoor {
     }
   };
 
-  const server = listen(hostname, wanted, answer);
-  port = server.addr.port;
+  const listener = await listen({ hostname, port: wanted, upgradePath: EVENTS, answer });
+  port = listener.port;
   const base = `http://${hostname === "::1" ? "[::1]" : hostname}:${port}`;
   let stopped: Promise<void> | undefined;
   const stop = () =>
     stopped ??= (async () => {
       stopping.abort(new DOMException("the kernel stops", "AbortError"));
       events[Symbol.dispose]();
+      const cutOff = new AbortController();
       const cut = setTimeout(() => cutOff.abort(), STOP_MS);
       try {
-        await Promise.race([server.shutdown(), cutOffReached]);
+        await listener.close(cutOff.signal);
       } finally {
         clearTimeout(cut);
       }
     })();
-  const cutOff = new AbortController();
-  const cutOffReached = new Promise<void>((resolve) =>
-    cutOff.signal.addEventListener("abort", () => resolve())
-  );
   options.signal?.addEventListener("abort", () => void stop(), { once: true });
   if (options.signal?.aborted) void stop();
   return { hostname, port, token, base, url: `${base}/?token=${token}`, stop };
 }
 
-function listen(
-  hostname: string,
-  port: number,
-  handler: Deno.ServeHandler<Deno.NetAddr>,
-): Deno.HttpServer<Deno.NetAddr> {
+async function listen(options: ListenerOptions): Promise<Listener> {
   try {
-    return Deno.serve({ hostname, port, onListen: () => {} }, handler);
+    return await openListener(options);
   } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
     throw new CommandError(
-      `port ${port}: another program listens there; choose one with --port, or 0 for any`,
+      `port ${options.port}: another program listens there; choose one with --port, or 0 for any`,
       { cause: error },
     );
   }

@@ -38,10 +38,10 @@ export interface WorkspaceDoorOptions {
  * Opens the door.
  * @throws {CommandError} when the port that was named is taken
  */
-export function openWorkspaceDoor(
+export async function openWorkspaceDoor(
   { root, version, handlers, signal, report, refusals, listen }: ServiceContext,
   { folder, port, runs, mounts = {} }: WorkspaceDoorOptions,
-): OpenDoor {
+): Promise<OpenDoor> {
   const path = join(folder, "page.json");
   const last = recall(path);
   const open = (port: number) =>
@@ -62,15 +62,18 @@ export function openWorkspaceDoor(
       onFault: (error) =>
         report(`http: a defect: ${error instanceof Error ? error.stack ?? error.message : error}`),
     });
-  const door = firstOpen(port === undefined ? [last?.port ?? DEFAULT_PORT, 0] : [port], open);
+  const door = await firstOpen(port === undefined ? [last?.port ?? DEFAULT_PORT, 0] : [port], open);
   remember(path, { port: door.port, token: door.token });
   return { address: door.url, close: () => door.stop() };
 }
 
 /** The door at the first port that is free. */
-function firstOpen<D>([port, ...others]: readonly number[], open: (port: number) => D): D {
+async function firstOpen<D>(
+  [port, ...others]: readonly number[],
+  open: (port: number) => Promise<D>,
+): Promise<D> {
   try {
-    return open(port!);
+    return await open(port!);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     if (others.length === 0) {
@@ -79,7 +82,7 @@ function firstOpen<D>([port, ...others]: readonly number[], open: (port: number)
         { cause: error },
       );
     }
-    return firstOpen(others, open);
+    return await firstOpen(others, open);
   }
 }
 

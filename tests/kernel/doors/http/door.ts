@@ -16,10 +16,10 @@ export type SomeHandlers = {
 };
 
 /** An open door that closes at the end of the test. */
-export function openDoor(
+export async function openDoor(
   some: SomeHandlers,
   options: Partial<HttpOptions> = {},
-): HttpDoor & { runs: Runs; faults: unknown[] } & AsyncDisposable {
+): Promise<HttpDoor & { runs: Runs; faults: unknown[] } & AsyncDisposable> {
   const entries = (Object.keys(commands) as CommandName[]).map((name) => [
     name,
     some[name] ?? (() => Promise.reject(new Error(`no handler for "${name}" in this test`))),
@@ -27,7 +27,7 @@ export function openDoor(
   const handlers = Object.fromEntries(entries) as Handlers;
   const runs = new Runs();
   const faults: unknown[] = [];
-  const door = startHttp({
+  const door = await startHttp({
     version: "1.2.3",
     workspace: { name: "sample", root: "/somewhere/sample" },
     execute: (name, input, context) => runs.execute(handlers, name, input, context),

@@ -35,7 +35,7 @@ function source() {
 
 Deno.test("a client hears what runs and what happens", async () => {
   const kernel = source();
-  await using door = openDoor({
+  await using door = await openDoor({
     ask: (_input, { signal }) =>
       new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
   }, { listen: kernel.listen });
@@ -57,7 +57,7 @@ Deno.test("a client hears what runs and what happens", async () => {
 });
 
 Deno.test("no connection without the token, none from another origin", async () => {
-  await using door = openDoor({});
+  await using door = await openDoor({});
   const strangers = [
     {},
     { authorization: "Bearer wrong" },
@@ -72,7 +72,7 @@ Deno.test("no connection without the token, none from another origin", async () 
 });
 
 Deno.test("a flood, a long message and an unknown one end a connection, and no other", async () => {
-  await using door = openDoor({});
+  await using door = await openDoor({});
   const quiet = connect(door);
   await until(() => quiet.state.opened, "the quiet one");
   const cases: [string, (socket: WebSocket) => void, number | undefined][] = [
@@ -82,7 +82,7 @@ Deno.test("a flood, a long message and an unknown one end a connection, and no o
     }, undefined],
     ["long", (socket) => socket.send("x".repeat(1_000_000)), 1009],
     ["unknown", (socket) => socket.send('{"type":"run","command":"ingest"}'), 1008],
-    ["binary", (socket) => socket.send(new Uint8Array(10)), 1009],
+    ["binary", (socket) => socket.send(new Uint8Array(10)), 1003],
   ];
   for (const [name, speak, code] of cases) {
     const { socket, state, messages } = connect(door);
@@ -101,7 +101,7 @@ Deno.test("a flood, a long message and an unknown one end a connection, and no o
 
 Deno.test("a client that does not read is let go, and delays nobody", async () => {
   const kernel = source();
-  await using door = openDoor({}, { listen: kernel.listen, slowMs: 200 });
+  await using door = await openDoor({}, { listen: kernel.listen, slowMs: 200 });
   // A socket of our own: a WebSocket object always reads.
   using slow = await Deno.connect({ hostname: "127.0.0.1", port: door.port });
   await slow.write(
@@ -156,7 +156,7 @@ Deno.test("a client that does not read is let go, and delays nobody", async () =
 
 Deno.test("there is an end to connections, and stopping closes them all", async () => {
   const kernel = source();
-  const door = openDoor({}, { listen: kernel.listen });
+  const door = await openDoor({}, { listen: kernel.listen });
   const clients = Array.from({ length: 32 }, () => connect(door));
   await until(() => clients.every(({ state }) => state.opened), "32 connections");
   const one = connect(door);

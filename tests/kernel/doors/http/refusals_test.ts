@@ -5,9 +5,9 @@ import type { HttpDoor } from "../../../../kernel/doors/http/server.ts";
 import { bearer, openDoor, post, raw, until } from "./door.ts";
 
 /** An open door and what it noted. */
-function watchedDoor() {
+async function watchedDoor() {
   const notes: Refusal[] = [];
-  const door = openDoor({ ask: () => Promise.resolve({}) }, {
+  const door = await openDoor({ ask: () => Promise.resolve({}) }, {
     refusals: { note: (refusal) => void notes.push(refusal) },
   });
   return { door, notes };
@@ -39,7 +39,7 @@ async function closed(socket: Deno.TcpConn): Promise<void> {
 }
 
 Deno.test("a foreign Host, Origin or site, no token and a wrong one: each is noted with its reason and its address, and no token is", async () => {
-  const { door, notes } = watchedDoor();
+  const { door, notes } = await watchedDoor();
   await using _ = door;
   const host = `Host: 127.0.0.1:${door.port}`;
   const cases: [string, string[]][] = [
@@ -76,7 +76,7 @@ Deno.test("a foreign Host, Origin or site, no token and a wrong one: each is not
 });
 
 Deno.test("a body of 100 MB is refused and noted", async () => {
-  const { door, notes } = watchedDoor();
+  const { door, notes } = await watchedDoor();
   await using _ = door;
   const answer = await raw(door, [
     "POST /api/ask HTTP/1.1",
@@ -90,7 +90,7 @@ Deno.test("a body of 100 MB is refused and noted", async () => {
 });
 
 Deno.test("a WebSocket that floods, sends too much or the wrong thing is closed and noted once, however much it had sent", async () => {
-  const { door, notes } = watchedDoor();
+  const { door, notes } = await watchedDoor();
   await using _ = door;
   const cases: [string, (socket: WebSocket) => void][] = [
     ["flood", (socket) => {
@@ -118,7 +118,7 @@ Deno.test("a WebSocket that floods, sends too much or the wrong thing is closed 
 });
 
 Deno.test("a WebSocket frame that announces 100 MB is refused by its header", async () => {
-  const { door } = watchedDoor();
+  const { door } = await watchedDoor();
   await using _ = door;
   using socket = await upgrade(door);
   const over = closed(socket);

@@ -10,7 +10,7 @@ import { bearer, lines, openDoor, post, raw, until } from "./door.ts";
 const FOUND = { query: "router", results: [] };
 
 Deno.test("a command runs for whoever has the token", async () => {
-  await using door = openDoor({ search: () => Promise.resolve(FOUND) });
+  await using door = await openDoor({ search: () => Promise.resolve(FOUND) });
   const response = await post(door, "search", { query: "router" });
   assert.equal(response.status, 200);
   assert.deepEqual(await response.json(), { results: [FOUND], exit: 1, notes: [] });
@@ -18,7 +18,7 @@ Deno.test("a command runs for whoever has the token", async () => {
 
 Deno.test("without the token, or with a wrong one, nothing is answered", async () => {
   let ran = 0;
-  await using door = openDoor({ search: () => Promise.resolve(ran++) });
+  await using door = await openDoor({ search: () => Promise.resolve(ran++) });
   const wrong: Record<string, string>[] = [
     {},
     { authorization: "Bearer " },
@@ -47,7 +47,7 @@ Deno.test("without the token, or with a wrong one, nothing is answered", async (
 });
 
 Deno.test("the token goes from the address into a cookie that scripts and other sites do not get", async () => {
-  await using door = openDoor({ search: () => Promise.resolve(FOUND) });
+  await using door = await openDoor({ search: () => Promise.resolve(FOUND) });
   const entered = await fetch(door.url, { redirect: "manual" });
   assert.equal(entered.status, 303);
   assert.equal(entered.headers.get("location"), "/");
@@ -69,7 +69,7 @@ Deno.test("the token goes from the address into a cookie that scripts and other 
 
 Deno.test("a page of another origin is refused, also one on another port of this machine", async () => {
   let ran = 0;
-  await using door = openDoor({
+  await using door = await openDoor({
     search: () => {
       ran++;
       return Promise.resolve(FOUND);
@@ -101,7 +101,7 @@ Deno.test("a page of another origin is refused, also one on another port of this
 });
 
 Deno.test("a Host that is no name of this machine is refused, so that no name can be made to point here", async () => {
-  await using door = openDoor({});
+  await using door = await openDoor({});
   const authorization = `Authorization: Bearer ${door.token}`;
   for (
     const host of ["evil.example", `evil.example:${door.port}`, "127.0.0.1", "127.0.0.1:1", ""]
@@ -116,7 +116,7 @@ Deno.test("a Host that is no name of this machine is refused, so that no name ca
 });
 
 Deno.test("a body of 100 MB is refused before it is read, one that hides its length at the limit", async () => {
-  await using door = openDoor({ search: () => Promise.resolve(FOUND) });
+  await using door = await openDoor({ search: () => Promise.resolve(FOUND) });
   const answer = await raw(door, [
     "POST /api/search HTTP/1.1",
     `Host: 127.0.0.1:${door.port}`,
@@ -149,7 +149,7 @@ Deno.test("a body of 100 MB is refused before it is read, one that hides its len
 
 Deno.test("input is validated by the table, and what names the caller's own files is not taken", async () => {
   let ran = 0;
-  await using door = openDoor({
+  await using door = await openDoor({
     search: () => Promise.resolve(ran++),
     read: () => Promise.resolve(ran++),
   });
@@ -184,7 +184,7 @@ Deno.test("input is validated by the table, and what names the caller's own file
 });
 
 Deno.test("only names of the table are commands, and only with POST", async () => {
-  await using door = openDoor({});
+  await using door = await openDoor({});
   for (const name of ["constructor", "__proto__", "toString", "nope", "search%2f", "..%2fapi"]) {
     const response = await post(door, name, {});
     assert.equal(response.status, 404, name);
@@ -198,7 +198,7 @@ Deno.test("only names of the table are commands, and only with POST", async () =
 });
 
 Deno.test("GET /api describes each command that is served, without the fields that are not taken", async () => {
-  await using door = openDoor({});
+  await using door = await openDoor({});
   const response = await fetch(`${door.base}/api`, { headers: bearer(door) });
   const api = await response.json();
   assert.deepEqual(Object.keys(api.commands), servedCommands());
@@ -209,7 +209,7 @@ Deno.test("GET /api describes each command that is served, without the fields th
 });
 
 Deno.test("a stream tells the run, progress, results and the end, as lines and as events", async () => {
-  await using door = openDoor({
+  await using door = await openDoor({
     async *ingest(_input, { progress }) {
       progress({ phase: "ingesting", done: 1, total: 2, detail: "a.ts" });
       yield { path: "a.ts" };
@@ -235,7 +235,7 @@ Deno.test("a stream tells the run, progress, results and the end, as lines and a
 });
 
 Deno.test("a failure is one line, in a stream as well", async () => {
-  await using door = openDoor({
+  await using door = await openDoor({
     read: () => Promise.reject(new Error('read "x": not a file\n  name one.')),
   });
   const whole = await post(door, "read", { place: "x" });
@@ -248,7 +248,7 @@ Deno.test("a failure is one line, in a stream as well", async () => {
 });
 
 Deno.test("a run is listed while it goes on, and can be cancelled", async () => {
-  await using door = openDoor({
+  await using door = await openDoor({
     ask: (_input, { signal }) =>
       new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
   });
@@ -271,7 +271,7 @@ Deno.test("a run is listed while it goes on, and can be cancelled", async () => 
 
 Deno.test("whoever goes away ends the run", async () => {
   let ended = false;
-  await using door = openDoor({
+  await using door = await openDoor({
     ask: (_input, { signal, progress }) =>
       new Promise((_, reject) => {
         // A connection that was closed shows when something is written to it.
@@ -298,7 +298,7 @@ Deno.test("whoever goes away ends the run", async () => {
 });
 
 Deno.test("too many commands at a time are told to wait", async () => {
-  await using door = openDoor({
+  await using door = await openDoor({
     ask: (_input, { signal }) =>
       new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
   });
@@ -316,7 +316,7 @@ Deno.test("too many commands at a time are told to wait", async () => {
 });
 
 Deno.test("every response has the headers that keep a page to itself", async () => {
-  await using door = openDoor({});
+  await using door = await openDoor({});
   for (const path of ["/", "/page.js", "/api", "/nowhere", door.url.slice(door.base.length)]) {
     const response = await fetch(door.base + path, { redirect: "manual" });
     await response.body?.cancel();
@@ -331,7 +331,7 @@ Deno.test("every response has the headers that keep a page to itself", async () 
 });
 
 Deno.test("files of the page are compressed, and not sent twice", async () => {
-  await using door = openDoor({});
+  await using door = await openDoor({});
   const first = await raw(door, [
     "GET /page.js HTTP/1.1",
     `Host: 127.0.0.1:${door.port}`,
@@ -348,7 +348,7 @@ Deno.test("files of the page are compressed, and not sent twice", async () => {
 });
 
 Deno.test("a mount gets the requests below its path, with the token only, and a bounded body", async () => {
-  await using door = openDoor({}, {
+  await using door = await openDoor({}, {
     mounts: { v1: async (request) => new Response(`got ${(await request.text()).length}`) },
   });
   const answered = await fetch(`${door.base}/v1/chat/completions`, {
@@ -366,7 +366,7 @@ Deno.test("a mount gets the requests below its path, with the token only, and a 
 });
 
 Deno.test("a fault in one request is answered, told, and harms no other", async () => {
-  await using door = openDoor({ search: () => Promise.resolve(FOUND) }, {
+  await using door = await openDoor({ search: () => Promise.resolve(FOUND) }, {
     mounts: {
       v1: () => {
         throw new Error("secret detail");
@@ -383,28 +383,28 @@ Deno.test("a fault in one request is answered, told, and harms no other", async 
 });
 
 Deno.test("it listens on this machine only, and says so about a port that is taken", async () => {
-  await using door = openDoor({});
+  await using door = await openDoor({});
   const parts = {
     version: "1",
     workspace: { name: "a", root: "/a" },
     execute: async function* () {},
   };
   for (const hostname of ["0.0.0.0", "::", "192.168.1.2", "example.com"]) {
-    assert.throws(
-      () => startHttp({ ...parts, hostname }),
+    await assert.rejects(
+      startHttp({ ...parts, hostname }),
       /^CommandError: host ".*": the page and the API are served to this machine only/,
     );
   }
-  assert.throws(
-    () => startHttp({ ...parts, port: door.port }),
+  await assert.rejects(
+    startHttp({ ...parts, port: door.port }),
     new RegExp(`^CommandError: port ${door.port}: another program listens there`),
   );
-  assert.throws(() => startHttp({ ...parts, token: "short" }), /^RangeError: token of 5/);
+  await assert.rejects(startHttp({ ...parts, token: "short" }), /^RangeError: token of 5/);
 });
 
 Deno.test("stopping ends what runs and frees the port", async () => {
   let ended = false;
-  const door = openDoor({
+  const door = await openDoor({
     ask: (_input, { signal }) =>
       new Promise((_, reject) =>
         signal.addEventListener("abort", () => {

@@ -26,26 +26,30 @@ function context(): ServiceContext {
 Deno.test("key and port are those of the last time, and only the owner can read them", async () => {
   const folder = Deno.makeTempDirSync();
   try {
-    const first = openWorkspaceDoor(context(), { folder, port: undefined, runs: new Runs() });
+    const first = await openWorkspaceDoor(context(), { folder, port: undefined, runs: new Runs() });
     await first.close();
     const path = join(folder, "page.json");
     assert.equal(Deno.statSync(path).mode! & 0o777, 0o600);
-    const second = openWorkspaceDoor(context(), { folder, port: undefined, runs: new Runs() });
+    const second = await openWorkspaceDoor(context(), {
+      folder,
+      port: undefined,
+      runs: new Runs(),
+    });
     assert.equal(second.address, first.address);
     // Another kernel meanwhile, with a copy of the file: the port is taken, the key stays.
-    const third = openWorkspaceDoor(context(), { folder, port: undefined, runs: new Runs() });
+    const third = await openWorkspaceDoor(context(), { folder, port: undefined, runs: new Runs() });
     const [a, b] = [new URL(second.address), new URL(third.address)];
     assert.notEqual(a.port, b.port);
     assert.equal(a.search, b.search);
     // One that was named does not give way.
-    assert.throws(
-      () => openWorkspaceDoor(context(), { folder, port: Number(a.port), runs: new Runs() }),
+    await assert.rejects(
+      openWorkspaceDoor(context(), { folder, port: Number(a.port), runs: new Runs() }),
       new RegExp(`^CommandError: --page-port ${a.port}: in use; name another one`),
     );
     await second.close();
     await third.close();
     Deno.writeTextFileSync(path, '{"port": 99999999, "token": "guess"}');
-    const fresh = openWorkspaceDoor(context(), { folder, port: undefined, runs: new Runs() });
+    const fresh = await openWorkspaceDoor(context(), { folder, port: undefined, runs: new Runs() });
     assert.match(new URL(fresh.address).search, /^\?token=[0-9a-f]{64}$/);
     assert.notEqual(new URL(fresh.address).search, a.search);
     await fresh.close();
@@ -57,7 +61,7 @@ Deno.test("key and port are those of the last time, and only the owner can read 
 
 Deno.test("a command runs in the workspace that is served, with paths meant from its root", async () => {
   const folder = Deno.makeTempDirSync();
-  const door = openWorkspaceDoor(context(), { folder, port: undefined, runs: new Runs() });
+  const door = await openWorkspaceDoor(context(), { folder, port: undefined, runs: new Runs() });
   try {
     const { origin, searchParams } = new URL(door.address);
     const response = await fetch(`${origin}/api/read`, {
