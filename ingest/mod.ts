@@ -41,7 +41,7 @@ export {
   type TrailSource,
   type ValidateEvent,
 } from "./trail.ts";
-export { type Parse, parse, type ParsedSource, unparsed } from "./parse.ts";
+export { type Parse, parse, parsedByGrammar, type ParsedSource, unparsed } from "./parse.ts";
 export { collectGarbage, GarbageCollection } from "./garbage.ts";
 export { chunk, type ChunkOptions, DEFAULT_MAX_TOKENS, type Piece } from "./chunk.ts";
 export { countTokens, type Measure, nonWhitespace, tokens } from "./measure.ts";

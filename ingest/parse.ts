@@ -48,6 +48,11 @@ export const unparsed: Parse = (path, text) =>
     problems: [],
   });
 
+/** Whether a text is read by a grammar of tree-sitter. */
+export function parsedByGrammar(path: string, text: string): boolean {
+  return languageFor(path, text).reader === "tree-sitter";
+}
+
 /** Nothing but lines. */
 const PLAIN: Syntax = {
   tree: null,

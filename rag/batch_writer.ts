@@ -27,10 +27,13 @@ export class BatchWriter implements FileWriter {
   #store: Store;
   #summariser: Summariser;
   #limit: number;
-  #vectors: VectorStore;
+  #vectorStore: VectorStore;
   #encoder: ChunkEncoder | undefined;
   /** Paths of the batch that is under way; none when no transaction is open. */
-  #paths: string[] = [];
+  #paths = new Set<string>();
+  /** The vectors of its chunks, whose ids follow one another, and the id of the first. */
+  #vectors: Float32Array[] = [];
+  #firstChunk = 0;
   #characters = 0;
 
   /**
@@ -39,7 +42,7 @@ export class BatchWriter implements FileWriter {
    */
   constructor(store: Store, limit: number, encoder?: ChunkEncoder) {
     this.#store = store;
-    this.#vectors = new VectorStore(store);
+    this.#vectorStore = new VectorStore(store);
     this.#encoder = encoder;
     this.#summariser = new Summariser(store);
     this.#limit = limit;
@@ -48,42 +51,49 @@ export class BatchWriter implements FileWriter {
   /** @throws {VectorModelMismatchError} when the index has vectors of another model than the encoder's. */
   put(file: SourceFile): void {
     const encoder = this.#encoder;
-    if (this.#paths.length === 0) {
+    const { path, text, chunks } = file;
+    // What is put in its own place once more takes back chunks whose vectors must be stored by then.
+    if (this.#paths.has(path)) this.finish();
+    const isFirst = this.#paths.size === 0;
+    if (isFirst) {
       this.#store.begin();
       this.#store.beginBatch();
-      if (encoder) this.#vectors.use(encoder.model);
+      if (encoder) this.#vectorStore.use(encoder.model);
     }
-    this.#paths.push(file.path);
+    this.#paths.add(path);
     const id = this.#store.putFile(file);
     if (encoder) {
-      const { path, text, chunks } = file;
-      this.#vectors.put(
-        id,
-        0,
-        chunks.map((chunk) =>
-          encoder.encode({ path, names: namesOf(chunk) }, text, chunk.start, chunk.end)
-        ),
-      );
+      if (isFirst) this.#firstChunk = this.#store.fileById(id)!.firstChunk;
+      for (const chunk of chunks) {
+        const place = { path, names: namesOf(chunk) };
+        this.#vectors.push(encoder.encode(place, text, chunk.start, chunk.end));
+      }
     }
     this.#summariser.file(file);
-    this.#characters += file.text.length;
+    this.#characters += text.length;
     if (this.#characters >= this.#limit) this.finish();
   }
 
   finish(): void {
-    if (this.#paths.length === 0) return;
+    if (this.#paths.size === 0) return;
     this.#store.setMeta("unfinished", "1");
+    // All at once: many files share a row of vectors, which would be read and written for each of them.
+    this.#vectorStore.putNew(this.#firstChunk, this.#vectors);
     // Summaries of folders follow at the end; until then what they say of changed files is stale, so they go.
     this.#summariser.dropFolders(this.#paths);
     this.#store.endBatch();
     this.#store.commit();
-    this.#paths = [];
-    this.#characters = 0;
+    this.#begin();
   }
 
   stop(): void {
     this.#store.rollback();
-    this.#paths = [];
+    this.#begin();
+  }
+
+  #begin(): void {
+    this.#paths.clear();
+    this.#vectors = [];
     this.#characters = 0;
   }
 }
@@ -107,8 +117,8 @@ export interface WriterReply {
 
 /** Characters sent over at once: enough that sending costs little, few enough that both sides are always busy. */
 const PARCEL = 250_000;
-/** Parcels under way; more would only take memory. */
-const MOST_UNDER_WAY = 3;
+/** Parcels under way: as much as is parsed while the thread starts, or ends a batch. More would only take memory. */
+const MOST_UNDER_WAY = 16;
 
 /** Writes in a thread of its own, over a connection of its own. */
 export class WorkerBatchWriter implements FileWriter {

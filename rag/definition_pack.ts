@@ -25,14 +25,19 @@ export function packDefinitions(definitions: readonly Definition[]): Uint8Array 
   const texts: string[] = [];
   // By its path, the last definition so far.
   const known = new Map<string, number>();
+  const within = (container: readonly string[]): number | undefined => {
+    const at = known.get(pathOf(container));
+    // Names may hold whatever joins them.
+    return at !== undefined && isPath(definitions[at]!, container) ? at : undefined;
+  };
   let start = 0;
   let line = 0;
   definitions.forEach((definition, at) => {
     const { container, name } = definition;
     numbers.write(2 * DEFINITION_KINDS.indexOf(definition.kind) + (definition.exported ? 1 : 0));
-    const within = container.length === 0 ? undefined : known.get(JSON.stringify(container));
+    const around = container.length === 0 ? undefined : within(container);
     if (container.length === 0) numbers.write(NO_CONTAINER);
-    else if (within !== undefined) numbers.write(at - within + 1);
+    else if (around !== undefined) numbers.write(at - around + 1);
     else {
       numbers.write(IN_WORDS);
       numbers.write(container.length);
@@ -41,7 +46,7 @@ export function packDefinitions(definitions: readonly Definition[]): Uint8Array 
     }
     numbers.write(name.length);
     texts.push(name);
-    known.set(JSON.stringify([...container, name]), at);
+    known.set(container.length === 0 ? name : `${pathOf(container)}\0${name}`, at);
     numbers.write(zigzag(definition.start - start));
     numbers.write(zigzag(definition.declaration - definition.start));
     numbers.write(zigzag(definition.nameStart - definition.declaration));
@@ -57,6 +62,17 @@ export function packDefinitions(definitions: readonly Definition[]): Uint8Array 
   head.write(numbers.length);
   // Half a surrogate pair has no form in UTF-8; its replacement is one unit as well, so lengths hold.
   return Buffer.concat([head.take(), numbers.take(), Buffer.from(texts.join(""), "utf8")]);
+}
+
+function pathOf(names: readonly string[]): string {
+  return names.length === 1 ? names[0]! : names.join("\0");
+}
+
+/** Whether a definition stands under this path. */
+function isPath({ container, name }: Definition, path: readonly string[]): boolean {
+  const last = container.length;
+  return path.length === last + 1 && path[last] === name &&
+    container.every((word, at) => word === path[at]);
 }
 
 /** What `packDefinitions` made. */

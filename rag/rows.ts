@@ -149,6 +149,9 @@ const IMPORT_KINDS: readonly Import["kind"][] = ["import", "reexport", "require"
 /** An import as it is kept: specifier, line, kind and type-only in one number, then names and their aliases in turn. */
 type PackedImport = [specifier: string, line: number, flags: number, ...names: string[]];
 
+/** Characters of packed imports from which they are compressed: below, a call of deflate costs as much as it does above, and gains nothing. */
+const DEFLATED_FROM = 100;
+
 /** The column `imports`. */
 export function packImports(imports: readonly Import[]): string | Uint8Array {
   if (imports.length === 0) return "";
@@ -162,6 +165,7 @@ export function packImports(imports: readonly Import[]): string | Uint8Array {
     ];
     return packed;
   }));
+  if (json.length < DEFLATED_FROM) return json;
   const plain = Buffer.from(json, "utf8");
   const deflated = deflateRawSync(plain);
   return deflated.length < plain.length ? deflated : json;

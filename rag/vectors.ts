@@ -153,6 +153,20 @@ export class VectorStore {
     return Math.max(0, end - begin);
   }
 
+  /**
+   * Stores the vectors of successive chunks that are new, whichever files they are of. Inside the transaction in which the chunks come,
+   * after `use`.
+   * @throws {EmbedderError} as `put` does.
+   */
+  putNew(first: number, vectors: readonly Float32Array[]): void {
+    const model = this.model();
+    if (!model) return;
+    check(vectors, model);
+    this.#eachBlock(model, first, first + vectors.length, (block, base, low, high) => {
+      block.insert(low, vectors.slice(base + low - first, base + high - first));
+    });
+  }
+
   /** Forgets the vectors of the chunks `[first, first + count)`. Inside the transaction in which the chunks go. */
   drop(first: number, count: number): void {
     const model = this.model();
@@ -321,7 +335,7 @@ export class VectorStore {
 
 function check(vectors: readonly Float32Array[], { id, dimensions }: VectorModel): void {
   for (const vector of vectors) {
-    if (vector.length === dimensions && vector.every(Number.isFinite)) continue;
+    if (vector.length === dimensions && isFinite(vector)) continue;
     const wrong = vector.findIndex((value) => !Number.isFinite(value));
     throw new EmbedderError(
       `cannot store a vector of "${id}": ${
@@ -329,4 +343,11 @@ function check(vectors: readonly Float32Array[], { id, dimensions }: VectorModel
       }, expected ${dimensions} finite numbers`,
     );
   }
+}
+
+function isFinite(vector: Float32Array): boolean {
+  // A difference of two values that are not finite is no number, and so is what comes after it.
+  let sum = 0;
+  for (let at = 0; at < vector.length; at++) sum += vector[at]! - vector[at]!;
+  return sum === 0;
 }

@@ -220,10 +220,14 @@ export class WorkspaceIndex {
   }
 
   async #absorb(memory: Memory, scope: readonly string[]): Promise<AbsorbReport> {
-    const { embedder, signal, progress } = this.#place;
+    const { embedder, compilers, signal, progress } = this.#place;
     this.requireEmbedder(memory);
     progress({ phase: "listing files" });
-    return await memory.absorb(await this.#read(memory, memory.known(), scope), {
+    // Loaded here, so that a search does not wait for what only an ingest needs.
+    const { SharedParsing } = await import("./shared_parsing.ts");
+    using here = new SharedParsing();
+    const parse = compilers?.parse ?? here.parse;
+    return await memory.absorb(await this.#read(memory, memory.known(), scope, parse), {
       scope,
       signal,
       encoder: embedder?.encoder,
@@ -257,7 +261,7 @@ export class WorkspaceIndex {
     memory: Memory,
     known: ReadonlyMap<string, KnownFile>,
     scope: readonly string[],
-    parse: Parse | undefined = this.#place.compilers?.parse,
+    parse: Parse,
   ) {
     const { root, limit, signal } = this.#place;
     const { readTree } = await import("../ingest/mod.ts");

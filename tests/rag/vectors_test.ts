@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
-import { readTree } from "../../ingest/mod.ts";
+import { readTree, type TreeEvent } from "../../ingest/mod.ts";
 import {
   type AbsorbOptions,
   EmbedderError,
@@ -244,6 +244,25 @@ Deno.test("absorb() with another encoder is refused before a file is stored, in 
       assert.equal(memory.status().files, 0);
     });
   }
+});
+
+Deno.test("a file that comes twice in one batch is stored once, with its vectors", async () => {
+  const files = { ...FILES, "long.md": long(40) };
+  await withMemory(files, { encoder: ENCODER }, async (memory, _absorb, folder) => {
+    const { fingerprint, vectors } = memory.status();
+    async function* twice(): AsyncGenerator<TreeEvent> {
+      for await (const event of readTree(folder, new Map())) {
+        yield event;
+        if (event.type === "file") yield event;
+      }
+    }
+    for (const threadFrom of [undefined, 0]) {
+      await memory.absorb(twice(), { encoder: ENCODER, threadFrom });
+      assert.equal(memory.vectorsState(), "complete");
+      assert.equal(memory.status().vectors, vectors);
+      assert.equal(memory.status().fingerprint, fingerprint);
+    }
+  });
 });
 
 Deno.test("clear() drops all vectors, so that another model may begin", async () => {
