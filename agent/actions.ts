@@ -12,6 +12,7 @@ import { historyOf, historyOfFile } from "./history.ts";
 import type { MemoryPort } from "./memory_port.ts";
 import { askTrail, type TrailPort } from "./past.ts";
 import { type GraphPort, importersOf, referencesByGraph, referencesByName } from "./references.ts";
+import { isText, referencesByText } from "./text_places.ts";
 
 /** Longest query that an action takes; what is longer is no query but a document. */
 export const LONGEST_QUERY = 1000;
@@ -28,7 +29,7 @@ const path = z.string().max(1024).describe(
   "path relative to the repository, as observations show it",
 );
 const name = z.string().min(1).max(LONGEST_NAME).describe(
-  "exact name of a definition, or path of a file",
+  "exact name of a definition, path of a file, or a text of several words, such as the message of an error",
 );
 const time = z.string().max(60).describe("2h, yesterday, last week, 2026-11-20").optional();
 const line = z.int().min(1).max(10_000_000);
@@ -84,7 +85,9 @@ const SCHEMAS = {
     resolve: z.boolean().default(false).describe(
       "have the compiler resolve it: exact, but slow the first time",
     ),
-  }).describe("Where a name is defined, called, imported, mentioned; which files import a file"),
+  }).describe(
+    "Where a name is defined, called, imported, mentioned; which files import a file; where a text stands",
+  ),
   history: z.strictObject({
     path: path.describe("the last commits that touched this file").default(""),
     query: z.string().max(LONGEST_QUERY).default("").describe(
@@ -349,6 +352,7 @@ async function references(args: Arguments<"references">, world: World): Promise<
   const { memory, graph, signal } = world;
   const file = resolvePath(args.name.replace(/^\.\//, ""), memory);
   if (file !== undefined) return importersOf(file, memory);
+  if (isText(args.name)) return referencesByText(args.name, memory, signal);
   if (args.resolve && graph) {
     // The first time the compiler reads everything; what it does not finish in time is answered by name.
     const deadline = AbortSignal.timeout(Math.max(1, world.ms * SHARE_OF_TIME));

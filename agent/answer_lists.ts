@@ -53,7 +53,8 @@ const LED_WITH = 2;
 /** Commits that explain a "why", at most. */
 const REASONS = 3;
 
-function rowsOf<T>(entries: readonly T[], room: number, row: (entry: T) => string): string {
+/** Rows of a list, cut with the number of those that are missing. */
+export function rowsOf<T>(entries: readonly T[], room: number, row: (entry: T) => string): string {
   const rows = entries.slice(0, room).map(row);
   if (entries.length > room) rows.push(`- … ${entries.length - room} more`);
   return rows.join("\n");
@@ -154,11 +155,13 @@ export function testsList(
   };
 }
 
-function sourceOf(use: Reference): Source {
+/** The line of a reference, as a source. */
+export function sourceOf(use: Reference): Source {
   return { path: use.path, startLine: use.line, endLine: use.line };
 }
 
-function callerRow(use: Reference): string {
+/** A line that refers to something: where, in what, and its text. */
+export function callerRow(use: Reference): string {
   const within = use.within ? ` in \`${visible(use.within)}\`` : "";
   return `- \`${cite(use.path, use.line)}\`${within}: \`${
     clip(visible(use.text)).replaceAll("`", "'")

@@ -20,8 +20,9 @@ import {
   testsList,
   wantedList,
 } from "./answer_lists.ts";
+import { defaultsList, subtypesList, textList } from "./answer_finds.ts";
 import { remark, sentencesOf, shorten } from "./doc_text.ts";
-import { cite, codeLines, proseLines, quoteCode, quoteProse, visible } from "./excerpt.ts";
+import { cite, codeLines, proseLines, quoteCode, quoteProse, spansOf, visible } from "./excerpt.ts";
 import { nearestNames } from "./nearest.ts";
 import { alike, isFamiliar, MOST_REFERENCES } from "./references.ts";
 import { roleOf } from "./roles.ts";
@@ -68,11 +69,15 @@ const LIST_LAYOUTS: readonly Layout[] = [
 const WORTH_QUOTING = 0.4;
 /** Further places for a question about one name: who asks for it wants little else. */
 const BESIDE_A_NAME = 3;
+/** A definition that is asked for by its name is cited as a whole up to so many lines. */
+const WHOLE = 160;
 /** Longest quotation from a doc comment, in characters: three sentences. */
 const LONGEST_DOC = 360;
 /** Longest remark behind a place that is only named. */
 const LONGEST_REMARK = 140;
 const ASKS_FOR_A_NAME = new Set(["where", "callers", "impact", "what"]);
+/** Who asks for the types built on another one wants them all, where there is room. */
+const MOST_SUBTYPES = 20;
 const CALLERS_NAMED = 3;
 const COPIES_NAMED = 3;
 /** A file's own words are quoted when they hold this share of the question. */
@@ -140,7 +145,11 @@ class Writer {
     if (!told) this.#noteWeakness(unknown, places);
     if (question.area !== undefined) this.#list(areaList(this.state, evidence, rows));
     if (question.shape === "impact") this.#list(impactList(question, evidence, rows));
-    if (question.shape === "callers" || question.shape === "impact") {
+    this.#list(textList(this.state, question, rows));
+    this.#list(defaultsList(this.state, question, evidence, rows));
+    const subtypes = subtypesList(question, evidence, Math.max(rows, MOST_SUBTYPES));
+    this.#list(subtypes);
+    if (!subtypes?.holds && (question.shape === "callers" || question.shape === "impact")) {
       this.#list(callersList(question, evidence, rows));
     }
     if (question.wantsTests || question.shape === "impact" && question.symbols.length > 0) {
@@ -289,7 +298,7 @@ class Writer {
 
   #place(place: Place, room: number): void {
     const lines = this.evidence.lines(place.path);
-    const score = (text: string) => this.evidence.score(text);
+    const score = (text: string) => this.evidence.lineScore(text);
     if (place.role === "doc") {
       this.#quoted.push(place);
       const passage = proseLines(place, lines, room, score);
@@ -300,16 +309,12 @@ class Writer {
       return;
     }
     const doc = this.#doc(place.doc);
-    // Of a class the first lines say most, of code those that hold words of the question.
-    const shown = codeLines(place, lines, room, CLASS_LIKE.has(place.kind) ? () => 0 : score);
+    const shown = codeLines(place, lines, room, this.#isHeadWanted(place) ? () => 0 : score);
     // Nothing to say but the name: it is listed further down.
     if (!doc && !shown.length && room > 0 && !this.evidence.isNamed(place)) return;
     const header = this.#header(place);
     this.#quoted.push(place);
-    const source = this.#source(place.path, place.startLine, place.endLine);
-    const head = place.name
-      ? `\`${visible(place.name)}\` (${place.kind}, \`${source}\`)`
-      : `\`${source}\``;
+    const head = this.#head(place, shown);
     this.#blocks.push([
       `${head}${doc ? `: “${doc}”` : ""}`,
       ...header,
@@ -317,6 +322,30 @@ class Writer {
       ...this.#facts(place),
       ...shown.length ? [quoteCode(place, lines, shown)] : [],
     ].join("\n"));
+  }
+
+  /** What a place is called, its kind, and where the lines are that matter. */
+  #head(place: Place, shown: readonly number[]): string {
+    const { path, startLine, endLine } = place;
+    const isWhole = endLine - startLine < WHOLE && this.#isAskedFor(place);
+    const spans = isWhole ? [[startLine, endLine] as const] : spansOf(place, shown);
+    const sources = spans.map(([from, to]) => `\`${this.#source(path, from, to)}\``).join(", ");
+    const isAll = spans[0]![0] === startLine && spans.at(-1)![1] === endLine;
+    const within = isAll ? "" : ` of lines ${startLine}-${endLine}`;
+    return place.name
+      ? `\`${visible(place.name)}\` (${place.kind}, ${sources}${within})`
+      : `${sources}${within && ` (${within.trim()})`}`;
+  }
+
+  /** Whether the question is what or where this very thing is. */
+  #isAskedFor(place: Place): boolean {
+    return this.evidence.isNamed(place) && ASKS_FOR_A_NAME.has(this.question.shape) &&
+      this.question.defaultOf === undefined;
+  }
+
+  /** Of a class that is asked about the first lines say most. */
+  #isHeadWanted(place: Place): boolean {
+    return CLASS_LIKE.has(place.kind) && this.#isAskedFor(place);
   }
 
   /** What the file says of itself, with its first place, where that speaks of the question and is not said already. */

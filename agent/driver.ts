@@ -83,14 +83,17 @@ export interface Excerpt {
   readonly text: string;
 }
 
-/** A line that refers to a name. */
+/**
+ * A line that refers to a name, or holds a text. `subtype`: it declares a type that is built on the one of that name. `text`: it holds the
+ * text word by word. `near`: most of the text's words.
+ */
 export interface Reference {
   readonly type: "reference";
   readonly name: string;
   readonly path: string;
   readonly line: number;
   readonly text: string;
-  readonly kind: "definition" | "call" | "import" | "use" | "comment";
+  readonly kind: "definition" | "subtype" | "call" | "import" | "use" | "comment" | "text" | "near";
   /** Innermost definition around the line, `Mux.ServeHTTP` for example; empty at the top of a file. */
   readonly within: string;
   /** Who says that the line means this definition: the compiler, or the name alone. */

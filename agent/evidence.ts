@@ -64,6 +64,10 @@ const LATER_SHARE = 0.7;
 /** A definition comes before all others when the question asks for its name, gains less when it only mentions it. */
 const ASKED_BONUS = 1.5;
 const NAMED_BONUS = 0.6;
+/** What holds a text that the question quotes is what it asks about. */
+const TEXT_BONUS = 2;
+/** Lines before and behind such a text that are shown where no definition is around it. */
+const AROUND_TEXT = 5;
 /** A word with a capital may be a name. */
 const CAPITAL_BONUS = 0.3;
 /** Tests and documents repeat the names of what they are about. */
@@ -127,6 +131,8 @@ export class Evidence {
   /** Best first. */
   readonly places: readonly Place[];
   readonly references: readonly Reference[];
+  /** Lines that hold a text of the question. */
+  readonly #texts: readonly Reference[];
   readonly #question: Question;
   readonly #matcher: Matcher;
   /** By bit of the matcher; they add up to 1. */
@@ -146,6 +152,9 @@ export class Evidence {
     this.#matcher = matcher;
     const items = state.retrieved_context;
     this.references = items.filter((item) => item.type === "reference");
+    this.#texts = this.references.filter((use) =>
+      (use.kind === "text" || use.kind === "near") && question.texts.includes(use.name)
+    );
     for (const item of items) {
       if (item.type === "summary" && item.summary.level === "file") {
         // The first line of a summary is the file itself, the second what it says of itself.
@@ -202,6 +211,13 @@ export class Evidence {
     let sum = 0;
     for (let bit = 0; mask; mask >>>= 1, bit++) if (mask & 1) sum += this.#weights[bit]!;
     return sum;
+  }
+
+  /** The same for a line, which counts most where it holds a text that the question quotes. */
+  lineScore(text: string): number {
+    const shown = text.trim();
+    const holds = shown !== "" && this.#texts.some((use) => use.text === shown);
+    return this.score(text) + (holds ? TEXT_BONUS : 0);
   }
 
   /** Words of the question that stand nowhere in the given texts. */
@@ -299,7 +315,37 @@ export class Evidence {
           : inFile.slice(0, 1).map(({ hit }) => this.#passage(hit, fileScore)),
       );
     }
+    const bare = this.#texts.filter((use) =>
+      !places.some((place) =>
+        place.path === use.path && place.startLine <= use.line && use.line <= place.endLine
+      )
+    );
+    places.push(...bare.map((use) => this.#around(use)));
     return places.sort((one, other) => other.score - one.score);
+  }
+
+  /** The lines around a text that stands in no definition. */
+  #around(use: Reference): Place {
+    const lines = this.lines(use.path);
+    let startLine = use.line;
+    let endLine = use.line;
+    while (startLine > use.line - AROUND_TEXT && lines.has(startLine - 1)) startLine--;
+    while (endLine < use.line + AROUND_TEXT && lines.has(endLine + 1)) endLine++;
+    const role = roleOf(use.path);
+    return {
+      path: use.path,
+      language: this.#languages.get(use.path) ?? "",
+      startLine,
+      endLine,
+      name: "",
+      kind: "",
+      signature: "",
+      doc: "",
+      exported: false,
+      role,
+      score: TEXT_BONUS * NAMED_ROLE[role],
+      coverage: 1,
+    };
   }
 
   #definitions(
@@ -335,7 +381,10 @@ export class Evidence {
       const matching = (own.get(entry) ?? []).filter((line) => this.#matcher.match(line)).length;
       const content = HEAD_WEIGHT * this.#headScore(entry) + BODY_WEIGHT * bodyScore +
         NAME_WEIGHT * this.#nameShare(entry) + DENSITY_WEIGHT * Math.min(1, matching / DENSE_LINES);
-      const bonus = this.#nameBonus(entry, role);
+      const holds = this.#texts.some((use) =>
+        use.path === path && innermost(candidates, use.line) === entry
+      );
+      const bonus = this.#nameBonus(entry, role) + (holds ? TEXT_BONUS * NAMED_ROLE[role] : 0);
       const place: Place = {
         path,
         language,

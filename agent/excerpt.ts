@@ -26,6 +26,11 @@ const SMALL_GAP = 2;
 const LONGEST_LINE = 160;
 /** A head of more lines is shown in its first line only. */
 const LONGEST_HEAD = 10;
+/** Definitions of so many lines are cited as a whole. */
+const SHORT = 40;
+/** Of longer ones what is shown, as one where no more lines than these are between. */
+const ONE_SPAN = 6;
+const MOST_SPANS = 2;
 /** Share of the room that the first stretch takes. */
 const FIRST_STRETCH = 0.6;
 
@@ -76,6 +81,30 @@ export function codeLines(place: Stretch, lines: Lines, most: number, score: Sco
   }
   const worth = shown.filter((line) => text(line).trim()).length;
   return worth > 1 || worth === place.endLine - place.startLine + 1 ? shown : [];
+}
+
+/**
+ * The lines of a place that a reader should look at: all of a short one, of a long one those that are shown, its head aside where there is
+ * more. First and last line each, ascending.
+ */
+export function spansOf(
+  place: Pick<Stretch, "startLine" | "endLine">,
+  shown: readonly number[],
+): [number, number][] {
+  const { startLine, endLine } = place;
+  if (endLine - startLine < SHORT || shown.length === 0) return [[startLine, endLine]];
+  const spans: [number, number][] = [];
+  for (const line of shown) {
+    const last = spans.at(-1);
+    if (last && line - last[1] <= ONE_SPAN) last[1] = line;
+    else spans.push([line, line]);
+  }
+  const [head, ...rest] = spans;
+  const isHead = head![0] === startLine && head![1] - startLine < LONGEST_HEAD;
+  const size = ([from, to]: [number, number]) => to - from;
+  return (isHead && rest.length > 0 ? rest : spans).toSorted((one, other) =>
+    size(other) - size(one)
+  ).slice(0, MOST_SPANS).sort((one, other) => one[0] - other[0]);
 }
 
 /** The head of code: up to the line that opens the body. */
@@ -233,8 +262,11 @@ export function clip(line: string): string {
 }
 
 function dedent(lines: readonly string[]): string[] {
-  const indents = lines.filter((line) => line.trim() && !line.startsWith("…"))
-    .map((line) => /^[ \t]*/.exec(line)![0]);
+  const indents = lines.filter((line, at) =>
+    line.trim() && !line.startsWith("…") &&
+    // A piece of a file may begin inside a line, behind its indentation.
+    !(lines[at - 1]?.startsWith("…") && /^\S/.test(line))
+  ).map((line) => /^[ \t]*/.exec(line)![0]);
   const shared = indents.reduce(
     (one, other) => other.startsWith(one) ? one : one.startsWith(other) ? other : "",
     indents[0] ?? "",

@@ -10,9 +10,10 @@ import type { Past } from "./past_question.ts";
 import { actionKey, LONGEST_NAME, LONGEST_QUERY } from "./actions.ts";
 import { areaFolder, README_LINES, readmeOf } from "./answer_lists.ts";
 import { composeExtractive } from "./answer_text.ts";
+import { DOCUMENTED_WITHIN, isHeadword, settingText, settingUses } from "./answer_finds.ts";
 import { CLASS_LIKE, Evidence, lastName } from "./evidence.ts";
 import { alike } from "./references.ts";
-import { isChangelog } from "./roles.ts";
+import { isChangelog, roleOf } from "./roles.ts";
 import { Matcher } from "./matcher.ts";
 import { parseQuestion, type Question, termsOf } from "./question.ts";
 import { withCorrections } from "../rag/mod.ts";
@@ -23,12 +24,24 @@ const CHUNKS = 16;
 const CHUNKS_OF_A_PART = 8;
 /** Files looked into. */
 const DESCENTS = 4;
+/** Where lines were found on purpose. */
+const FEW_DESCENTS = 2;
 /** Names followed to their callers. */
 const MOST_NAMES = 3;
 /** Longer definitions are read in part: the lines that matter are already among the chunks. */
 const LONGEST_READ = 160;
 /** Of a long class its beginning is read. */
 const CLASS_LINES = 30;
+/** Of any other long definition its head, so that the lines that matter do not stand alone. */
+const HEAD_LINES = 12;
+/** Lines before and behind a text that is read where it stands. */
+const AROUND = 12;
+/** Places where a text stands that are read, and settings in documents. */
+const MOST_AROUND = 2;
+/** Types built on the one asked for that are followed to those built on them. */
+const MOST_SUBTYPES = 3;
+/** Steps that are left to search and read, whatever is followed. */
+const KEPT_STEPS = 5;
 /** Places whose exact lines are read before answering. */
 const MOST_READS = 3;
 
@@ -113,11 +126,15 @@ export class ExtractiveDriver implements Driver {
       };
       if (question.shape === "impact") yield followName(path, false);
     }
-    const certain = ["callers", "impact", "where", "what"].includes(question.shape);
+    yield* lookForTexts(state, question);
+    if (question.defaultOf !== undefined) yield* lookForDefault(state, question.defaultOf);
+    const certain = question.compared.length > 0 ||
+      ["callers", "impact", "where", "what"].includes(question.shape);
     const symbols = question.symbols.filter((name) => name.length <= LONGEST_NAME)
       .slice(0, MOST_NAMES - 1);
     const resolve = question.shape === "callers" || question.shape === "impact";
     if (certain) yield* symbols.map((name) => followName(name, resolve));
+    if (question.wantsSubtypes) yield* followSubtypes(state, resolve);
     yield {
       thought: "Search all chunks for the whole question.",
       action: "search",
@@ -153,7 +170,7 @@ export class ExtractiveDriver implements Driver {
     }
     const files = [
       ...new Set(evidence.places.filter((place) => place.score > 0).map((place) => place.path)),
-    ].slice(0, DESCENTS);
+    ].slice(0, question.texts.length > 0 || question.wantsSubtypes ? FEW_DESCENTS : DESCENTS);
     for (const path of files) {
       yield {
         thought: `Go down into ${path} for its definitions and chunks.`,
@@ -189,9 +206,12 @@ export class ExtractiveDriver implements Driver {
     }
     for (const place of evidence.places.slice(0, MOST_READS)) {
       const lines = place.endLine - place.startLine + 1;
-      const isLong = CLASS_LIKE.has(place.kind) && lines > CLASS_LINES;
-      if (lines > LONGEST_READ && !isLong) continue;
-      const end = isLong ? place.startLine + CLASS_LINES - 1 : place.endLine;
+      const most = CLASS_LIKE.has(place.kind)
+        ? CLASS_LINES
+        : lines > LONGEST_READ
+        ? HEAD_LINES
+        : lines;
+      const end = Math.min(place.endLine, place.startLine + most - 1);
       let known = 0;
       for (let line = place.startLine; line <= end; line++) {
         if (evidence.lines(place.path).has(line)) known++;
@@ -269,6 +289,69 @@ function* askPast(
       action: "audit",
       arguments: { query, only, k },
     };
+  }
+}
+
+/** Where the texts of the question stand, and what is around them. */
+function* lookForTexts(state: MorphState, { texts }: Question): Generator<Proposal> {
+  for (const text of texts.slice(0, MOST_AROUND)) {
+    yield {
+      thought: `Look where “${text}” stands, word by word.`,
+      action: "references",
+      arguments: { name: text.slice(0, LONGEST_NAME), resolve: false },
+    };
+    const uses = state.retrieved_context.filter((item) =>
+      item.type === "reference" && (item.kind === "text" || item.kind === "near") &&
+      item.name === text
+    );
+    for (const use of uses.slice(0, MOST_AROUND)) {
+      if (use.type !== "reference") continue;
+      yield {
+        thought: `Read the lines around it in ${use.path}.`,
+        action: "read",
+        arguments: {
+          path: use.path,
+          start_line: Math.max(1, use.line - AROUND),
+          end_line: use.line + AROUND,
+        },
+      };
+    }
+  }
+}
+
+/** Lines that hold a setting, and what documents say below its name. */
+function* lookForDefault(state: MorphState, wanted: string): Generator<Proposal> {
+  const text = settingText(wanted);
+  if (!text.trim()) return;
+  // A single word is a name; several are written as one in many ways.
+  yield followName(text.slice(0, LONGEST_NAME), false);
+  const documented = settingUses(state, wanted).filter((use) =>
+    roleOf(use.path) === "doc" && !isChangelog(use.path) && isHeadword(use.text)
+  );
+  for (const use of documented.slice(0, MOST_AROUND)) {
+    yield {
+      thought: `Read what ${use.path} says of it.`,
+      action: "read",
+      arguments: {
+        path: use.path,
+        start_line: use.line,
+        end_line: use.line + DOCUMENTED_WITHIN,
+      },
+    };
+  }
+}
+
+/** What is built on the types that were found to be built on the one asked for. */
+function* followSubtypes(state: MorphState, resolve: boolean): Generator<Proposal> {
+  const names = state.retrieved_context.flatMap((item) =>
+    item.type === "reference" && item.kind === "subtype" && item.within &&
+      roleOf(item.path) === "code"
+      ? [lastName(item.within)]
+      : []
+  );
+  for (const name of [...new Set(names)].slice(0, MOST_SUBTYPES)) {
+    if (state.remaining.steps <= KEPT_STEPS) return;
+    yield followName(name, resolve);
   }
 }
 

@@ -24,6 +24,7 @@ import { mayBeSeveral, PLAN, type Plan, planByRules, planOf, type SubQuestion } 
 import type { Speaker } from "./personas.ts";
 import { QueryMorph } from "./query_morph.ts";
 import { CycleRecord } from "./recording.ts";
+import { innermost } from "./references.ts";
 import { withoutThoughts } from "./thoughts.ts";
 import { z } from "zod";
 
@@ -77,9 +78,10 @@ export class Inquiry {
     this.#record = new CycleRecord(options.recorder, this.id);
     this.#meant = meaningOf(this.asked, options.earlier ?? [], (place) => {
       const [, path = "", start, end] = /^(.+):(\d+)-(\d+)$/s.exec(place) ?? [];
-      return memory.outline(path).find(({ startLine, endLine }) =>
-        startLine === Number(start) && endLine === Number(end)
-      );
+      const from = Number(start);
+      const within = innermost(memory.outline(path), from);
+      // Of a long definition some lines are cited.
+      return within && Number(end) <= within.endLine ? within : undefined;
     });
     const { model, onCall, recorder } = options;
     this.#model = model && (onCall || recorder)

@@ -3,6 +3,7 @@
  *
  * Owns the patterns of questions about code. Pure. What must hold: any text gives a question, and the same text the same one.
  */
+import { type AskedFor, askedFor } from "./asked_for.ts";
 import { parsePast, type Past } from "./past_question.ts";
 import { eachWord, splitIdentifier, stemOf, STOP_WORDS } from "../rag/mod.ts";
 
@@ -21,7 +22,7 @@ export type Shape =
   | "history"
   | "topic";
 
-export interface Question {
+export interface Question extends AskedFor {
   readonly text: string;
   /** What is searched for: the text, without the words that only say what is to be done with it. */
   readonly query: string;
@@ -60,6 +61,9 @@ const MOST_SYMBOLS = 4;
 /** Shorter halves around "and" are one thing with two names ("request and response interceptors"). */
 const WORDS_OF_A_HALF = 3;
 
+/** Names of files, not of members. */
+const FILE =
+  /\.(?:[cm]?[jt]sx?|py|go|rs|java|kt|swift|md|json|[ch]|cc|cpp|hpp|cs|rb|php|toml|ya?ml)$/;
 /** What is done to a thing when it changes. */
 const CHANGE =
   "(?:chang|modif|remov|delet|renam|edit|refactor|rewrit|touch|break|replac|mov)(?:e|es|ed|ing|ify|ifies|ified|ifying|y)?";
@@ -98,13 +102,16 @@ const SHAPES: readonly [Shape, RegExp][] = [
   ],
   [
     "callers",
-    /^(who|what|which(?: \w+){0,3}) (?:\w+ly )?(calls?|uses?|invokes?|imports?|references?|depends? on|instantiates?|extends?|implements?)\b/i,
+    /^(who|what|which(?: \w+){0,3}) (?:\w+ly )?(calls?|uses?|invokes?|imports?|references?|depends? on|instantiates?|extends?|implements?|includes?|inherits?(?: from)?|derives? from|subclass(?:es)?|conforms? to|mix(?:es)? in)\b/i,
   ],
   [
     "callers",
     /^(where|list|find|show)\b.*\b(used|called|invoked|imported|referenced|instantiated|extended|usages?|callers|call sites)\b/i,
   ],
-  ["callers", /\b(usages?|callers|call sites|references) (of|to)\b/i],
+  [
+    "callers",
+    /\b(usages?|callers|call sites|references|implementations|implement[eo]rs|subclasses|subtypes) (of|to|for)\b/i,
+  ],
   [
     "where",
     /^(where|which (file|module|class|function|package|folder|part)|in which|what file|locate|find)\b/i,
@@ -137,7 +144,7 @@ const FRAME = new Set(
 export function parseQuestion(input: string, workspace = ""): Question {
   const text = input.slice(0, LONGEST_QUESTION).trim();
   const changed = IMPACT.map((pattern) => pattern.exec(text)).find((found) => found !== null);
-  const query = changed ? objectOf(text.slice(changed.index + changed[0].length)) || text : text;
+  const asked = changed ? objectOf(text.slice(changed.index + changed[0].length)) || text : text;
   const shape = changed
     ? "impact"
     : SHAPES.find(([, pattern]) => pattern.test(text))?.[0] ?? "topic";
@@ -153,18 +160,23 @@ export function parseQuestion(input: string, workspace = ""): Question {
     .map((found) => found[0].replace(/[./]+$/, ""))
     .filter((path) => path.includes("/") || /\.(\w{1,5})$/.test(path));
   const name = new Set(termsOf(workspace));
+  const wants = askedFor(text, quoted);
+  const query = queryOf(wants) ?? asked;
   const words = wordsOf(query);
   const all = [...words.keys()];
   const beside = all.filter((term) => !name.has(term));
   const terms = beside.length ? beside : all;
   return {
+    ...wants,
     text,
     query,
     past: parsePast(text),
     shape,
     area: areaOf(text),
     listed: shape === "list" ? listedIn(text) : "",
-    symbols: symbolsOf(query, shape, quoted),
+    symbols: wants.texts.length > 0
+      ? []
+      : symbolsOf(query, shape, quoted, [...wants.compared, wants.defaultOf ?? ""], paths),
     capitals: capitalsOf(text),
     paths: [...new Set(paths)],
     quoted,
@@ -174,6 +186,13 @@ export function parseQuestion(input: string, workspace = ""): Question {
     wantsTests: WANTS_TESTS.test(text),
     about: aboutOf(text),
   };
+}
+
+/** What is searched for where the question asks for something by its words; undefined where all of the question is. */
+function queryOf({ texts, defaultOf, compared }: AskedFor): string | undefined {
+  if (texts.length > 0) return texts.join(" ");
+  if (defaultOf !== undefined) return `${defaultOf} default`;
+  return compared.length > 0 ? compared.join(" ") : undefined;
 }
 
 /** What a change is made to: `the parser` of "the parser break?". */
@@ -222,17 +241,26 @@ function wordsOf(text: string): Map<string, string> {
   return words.size ? words : frame;
 }
 
-function symbolsOf(text: string, shape: Shape, quoted: readonly string[]): string[] {
+function symbolsOf(
+  query: string,
+  shape: Shape,
+  quoted: readonly string[],
+  things: readonly string[],
+  paths: readonly string[],
+): string[] {
   const found = new Set<string>();
   const identifier = /^[A-Za-z_$][\w$]*((\.|::|#|->)[A-Za-z_$][\w$]*)*(\(\))?$/;
-  for (const one of quoted) if (identifier.test(one)) found.add(one);
+  for (const one of [...quoted, ...things]) if (identifier.test(one)) found.add(one);
+  // What stands in a path is the name of a file.
+  const text = paths.filter((path) => path.includes("/") || FILE.test(path))
+    .reduce((rest, path) => rest.replaceAll(path, " "), query);
   const words = [...text.matchAll(/[A-Za-z_$][\w$]*(?:(?:\.|::|#|->)[A-Za-z_$][\w$]*)*(?:\(\))?/g)];
   // Joined, humped, called: forms that prose does not have.
   for (const { 0: word } of words) {
     if (/\(\)$|::|#|->|[a-z\d][A-Z]|[A-Za-z]_[A-Za-z]|^_+[a-z]/.test(word)) found.add(word);
     else if (
       /^[A-Za-z_$][\w$]*\.[A-Za-z_$][\w$]*$/.test(word) &&
-      !/\.(ts|js|tsx|jsx|py|go|rs|java|md|json|c|h|cpp|rb|php|toml|yaml|yml)$/.test(word)
+      !FILE.test(word)
     ) found.add(word);
   }
   // The word that the shape is about: `where is chain defined`, `what does chain do`, `who calls chain`.
@@ -240,8 +268,8 @@ function symbolsOf(text: string, shape: Shape, quoted: readonly string[]): strin
     ...shape === "impact" ? [/^(?:the )?(\w+)(?: (?:function|method|class))?$/i] : [],
     /\bwhere (?:is|are) (?:the )?(\w+)(?: \w+)? (?:defined|declared|implemented|located|used|called|imported)\b/i,
     /\bwhat (?:does|do) (?:the )?(\w+) (?:function |method |class )?do\b/i,
-    /\b(?:who|what|which \w+) (?:calls?|uses?|invokes?|imports?|references?|extends|implements|instantiates) (?:the )?(\w+)/i,
-    /\b(?:usages?|callers|references|call sites) (?:of|to) (?:the )?(\w+)/i,
+    /\b(?:who|what|which \w+) (?:calls?|uses?|invokes?|imports?|references?|extends?|implements?|includes?|inherits? from|derives? from|subclass(?:es)?|conforms? to|mix(?:es)? in|instantiates) (?:the )?(\w+)/i,
+    /\b(?:usages?|callers|references|call sites|implementations|implement[eo]rs|subclasses|subtypes) (?:of|to|for) (?:the )?(\w+)/i,
     /^(?:what(?:'s| is| are)|explain|describe|define) (?:an? |the )?(\w+)\??$/i,
     /\b(?:the )?(?:function|method|class|struct|trait|interface|type|macro) (\w+)\b/i,
     /\b(\w+) (?:function|method|class|struct|trait|interface|macro)\b/i,

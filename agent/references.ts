@@ -7,6 +7,7 @@
 import { isTestPath, type OutlineEntry } from "../rag/mod.ts";
 import type { ContextItem, Reference } from "./driver.ts";
 import type { MemoryPort } from "./memory_port.ts";
+import { isHeritage } from "./heritage.ts";
 import { isCopy, roleOf } from "./roles.ts";
 
 /** Lines that hold a name which one action returns; fewer are all there are. */
@@ -14,9 +15,9 @@ export const MOST_REFERENCES = 80;
 /** Of which so many are of tests, where there are that many; these come on top if need be. */
 const KEPT_FOR_TESTS = 20;
 /** Files looked through for a name, at most, so that a step stays well under a second. */
-const MOST_FILES_SCANNED = 1500;
+export const MOST_FILES_SCANNED = 1500;
 /** Longest line of a reference. */
-const LONGEST_LINE = 300;
+export const LONGEST_LINE = 300;
 
 /** Names that objects of every library have: a call by name alone says nothing about whose they are. */
 const FAMILIAR =
@@ -91,7 +92,8 @@ export function innermost(
   return best;
 }
 
-interface Found {
+/** What a search for a name or a text found. */
+export interface Found {
   readonly summary: string;
   readonly items: readonly ContextItem[];
 }
@@ -115,13 +117,21 @@ export function referencesByName(name: string, memory: MemoryPort, signal?: Abor
     const lines = linesWithName(file.text, last, file.language);
     total += lines.length;
     const room = roomFor(path, found);
-    if (!lines.length || room === 0) continue;
+    if (!lines.length || room === 0 && !lines.some(({ text }) => isHeritage(text, last))) continue;
     const outline = memory.outline(path);
-    for (const { line, text, prose } of lines.slice(0, room)) {
+    // What is built on a type counts whatever else uses it.
+    const kept = lines.filter(({ text }, at) => at < room || isHeritage(text, last));
+    for (const { line, text, prose } of kept) {
       const defined = outline.some((entry) =>
         entry.name === last && entry.startLine <= line && line <= entry.startLine + 1
       );
-      const kind = defined ? "definition" : prose ? "comment" : kindOfUse(text, last, definitions);
+      const kind = defined
+        ? "definition"
+        : prose
+        ? "comment"
+        : isHeritage(text, last)
+        ? "subtype"
+        : kindOfUse(text, last, definitions);
       found.push({
         type: "reference",
         name: last,
@@ -192,10 +202,11 @@ export async function referencesByGraph(
   const paths = [...byPath.keys()].sort(bySource);
   for (const path of paths) {
     const room = roomFor(path, found);
-    if (room === 0) continue;
+    const kept = byPath.get(path)!.filter(({ kind }, at) => at < room || isBuiltOn(kind));
+    if (kept.length === 0) continue;
     const lines = memory.file(path)?.text.split("\n") ?? [];
     const outline = memory.outline(path);
-    for (const { line, kind, resolution } of byPath.get(path)!.slice(0, room)) {
+    for (const { line, kind, resolution } of kept) {
       found.push({
         type: "reference",
         name: last,
@@ -204,6 +215,8 @@ export async function referencesByGraph(
         text: (lines[line - 1] ?? "").trim().slice(0, LONGEST_LINE),
         kind: kind === "import" || kind === "reexport"
           ? "import"
+          : isBuiltOn(kind)
+          ? "subtype"
           : kind === "call"
           ? "call"
           : "use",
@@ -230,15 +243,20 @@ export async function referencesByGraph(
   };
 }
 
+/** Whether the graph says by this kind of reference that a type is built on another. */
+function isBuiltOn(kind: string): boolean {
+  return kind === "extends" || kind === "implements";
+}
+
 /** How many references in a file are kept behind those found already: tests have some room whatever the code took. */
-function roomFor(path: string, found: readonly Reference[]): number {
+export function roomFor(path: string, found: readonly Reference[]): number {
   if (!isTestPath(path)) return Math.max(0, MOST_REFERENCES - found.length);
   const inTests = found.filter((reference) => isTestPath(reference.path)).length;
   return Math.max(MOST_REFERENCES - found.length, KEPT_FOR_TESTS - inTests, 0);
 }
 
 /** Sources before copies, examples, documents and configuration, these before tests; else as they come. */
-function bySource(one: string, other: string): number {
+export function bySource(one: string, other: string): number {
   const rank = (path: string) =>
     isTestPath(path) ? 3 : roleOf(path) !== "code" ? 2 : isCopy(path) ? 1 : 0;
   return rank(one) - rank(other);
@@ -252,8 +270,16 @@ function definitionsOf(name: string, memory: MemoryPort): OutlineEntry[] {
 }
 
 function outlinesOf(definitions: readonly OutlineEntry[], memory: MemoryPort): ContextItem[] {
-  return [...new Set(definitions.map((entry) => entry.path))]
-    .map((path) => ({ type: "outline", path, entries: memory.outline(path) }));
+  return outlinesOfPaths(definitions.map((entry) => entry.path), memory);
+}
+
+/** The definitions of files, each once. */
+export function outlinesOfPaths(paths: readonly string[], memory: MemoryPort): ContextItem[] {
+  return [...new Set(paths)].map((path) => ({
+    type: "outline",
+    path,
+    entries: memory.outline(path),
+  }));
 }
 
 function whereDefined(definitions: readonly OutlineEntry[]): string {
@@ -266,7 +292,8 @@ function whereDefined(definitions: readonly OutlineEntry[]): string {
   }`;
 }
 
-function scopeOf(outline: readonly OutlineEntry[], line: number): string {
+/** The definition around a line, by its qualified name; empty at the top of a file. */
+export function scopeOf(outline: readonly OutlineEntry[], line: number): string {
   const within = innermost(outline, line);
   return within ? qualified(within) : "";
 }
