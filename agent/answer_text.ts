@@ -216,6 +216,8 @@ class Writer {
       ? `Nothing found: ${
         unknown.map((name) => `\`${visible(name)}\``).join(", ")
       } is neither defined nor mentioned in the index.`
+      : this.question.texts.length
+      ? `Nothing found: ${textList(this.state, this.question, 1)?.text ?? "not looked for"}`
       : this.question.terms.length
       ? `Nothing found: no indexed file answers this; words looked for: ${
         [...this.question.words.values()].map(visible).slice(0, MOST_WORDS).join(", ")

@@ -17,7 +17,7 @@ import {
 } from "./references.ts";
 
 /** Between two words of a text: quotes and signs where a message is put together of several, nothing where a name is written as one. */
-const BETWEEN = "[^\\p{L}\\p{N}]{0,12}";
+const BETWEEN = "[^\\p{L}\\p{N}]{0,60}";
 /** Values that code puts into a message: what is quoted inside it, numbers, holes of formats. */
 const VALUES = /'[^'\n]*'|"[^"\n]*"|`[^`\n]*`|\$?\{[^}\n]*\}|%[a-z]\b|\b\d+(?:\.\d+)*\b/giu;
 /** Lines that a message may be broken over. */

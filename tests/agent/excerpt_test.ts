@@ -7,6 +7,7 @@ import {
   proseLines,
   quoteCode,
   quoteProse,
+  spansOf,
   visible,
 } from "../../agent/excerpt.ts";
 
@@ -127,4 +128,25 @@ Deno.test("proseLines() takes the paragraph that answers and stops at the next h
 Deno.test("visible() shows what a terminal would obey or hide", () => {
   assert.equal(visible("a\u001b[31mb\u202ec\r\td"), "a\\u{1b}[31mb\\u{202e}c\td");
   assert.equal(cite("a\u0007.ts", 1, 2), "a\\u{7}.ts:1-2");
+});
+
+Deno.test("spansOf() gives all of a short definition, of a long one the lines that are shown, its head aside", () => {
+  assert.deepEqual(spansOf({ startLine: 10, endLine: 40 }, [10, 11, 30]), [[10, 40]]);
+  const long = { startLine: 10, endLine: 200 };
+  assert.deepEqual(spansOf(long, []), [[10, 200]]);
+  assert.deepEqual(spansOf(long, [10, 11, 60, 61, 65, 66]), [[60, 66]]);
+  assert.deepEqual(spansOf(long, [10, 11, 12, 13]), [[10, 13]]);
+  assert.deepEqual(spansOf(long, [10, 50, 51, 90, 91, 92, 150]), [[50, 51], [90, 92]]);
+});
+
+Deno.test("a piece that begins inside a line does not undo the indentation of the others", () => {
+  const lines = new Map([[1, "  fn fmt() {"], [7, "Empty => {"], [8, "      write()?;"], [
+    9,
+    "    }",
+  ]]);
+  const place = { language: "rust", startLine: 1, endLine: 9, doc: "" };
+  assert.equal(
+    quoteCode(place, lines, [1, 7, 8, 9]),
+    "```rust\nfn fmt() {\n… lines 2-6\nEmpty => {\n    write()?;\n  }\n```",
+  );
 });
