@@ -1,37 +1,14 @@
 /**
- * Conversations: earlier questions and answers, and what a question means that goes on with them.
+ * Follow-ups: what a question means that goes on with earlier ones, and what is remembered of an answer for that.
  *
- * Owns the objects of conversations in the image and how a follow-up is understood. What must hold: two conversations never mix; there is
- * a bounded number of them, each keeps a bounded number of turns, each turn is bounded; what a follow-up is taken to mean is said in
- * the answer; a question that says itself what it is about is left alone.
- *
- *     conversation     turns: []        the one without a name, which the command line goes on with, and the prototype of the others
- *     conversations    "NAME": object   a slot for each that has a name; the quotes keep names apart from other slots
+ * Owns how a follow-up is understood; `kept_conversations.ts` keeps the turns. Pure. What must hold: each turn is bounded; what a follow-up is
+ * taken to mean is said in the answer; a question that says itself what it is about is left alone.
  */
-import {
-  type GenesisDefinition,
-  type Image,
-  type Oid,
-  Ref,
-  type UnitOfWork,
-  type ValueMap,
-} from "../kernel/mod.ts";
+import type { OutlineEntry } from "../rag/mod.ts";
 import type { Answer } from "./answer.ts";
 import { parseQuestion } from "./question.ts";
 import { qualified } from "./references.ts";
 import { roleOf } from "./roles.ts";
-import type { OutlineEntry } from "../rag/mod.ts";
-
-/** Name of the object in the lobby, and of the kind of all of them: of two turns that are written at once, the later one stays. */
-export const CONVERSATION = "conversation";
-/** Name of the object that knows the others by their names; of the same kind, so that two can be begun at once. */
-const NAMED = "conversations";
-
-/** The objects that conversations begin with. */
-export const CONVERSATION_OBJECTS: readonly GenesisDefinition[] = [
-  { name: CONVERSATION, kind: CONVERSATION, slots: { turns: [] } },
-  { name: NAMED, kind: CONVERSATION },
-];
 
 /** One question and its answer, as much as later ones need. */
 export interface Turn {
@@ -44,10 +21,6 @@ export interface Turn {
   readonly cycle_id: string;
 }
 
-/** Conversations with a name: more than anybody has open; the one that was silent longest makes room. */
-export const MOST_CONVERSATIONS = 64;
-/** A longer conversation has another subject by now. */
-const MOST_TURNS = 8;
 const MOST_PLACES = 8;
 const LONGEST_QUESTION = 500;
 const LONGEST_ANSWER = 1_500;
@@ -77,102 +50,6 @@ export function turnOf({ question, meant, answer, citations, cycle_id }: Answer)
       .map(({ path, start_line, end_line }) => `${path}:${start_line}-${end_line}`),
     cycle_id,
   };
-}
-
-/** The turns of a conversation, the oldest first; without a name of the one that has none. */
-export function conversationIn(image: Image, name?: string): Turn[] {
-  using view = image.view();
-  const oid = conversationOid(image, view, name);
-  return oid === undefined ? [] : turnsOf(view, oid);
-}
-
-/** Puts a turn behind those that it goes on with; a conversation without earlier turns begins anew. */
-export function keepTurn(
-  unit: UnitOfWork,
-  image: Image,
-  name: string | undefined,
-  earlier: readonly Turn[],
-  turn: Turn,
-): void {
-  const oid = conversationOid(image, unit, name) ?? begin(unit, image, name!);
-  unit.set(oid, "turns", [...earlier, turn].slice(-MOST_TURNS));
-}
-
-/** A question that a conversation goes on with again, or no longer. */
-export interface TurnChange {
-  /** Name of the conversation; empty for the one that has none. */
-  readonly conversation: string;
-  readonly question: string;
-  readonly change: "added" | "removed";
-}
-
-/** What a transaction did to the turns of conversations: an undo takes some with it that nobody asked about. */
-export function turnChanges(image: Image, tid: number): TurnChange[] {
-  using before = image.at(tid - 1);
-  using after = image.at(tid);
-  const [transaction] = image.log({ before: tid + 1, limit: 1 });
-  return (transaction?.oids ?? []).flatMap((oid) => {
-    const views = [before, after].filter((view) => view.has(oid));
-    if (!views.some((view) => view.kindOf(oid) === CONVERSATION)) return [];
-    const conversation = views.map((view) => nameOf(image, view, oid)).find((name) => name) ?? "";
-    const [old, now] = [before, after].map((view) => view.has(oid) ? turnsOf(view, oid) : []);
-    const missing = (from: readonly Turn[], others: readonly Turn[]) =>
-      from.filter(({ cycle_id }) => others.every((other) => other.cycle_id !== cycle_id));
-    const told = (turns: readonly Turn[], change: TurnChange["change"]): TurnChange[] =>
-      turns.map(({ question }) => ({ conversation, question, change }));
-    return [...told(missing(old!, now!), "removed"), ...told(missing(now!, old!), "added")];
-  });
-}
-
-function nameOf(image: Image, view: UnitOfWork, oid: Oid): string | undefined {
-  const names = image.named(NAMED);
-  if (!view.has(names)) return undefined;
-  for (const [name, slot] of view.slots(names)) {
-    const isIt = slot.type === "data" && slot.value instanceof Ref && slot.value.oid === oid;
-    if (isIt && name.startsWith('"')) return name.slice(1, -1);
-  }
-}
-
-function conversationOid(
-  image: Image,
-  unit: UnitOfWork,
-  name: string | undefined,
-): Oid | undefined {
-  if (name === undefined) return image.named(CONVERSATION);
-  const slot = unit.slot(image.named(NAMED), slotOf(name));
-  // A person may have written something else there.
-  if (slot?.type !== "data" || !(slot.value instanceof Ref)) return undefined;
-  return unit.has(slot.value.oid) ? slot.value.oid : undefined;
-}
-
-/** Makes a conversation, and forgets those that were silent longest where there are too many. */
-function begin(unit: UnitOfWork, image: Image, name: string): Oid {
-  const all = image.named(NAMED);
-  const others = [...unit.slots(all)].flatMap(([name, slot]) =>
-    name.startsWith('"') && slot.type === "data" && slot.value instanceof Ref
-      ? [{ name, spoke: unit.has(slot.value.oid) ? unit.revisionOf(slot.value.oid) : 0 }]
-      : []
-  );
-  const leaving = others.toSorted((one, other) => one.spoke - other.spoke)
-    .slice(0, Math.max(0, others.length + 1 - MOST_CONVERSATIONS));
-  for (const { name } of leaving) unit.remove(all, name);
-  const oid = unit.create({ parent: image.named(CONVERSATION), kind: CONVERSATION });
-  unit.set(all, slotOf(name), new Ref(oid));
-  return oid;
-}
-
-function slotOf(name: string): string {
-  return `"${name}"`;
-}
-
-function turnsOf(unit: UnitOfWork, oid: number): Turn[] {
-  const turns = unit.get(oid, "turns");
-  if (!Array.isArray(turns)) return [];
-  // A person may have written something else there.
-  return (turns as readonly ValueMap[]).filter((turn) =>
-    typeof turn?.question === "string" && typeof turn.answer === "string" &&
-    Array.isArray(turn.places)
-  ) as unknown as Turn[];
 }
 
 /** Gives the definition that an earlier answer cited as `path:start-end`; undefined where the place is something else, or no more. */

@@ -4,7 +4,7 @@
  * The tour: `askInCycle()` runs a question as a cognitive cycle of the image (`question_cycle.ts`), `answerQuestion()` without one
  * (`answer.ts`). Both make a plan (`plan.ts`), run a QueryMorph for each part of it (`inquiry.ts`, `query_morph.ts`: thought, action,
  * observation) over the closed table of actions (`actions.ts`) under a budget (`governor.ts`), and weave what came back. Personas
- * are objects of the image (`personas.ts`); a conversation is one too (`conversation.ts`). A `Driver` thinks (`driver.ts`): `model_driver.ts` asks a model with the
+ * are objects of the image (`personas.ts`); a conversation is one too (`kept_conversations.ts`). A `Driver` thinks (`driver.ts`): `model_driver.ts` asks a model with the
  * prompts of `prompt.ts` under the schema of `step_schema.ts`; `extractive.ts` is the one without a model, and acts in place of any driver that fails; it parses the question (`question.ts`), scores places (`evidence.ts`) and
  * writes the text (`answer_text.ts`). `citations.ts` checks what the text cites before anyone sees it. Models that write are in
  * `models/`: `openModel()` makes one of a name. Adapters for them are in `adapters/`: `importIntoImage()` brings one in,
@@ -14,7 +14,15 @@
  */
 export { type Answer, answerQuestion, type AskOptions } from "./answer.ts";
 export type { TextPiece } from "./answer_draft.ts";
-export { CONVERSATION, conversationIn, type Turn, turnChanges } from "./conversation.ts";
+export type { Turn } from "./conversation.ts";
+export {
+  CONVERSATION,
+  conversationIn,
+  conversationsIn,
+  forgetConversations,
+  lastAtCommandLines,
+  turnChanges,
+} from "./kept_conversations.ts";
 export { type CyclePlace, openCyclePlace, OpenCycles } from "./open_cycles.ts";
 export { type PersonaAdapterOptions, PersonaAdapters } from "./persona_adapters.ts";
 export { PERSONAS } from "./personas.ts";

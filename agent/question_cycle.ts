@@ -15,8 +15,14 @@ import {
   type StateVisit,
 } from "../kernel/mod.ts";
 import { type Answer, type AskOptions, recorded } from "./answer.ts";
-import { CONVERSATION, CONVERSATION_OBJECTS, keepTurn, turnOf } from "./conversation.ts";
+import { turnOf } from "./conversation.ts";
 import { type AdapterOf, type AskFacet, Inquiry, type Part } from "./inquiry.ts";
+import {
+  CONVERSATION,
+  CONVERSATION_OBJECTS,
+  keepTurn,
+  mergeConversations,
+} from "./kept_conversations.ts";
 import type { MemoryPort } from "./memory_port.ts";
 import { MorphObject, QUERY_MORPH } from "./morph_object.ts";
 import {
@@ -45,7 +51,7 @@ export const QUESTION_OBJECTS: readonly GenesisDefinition[] = [
 
 /** Runs cycles over an image, which gets the objects that it lacks. One for each image. */
 export async function openCycles(image: Image): Promise<CycleEngine> {
-  image.resolveConflicts(CONVERSATION, (_base, ours) => ours);
+  image.resolveConflicts(CONVERSATION, mergeConversations);
   await image.defineObjects(QUESTION_OBJECTS);
   defineFacets(image);
   return await cyclesOn(image);

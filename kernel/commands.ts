@@ -14,6 +14,7 @@ import { z } from "zod";
 import { adapterCommands } from "./table/adapters.ts";
 import { auditCommands } from "./table/audit.ts";
 import { codeCommands } from "./table/code.ts";
+import { conversationCommands } from "./table/conversations.ts";
 import { imageCommands } from "./table/image.ts";
 import { keyCommands } from "./table/keys.ts";
 import { mcpCommands } from "./table/mcp.ts";
@@ -25,6 +26,7 @@ export type { ExitCode } from "./table/entry.ts";
 /** The table. Order is the order of `--help`. */
 export const commands = {
   ...codeCommands,
+  ...conversationCommands,
   ...imageCommands,
   ...auditCommands,
   ...serviceCommands,
@@ -36,6 +38,7 @@ export const commands = {
 
 /** One line for each group of commands, as the list of commands shows it. */
 export const groups: Readonly<Record<string, string>> = {
+  conversation: "What questions go on with",
   image: "The living image: objects, messages, transactions",
   key: "Clients elsewhere, and whom the kernel admits",
   model: "Models on this machine",
@@ -99,7 +102,7 @@ export interface HandlerContext {
   readonly confirm?: (question: string) => Promise<boolean>;
   /** Folder from which relative paths are meant; the current folder of the process where there is none. */
   readonly folder?: string;
-  /** The conversation that this caller's questions belong to where none is named; that of the command lines of the workspace where there is none. */
+  /** The conversation that this caller's questions belong to where none is named; that of the workspace's command lines without a terminal where there is none. */
   readonly conversation?: string;
 }
 

@@ -66,6 +66,8 @@ export { each } from "./doors/results.ts";
 export type { ImagePort } from "./doors/remote_commands.ts";
 export type { OpenDoor, ServiceContext, ServiceInfo, ServiceOptions } from "./doors/service.ts";
 export { RunCancelledError, type Runs, type RunView } from "./doors/runs.ts";
+export { UNNAMED } from "./table/conversations.ts";
+export { isTerminalName } from "./doors/own_terminal.ts";
 export { type Streams } from "./doors/terminal.ts";
 export {
   BlobError,
@@ -144,6 +146,7 @@ export type { ConflictResolver } from "./image/merge.ts";
 export type { DataSlot, MethodSlot, PrimitiveSlot, Slot } from "./image/object_record.ts";
 export type { ImageMode, OpenImageOptions } from "./image/open_image.ts";
 export type { PackOptions, PackReport } from "./image/pack.ts";
+export { LOBBY_OID } from "./image/primitives.ts";
 export type {
   Author,
   MethodContext,

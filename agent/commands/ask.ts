@@ -11,11 +11,14 @@ import {
   findModel,
   type HandlerContext,
   type Handlers,
+  type Image,
+  isTerminalName,
   openTrail,
   type Workspace,
   writeProblem,
 } from "../../kernel/mod.ts";
 import { loadTokenCounter, WorkspaceTrail } from "../../rag/mod.ts";
+import type { Turn } from "../mod.ts";
 import { kept } from "./kept.ts";
 import { embedderOf, indexOf, locate, note, redactor, trailPlace, vectorOf } from "./place.ts";
 
@@ -28,8 +31,9 @@ export const askHandlers: Pick<Handlers, "ask"> = {
     await using embedder = embedderOf(workspace, context);
     using opened = new DisposableStack();
     const memory = opened.use(await indexOf(workspace, "ask", context, embedder).open(refresh));
-    const { answerByModel, askInCycle, conversationIn, openCyclePlace, PersonaAdapters } =
-      await import("../mod.ts");
+    const { answerByModel, askInCycle, openCyclePlace, PersonaAdapters } = await import(
+      "../mod.ts"
+    );
     const path = imagePath(workspace, context);
     using place = path !== undefined && kept.cycles
       ? await kept.cycles.take(path)
@@ -37,9 +41,8 @@ export const askHandlers: Pick<Handlers, "ask"> = {
     // Closed before the image, which was written to: whoever does that and closes last takes away SQLite's log.
     using _memory = opened.move();
     const earlier = goesOn || rest.conversation !== undefined
-      ? conversationIn(place.image, conversation)
+      ? await earlierTurns(place.image, conversation, goesOn, context)
       : [];
-    if (goesOn && earlier.length === 0) note(context, "there is no earlier question to go on with");
     // A question does not wait for the compiler; what it found for an earlier `refs` or `impact` is used.
     const known = await memory.graph();
     const { root } = workspace;
@@ -98,6 +101,39 @@ export const askHandlers: Pick<Handlers, "ask"> = {
     });
   },
 };
+
+/**
+ * The turns that a question goes on with; where it says that it does, a line says with which. Whoever begins at a terminal where nothing was asked
+ * yet means the last question of the workspace's command lines, and has a conversation of their own from there on.
+ */
+async function earlierTurns(
+  image: Image,
+  conversation: string | undefined,
+  isSaid: boolean,
+  context: HandlerContext,
+): Promise<readonly Turn[]> {
+  const { conversationIn, lastAtCommandLines } = await import("../mod.ts");
+  const own = conversationIn(image, conversation);
+  if (!isSaid) return own;
+  const isCommandLine = conversation === undefined || isTerminalName(conversation);
+  const turns = own.length > 0 || !isCommandLine ? own : lastAtCommandLines(image);
+  const question = turns.at(-1)?.question;
+  const shown = question !== undefined && question.length > LONGEST_SHOWN
+    ? `${question.slice(0, LONGEST_SHOWN)}…`
+    : question;
+  note(
+    context,
+    shown === undefined
+      ? "there is no earlier question to go on with"
+      : own.length > 0
+      ? `going on with "${shown}"`
+      : `nothing was asked here yet: going on with "${shown}", the last question of this workspace`,
+  );
+  return turns;
+}
+
+/** Longest question in a line that says what is gone on with, in characters: it stays a line at 80 columns, mostly. */
+const LONGEST_SHOWN = 60;
 
 /** The file of the image; undefined, with a note, where nothing can be written: a question is then kept nowhere. */
 function imagePath(workspace: Workspace, context: HandlerContext): string | undefined {

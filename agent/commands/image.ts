@@ -1,5 +1,5 @@
 /**
- * The commands about the image and about adapters, which are objects of it.
+ * The commands about the image, and about adapters and conversations, which are objects of it.
  *
  * Owns how the image is opened for one command, with what memory holds shown in it. What must hold: what only reads opens for reading.
  */
@@ -15,7 +15,9 @@ import {
   imageFile,
   imageUpkeep,
   locateModel,
+  NoImageError,
   openImage,
+  UNNAMED,
 } from "../../kernel/mod.ts";
 import { openMemoryIfMade } from "../../rag/mod.ts";
 import { locate } from "./place.ts";
@@ -23,7 +25,7 @@ import { locate } from "./place.ts";
 /** The handlers. */
 export const imageHandlers: Pick<
   Handlers,
-  Extract<CommandName, `image_${string}` | `adapter_${string}`>
+  Extract<CommandName, `image_${string}` | `adapter_${string}` | `conversation_${string}`>
 > = {
   adapter_import: (input, context) =>
     onAdapters(input, "shared", async (image, root) => {
@@ -48,6 +50,35 @@ export const imageHandlers: Pick<
       const { forgetAdapter } = await import("../mod.ts");
       return { name: input.name, removed: await forgetAdapter(image, input.name) };
     }),
+
+  async conversation_list({ repo }, { conversation = "" }) {
+    const all = await inImage(repo, "read", async (image) => {
+      const { conversationsIn } = await import("../mod.ts");
+      return conversationsIn(image);
+    });
+    return {
+      conversations: (all ?? []).map(({ name, questions, time }) => ({
+        name: name || UNNAMED,
+        own: name === conversation,
+        questions,
+        time: time.toISOString(),
+      })),
+    };
+  },
+
+  async conversation_forget({ repo, name, all }, { conversation = "" }) {
+    const which = all ? undefined : [name === UNNAMED ? "" : name ?? conversation];
+    const forgotten = await inImage(repo, "shared", async (image) => {
+      const { forgetConversations } = await import("../mod.ts");
+      return await forgetConversations(image, which);
+    });
+    const { conversations, tid, oids } = forgotten ?? { conversations: [], tid: null, oids: [] };
+    return {
+      conversations: conversations.map((each) => ({ ...each, name: each.name || UNNAMED })),
+      tid,
+      changes: oids.map((oid) => ({ oid: String(oid) })),
+    };
+  },
 
   image_ls: (input) => onImage(input, "read", (desk) => desk.ls(input)),
   image_get: (input) => onImage(input, "read", (desk) => desk.get(input)),
@@ -133,4 +164,19 @@ async function withImage<R>(
   }
   using image = await openImage(path, { mode, command: `batos ${maker.split(" ")[0]}` });
   return await work(image, workspace.root);
+}
+
+/** The image for a command about conversations; undefined where there is none, and so no conversation. */
+async function inImage<R>(
+  repo: string | undefined,
+  mode: "read" | "shared",
+  work: (image: Image) => Promise<R>,
+): Promise<R | undefined> {
+  if (!existsSync(join(locate(repo).folder, "image.db"))) return undefined;
+  try {
+    return await withImage({ repo }, mode, "ask", work);
+  } catch (error) {
+    if (error instanceof NoImageError) return undefined;
+    throw error;
+  }
 }

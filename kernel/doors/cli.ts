@@ -111,6 +111,7 @@ async function run<N extends CommandName>(
     const outcome = handlers[name](request.input, {
       progress: (progress) => line.show(progress),
       signal,
+      conversation: streams.terminal,
       confirm: streams.ask && ((question) => {
         line.clear();
         return streams.ask!(question, signal);

@@ -28,6 +28,7 @@ const DELEGATED: readonly CommandName[] = [
   "image_rm",
   "image_send",
   "image_undo",
+  "conversation_forget",
 ];
 
 /** Where the kernel of a command is looked for. */

@@ -14,6 +14,7 @@ const WRITING: readonly CommandName[] = [
   "image_rm",
   "image_send",
   "image_undo",
+  "conversation_forget",
 ];
 
 /** What changed: the transaction, and the objects that it wrote. As the image itself tells it (`image/image_port.ts`). */

@@ -3,8 +3,8 @@
  *
  * Owns that folder. A command line runs without any right to the network, and Deno counts a Unix socket as network; files it may read and
  * write anyway. So a client writes `<id>.request`, whole, by renaming it; the kernel appends to `<id>.reply`; both go with
- * the same two frames as everywhere, each frame behind its length (four octets, big end first). The first frame of a request is the
- * client's folder as text: what its relative paths are meant from.
+ * the same two frames as everywhere, each frame behind its length (four octets, big end first). The first frame of a request is text
+ * about its sender: the folder that its relative paths are meant from and, behind a zero, the conversation that its questions belong to.
  *
  * What must hold: only the owner can read the folder (0700); a client holds the lock of `<id>.client` as long as it waits, so that its death is noticed
  * and its request cancelled; nothing that a dead client left stays; an idle kernel does nothing here.
@@ -28,8 +28,11 @@ const YOUNG_MS = 1_000;
 /** Most clients at a time: command lines that wait for an answer. */
 const MAX_CLIENTS = 64;
 
-/** Longest folder name. */
-const MAX_FOLDER_BYTES = 8_192;
+/** Longest text about the sender. */
+const MAX_SENDER_BYTES = 8_192;
+
+/** What stands between its parts: no path holds it. */
+export const SENDER_PARTS = "\0";
 
 /** Folder of requests and replies. */
 export function mailFolder(stateFolder: string): string {
@@ -169,7 +172,7 @@ export class MailDesk {
     const files = mailFiles(this.#stateFolder, id);
     let bytes: Uint8Array<ArrayBuffer>;
     try {
-      if (Deno.statSync(files.request).size > MAX_REQUEST_BYTES + MAX_FOLDER_BYTES) {
+      if (Deno.statSync(files.request).size > MAX_REQUEST_BYTES + MAX_SENDER_BYTES) {
         Deno.removeSync(files.request);
         return this.#refuse(id, "bad_frames", "the request is too long");
       }
@@ -181,11 +184,11 @@ export class MailDesk {
     }
     if (this.#clients.has(id)) return;
     try {
-      const limits = [MAX_FOLDER_BYTES, SIGNATURE_BYTES, MAX_REQUEST_BYTES];
+      const limits = [MAX_SENDER_BYTES, SIGNATURE_BYTES, MAX_REQUEST_BYTES];
       const unpacked = unpackFrames(bytes, limits);
       if (unpacked === undefined) throw new RangeError("the request is cut off");
-      const [folder, ...frames] = unpacked.frames;
-      const client = new MailClient(id, files, new TextDecoder().decode(folder));
+      const [sender, ...frames] = unpacked.frames;
+      const client = new MailClient(id, files, new TextDecoder().decode(sender));
       this.#clients.set(id, client);
       client.signal.addEventListener("abort", () => {
         this.#clients.delete(id);
@@ -222,15 +225,20 @@ class MailClient implements Caller {
   readonly door = "mail";
   readonly name: string;
   readonly signal: AbortSignal;
+  readonly folder: string;
+  readonly conversation?: string;
   readonly #gone = new AbortController();
   readonly #reply: Deno.FsFile;
 
   constructor(
     id: string,
     readonly files: ReturnType<typeof mailFiles>,
-    readonly folder: string,
+    sender: string,
   ) {
     this.name = nameOf(id);
+    const [folder = "", conversation = ""] = sender.split(SENDER_PARTS);
+    this.folder = folder;
+    if (conversation !== "") this.conversation = conversation;
     this.signal = this.#gone.signal;
     this.#reply = Deno.openSync(files.reply, { append: true, create: true, mode: 0o600 });
   }

@@ -14,7 +14,7 @@ import {
 import { kernelHolder } from "../connection_file.ts";
 import { MAX_REPLY_BYTES, type Message, SIGNATURE_BYTES, Signer, VERSION } from "./contract.ts";
 import { KernelGoneError } from "./kernel_gone.ts";
-import { mailFiles, packFrames, unpackFrames } from "./mail_desk.ts";
+import { mailFiles, packFrames, SENDER_PARTS, unpackFrames } from "./mail_desk.ts";
 
 /** How often the reply is looked at, in the beginning and at most: it costs a system call. */
 const FIRST_LOOK_MS = 1;
@@ -36,7 +36,7 @@ export async function* requestByMail(
   key: string,
   command: CommandName,
   input: Record<string, unknown>,
-  { signal, progress }: HandlerContext,
+  { signal, progress, conversation = "" }: HandlerContext,
 ): AsyncGenerator<unknown, ExitCode | undefined> {
   const id = crypto.randomUUID();
   const files = mailFiles(folder, id);
@@ -52,8 +52,8 @@ export async function* requestByMail(
       command,
       mission_brief: { type: "command", selector: command, args: [], kwargs },
     });
-    const here = new TextEncoder().encode(Deno.cwd());
-    post(files, packFrames([here, ...frames]));
+    const sender = new TextEncoder().encode([Deno.cwd(), conversation].join(SENDER_PARTS));
+    post(files, packFrames([sender, ...frames]));
     for await (const message of messages(folder, files.reply, signer, signal)) {
       if (message.type === "event" && message.event === "result") yield message.result;
       else if (message.type === "event") progress(message as unknown as Progress);

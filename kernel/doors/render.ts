@@ -10,6 +10,7 @@ import type { Look, Renderers } from "./look.ts";
 import { adapterRenderers } from "./render_adapters.ts";
 import { auditRenderers } from "./render_audit.ts";
 import { codeRenderers } from "./render_code.ts";
+import { conversationRenderers } from "./render_conversations.ts";
 import { imageRenderers } from "./render_image.ts";
 import { keyRenderers } from "./render_keys.ts";
 import { mcpRenderers } from "./render_mcp.ts";
@@ -21,6 +22,7 @@ export { excerpt, numbered } from "./render_code.ts";
 
 const renderers: Renderers<CommandName> = {
   ...codeRenderers,
+  ...conversationRenderers,
   ...imageRenderers,
   ...auditRenderers,
   ...mcpRenderers,

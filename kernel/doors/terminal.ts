@@ -9,6 +9,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import picocolors from "picocolors";
 import type { Progress } from "../commands.ts";
+import { ownTerminal } from "./own_terminal.ts";
 
 /** Where a command line writes, and what is known about it. Tests hand in arrays. */
 export interface Streams {
@@ -24,6 +25,8 @@ export interface Streams {
   readonly rows?: number | undefined;
   /** Asks a person a question of yes or no; absent where nobody sits at a terminal. */
   readonly ask?: (question: string, signal: AbortSignal) => Promise<boolean>;
+  /** Name of the terminal; absent where there is none. */
+  readonly terminal?: string | undefined;
   /** Value of an environment variable; undefined too where reading it is not permitted. */
   readonly env: (name: string) => string | undefined;
 }
@@ -59,6 +62,7 @@ export function processStreams(): Streams {
     columns: terminalColumns(),
     rows: terminalRows(),
     ask: Deno.stdin.isTerminal() && Deno.stderr.isTerminal() ? askOnTerminal : undefined,
+    terminal: ownTerminal(),
     env: readEnvironment,
   };
 }

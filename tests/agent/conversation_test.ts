@@ -1,16 +1,6 @@
-/** Follow-ups: what a question means that goes on with an earlier one, and what of a conversation is kept. */
+/** Follow-ups: what a question means that goes on with an earlier one. */
 import assert from "node:assert/strict";
-import {
-  CONVERSATION,
-  CONVERSATION_OBJECTS,
-  conversationIn,
-  keepTurn,
-  meaningOf,
-  MOST_CONVERSATIONS,
-  type Turn,
-  withEarlier,
-} from "../../agent/conversation.ts";
-import { openMemoryImage } from "../../kernel/mod.ts";
+import { meaningOf, type Turn, withEarlier } from "../../agent/conversation.ts";
 import type { OutlineEntry } from "../../rag/mod.ts";
 
 const turn = (question: string): Turn => ({
@@ -90,65 +80,4 @@ Deno.test("withEarlier() puts the question first and the oldest turn last, where
   assert.ok(text.indexOf("second?") < text.indexOf("first?"));
   assert.match(text, /read for it: src\/retry\.ts:1-9/);
   assert.equal(withEarlier("alone?", []), "alone?");
-});
-
-Deno.test("a conversation is an object of the image, bounded, and begins anew without earlier turns", async () => {
-  using image = await openMemoryImage();
-  await image.defineObjects(CONVERSATION_OBJECTS);
-  for (const name of [undefined, "retries", "name", "star*", '"']) {
-    for (let n = 0; n < 12; n++) {
-      const earlier = conversationIn(image, name);
-      await image.transact((unit) => keepTurn(unit, image, name, earlier, turn(`question ${n}?`)));
-    }
-    const turns = conversationIn(image, name);
-    assert.equal(turns.length, 8);
-    assert.equal(turns.at(-1)!.question, "question 11?");
-    await image.transact((unit) => keepTurn(unit, image, name, [], turn("new?")));
-    assert.deepEqual(conversationIn(image, name).map(({ question }) => question), ["new?"]);
-  }
-  // Whatever else somebody writes there is not taken for turns, nor for a conversation.
-  const [oid, all] = [image.named(CONVERSATION), image.named("conversations")];
-  await image.transact((unit) => {
-    unit.set(oid, "turns", [null, 1, { question: 2 }]);
-    unit.set(all, '"retries"', "gone");
-  });
-  assert.deepEqual(conversationIn(image), []);
-  assert.deepEqual(conversationIn(image, "retries"), []);
-  await image.transact((unit) => keepTurn(unit, image, "retries", [], turn("again?")));
-  assert.deepEqual(conversationIn(image, "retries").map(({ question }) => question), ["again?"]);
-});
-
-Deno.test("conversations with names are kept apart, those that were silent longest are forgotten", async () => {
-  using image = await openMemoryImage();
-  await image.defineObjects(CONVERSATION_OBJECTS);
-  const say = (name: string | undefined, question: string) =>
-    image.transact((unit) =>
-      keepTurn(unit, image, name, conversationIn(image, name), turn(question))
-    );
-  await say(undefined, "at the command line?");
-  for (let n = 0; n < MOST_CONVERSATIONS; n++) await say(`window ${n}`, `question of ${n}?`);
-  await say("window 0", "and again?");
-  await say("one more", "hello?");
-  assert.deepEqual(conversationIn(image, "window 1"), []);
-  assert.deepEqual(
-    conversationIn(image, "window 0").map(({ question }) => question),
-    ["question of 0?", "and again?"],
-  );
-  assert.equal(conversationIn(image, "window 2").length, 1);
-  assert.equal(conversationIn(image, "one more").length, 1);
-  assert.equal(conversationIn(image).length, 1);
-});
-
-Deno.test("two conversations that are begun at the same time are both kept", async () => {
-  using image = await openMemoryImage();
-  image.resolveConflicts(CONVERSATION, (_base, ours) => ours);
-  await image.defineObjects(CONVERSATION_OBJECTS);
-  using one = image.begin();
-  using other = image.begin();
-  keepTurn(one, image, "one", [], turn("first?"));
-  keepTurn(other, image, "other", [], turn("second?"));
-  await one.commit();
-  await other.commit();
-  assert.equal(conversationIn(image, "one")[0]!.question, "first?");
-  assert.equal(conversationIn(image, "other")[0]!.question, "second?");
 });

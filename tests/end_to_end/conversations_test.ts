@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { briefOf, KernelClient } from "../../kernel/doors/kernel_client.ts";
+import { CAN_TYPE } from "../support/at_terminal.ts";
 import { McpClient } from "../support/mcp_client.ts";
 import { ServedPage } from "../support/served_page.ts";
+import { TerminalShell } from "../support/terminal_shell.ts";
 import { assertDone, assertRefused, PROJECT, Repository, ROOT } from "./harness.ts";
 
 const AND_THEN = "and where is it tested?";
@@ -36,6 +38,104 @@ Deno.test("command lines go on with the last question of the workspace, or with 
       /--conversation.* expected 1 to 80 characters/,
     );
   }
+});
+
+Deno.test({
+  name:
+    "each terminal goes on with its own, a new one with the last of the workspace, and a line says with which",
+  ignore: !CAN_TYPE,
+  async fn() {
+    for (const withKernel of [false, true]) {
+      using repository = new Repository(PROJECT);
+      await repository.ingest();
+      await using _served = withKernel
+        ? await ServedPage.start(repository.path, "--no-watch")
+        : undefined;
+      await using one = new TerminalShell();
+      await using other = new TerminalShell();
+      const ask = (shell: TerminalShell, ...words: string[]) =>
+        shell.run("ask", "--repo", repository.path, ...words);
+      await ask(one, "Where is `retryDelay` defined?");
+      await ask(other, "Where is `postage` defined?");
+      const again = await ask(one, "--continue", AND_THEN);
+      assert.match(again, /going on with "Where is `retryDelay` defined\?"/);
+      assert.match(again, /where is retryDelay tested\?/);
+      assert.match(await ask(other, "--continue", AND_THEN), /where is `postage` tested\?/);
+
+      // One that is opened later, and who is at none, mean the last question; from there on each has its own.
+      await using later = new TerminalShell();
+      assert.match(
+        await ask(later, "--continue", "and who calls it?"),
+        /nothing was asked here yet: going on with "where is `postage` tested\?", the last question of this workspace/,
+      );
+      const atNone = await repository.run(["ask", "--continue", AND_THEN]);
+      assert.match(atNone.err, /nothing was asked here yet: going on with "who calls `postage`\?"/);
+      assert.match(await ask(one, "--continue", "and who calls it?"), /who calls retryDelay\?/);
+      assert.doesNotMatch(await ask(later, "--continue", AND_THEN), /nothing was asked here yet/);
+
+      // Each forgets its own; the others stay.
+      const list = await one.run("conversation", "list", "--repo", repository.path);
+      assert.equal(list.match(/^terminal /gm)?.length, 3, list);
+      assert.equal(list.match(/, yours/g)?.length, 1, list);
+      assert.match(
+        await one.run("conversation", "forget", "--repo", repository.path),
+        /forgot the conversation "terminal [^"]+", 3 questions/,
+      );
+      const left = await repository.run(["conversation", "list", "--json"]);
+      assertDone(left);
+      const { conversations } = left.json[0];
+      assert.equal(conversations.length, 3);
+      assert.doesNotMatch(JSON.stringify(conversations), /retryDelay/);
+      assert.deepEqual(
+        conversations.map(({ own }: { own: boolean }) => own).toSorted(),
+        [false, false, true],
+      );
+    }
+  },
+});
+
+Deno.test("conversations are listed and forgotten by name, by all, and through a kernel as without one", async () => {
+  using repository = new Repository(PROJECT);
+  await repository.ingest();
+  const nothing = await repository.run(["conversation", "list"]);
+  assert.deepEqual([nothing.code, nothing.out], [1, "no conversation to go on with\n"]);
+  assert.equal((await repository.run(["conversation", "forget", "--all"])).code, 1);
+  const ask = async (...words: string[]) =>
+    assertDone(await repository.run(["ask", "--quiet", ...words]));
+  for (const withKernel of [false, true]) {
+    await using _served = withKernel
+      ? await ServedPage.start(repository.path, "--no-watch")
+      : undefined;
+    await ask("Where is `retryDelay` defined?");
+    await ask("--conversation", "price of parcels", "Where is `postage` defined?");
+    await ask("--conversation", "third", "Where is `Tracker` defined?");
+    const names = async () =>
+      (await repository.run(["conversation", "list", "--json"])).json[0].conversations
+        .map(({ name }: { name: string }) => name);
+    assert.deepEqual(await names(), ["third", "price of parcels", "-"]);
+    const one = await repository.run(["conversation", "forget", "price of parcels"]);
+    assertDone(one);
+    assert.match(one.out, /^forgot the conversation "price of parcels", 1 question\n/);
+    assert.equal((await repository.run(["conversation", "forget", "price of parcels"])).code, 1);
+    assert.deepEqual(await names(), ["third", "-"]);
+    const [, tid = ""] = /batos image undo (\d+)/.exec(one.out) ?? [];
+    assertDone(await repository.run(["image", "undo", tid]));
+    assert.deepEqual((await names()).length, 3);
+    const unnamed = await repository.run(["conversation", "forget", "-"]);
+    assert.match(unnamed.out, /^forgot the conversation without a name, 1 question\n/);
+    assert.match(
+      (await repository.run(["conversation", "forget", "--all"])).out,
+      /^forgot 2 conversations, 2 questions\n/,
+    );
+    assert.deepEqual((await repository.run(["conversation", "list"])).code, 1);
+    assertRefused(
+      await repository.run(["conversation", "forget", "x", "--all"]),
+      /conversation forget: .*give either a NAME or --all/,
+    );
+  }
+  assertDone(await repository.run(["image", "pack", "--yes"]));
+  const check = await repository.run(["image", "check", "--json"]);
+  assert.deepEqual(check.json[0].problems, []);
 });
 
 Deno.test("with a kernel: command line, two clients, windows and a console each have their own", async () => {

@@ -125,10 +125,29 @@ withPage(
     await page.getByRole("button", { name: /^Where is `retryDelay` defined/ }).click();
     assert.match(await ask(page, "and where is it tested?", 2), /backoff_test/);
     await page.getByRole("button", { name: "New conversation" }).click();
+    // What is forgotten leaves the image, this list, and the windows that have it open.
+    const inTheImage = async () => {
+      const response = await fetch(`${served.base}/api/conversation_list`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${served.token}`, "content-type": "application/json" },
+        body: "{}",
+      });
+      const [{ conversations }] = (await response.json()).results;
+      return JSON.stringify(conversations);
+    };
+    assert.match(await inTheImage(), /postage/);
     await page.getByRole("button", { name: "Forget: Where is `postage` defined?" }).click();
     await holds(page, `document.querySelectorAll(".earlier li").length === 1`);
-    // What is open elsewhere stays open there.
-    assert.equal(await other.locator(".turn").count(), 2);
+    const said = page.locator(".overview .facts[role=status]");
+    await said.waitFor();
+    assert.match(
+      await said.textContent() ?? "",
+      /^Forgotten, in this browser and in the image\. .*“batos image undo \d+” brings it back there\. The audit trail keeps what was asked\.$/,
+    );
+    assert.doesNotMatch(await inTheImage(), /postage/);
+    assert.match(await inTheImage(), /retryDelay/);
+    await other.locator(".welcome").waitFor();
+    assert.equal(await other.locator(".turn").count(), 0);
     chromium.assertClean();
   },
 );

@@ -18,7 +18,7 @@ import { briefOf, type KernelClient } from "../kernel_client.ts";
 
 /**
  * Handlers over a client; all but notes of their progress goes to `onProgress`.
- * @param conversation that questions go on with which name none
+ * @param conversation that questions go on with which name none, and that is forgotten where none is named
  */
 export function remoteHandlers(
   client: KernelClient,
@@ -37,12 +37,20 @@ export function remoteHandlers(
         call(
           client,
           name,
-          name === "ask" ? { conversation, ...input } : input,
+          ofThis(conversation, name, input),
           context,
           onProgress,
         );
   }
   return handlers as unknown as Handlers;
+}
+
+/** The input, with the conversation where it names none and means one. */
+function ofThis(conversation: string, name: CommandName, input: Record<string, unknown>) {
+  if (name === "ask") return { conversation, ...input };
+  return name === "conversation_forget" && input.all !== true
+    ? { name: conversation, ...input }
+    : input;
 }
 
 async function* call(

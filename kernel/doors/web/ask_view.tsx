@@ -14,6 +14,7 @@ import {
   begin,
   conversation,
   forget,
+  forgetting,
   isRunning,
   recent,
   resume,
@@ -127,10 +128,17 @@ function Welcome() {
 /** Conversations that can be gone on with. */
 function Earlier() {
   const { list } = useStore(recent);
-  if (list.length === 0) return null;
+  const { words } = useStore(forgetting);
+  const said = useRef<HTMLParagraphElement>(null);
+  // The button that was pressed is gone; whoever uses keys goes on from here.
+  useEffect(() => {
+    if (words !== "") said.current?.focus();
+  }, [words]);
+  if (list.length === 0 && words === "") return null;
   return (
     <section class="overview">
       <h2>Earlier conversations</h2>
+      {words !== "" && <p class="facts" role="status" tabIndex={-1} ref={said}>{words}</p>}
       <ul class="rows earlier">
         {list.map(({ id, title, questions, time }) => (
           <li key={id}>
@@ -147,7 +155,7 @@ function Earlier() {
               type="button"
               class="quiet"
               aria-label={`Forget: ${title}`}
-              onClick={() => forget(id)}
+              onClick={() => void forget(id)}
             >
               Forget
             </button>

@@ -4,7 +4,7 @@
  * Owns the conversation of this window, and the list of recent ones, which all windows of the workspace share (`localStorage`). The kernel
  * keeps by name what a follow-up needs; the name is the id here. What must hold: two windows never mix their conversations; one question
  * runs at a time in a window; one that was cancelled keeps the steps that it took, and what was written; a reload loses no answer;
- * nothing of another workspace is shown, though it may have had the same address.
+ * nothing of another workspace is shown, though it may have had the same address; what is forgotten leaves the kernel first, then every window.
  */
 /// <reference lib="dom" />
 import type { Result, StepProgress } from "../../commands.ts";
@@ -58,6 +58,9 @@ export const conversation = new Store<{ readonly id: string; readonly turns: rea
 /** Those of this workspace that can be gone on with, the latest first. */
 export const recent = new Store<{ readonly list: readonly Recent[] }>({ list: [] });
 
+/** What became of the last one that was to be forgotten, in words; empty where there is nothing to say. */
+export const forgetting = new Store<{ readonly words: string }>({ words: "" });
+
 /** Whether a question is being answered. */
 export function isAsking(): boolean {
   return conversation.value.turns.some(isRunning);
@@ -72,6 +75,7 @@ export function isRunning({ answer, problem }: Turn): boolean {
 export async function ask(question: string): Promise<void> {
   const text = question.trim();
   if (text === "" || isAsking()) return;
+  forgetting.set({ words: "" });
   const id = crypto.randomUUID();
   const fresh: Turn = {
     id,
@@ -151,6 +155,7 @@ export function stopAsking(): void {
 /** Begins anew; the conversation of before stays in the list. */
 export function begin(): void {
   stopAsking();
+  forgetting.set({ words: "" });
   conversation.set({ id: crypto.randomUUID(), turns: [] });
   keepHere();
 }
@@ -158,17 +163,39 @@ export function begin(): void {
 /** Goes on with a conversation of the list. */
 export function resume(id: string): void {
   const kept = read(localStorage, keyOf(id));
-  if (kept === undefined) return forget(id);
+  if (kept === undefined) return list();
   stopAsking();
   conversation.set({ id, turns: kept.turns });
   keepHere();
 }
 
-/** Takes a conversation out of the list, and its answers out of this browser. */
-export function forget(id: string): void {
+/** Forgets a conversation: in the kernel, and then in this browser with all its windows. */
+export async function forget(id: string): Promise<void> {
+  let words = "Forgotten in this browser; the kernel had nothing of it any more";
+  try {
+    const [result] = await run("conversation_forget", { name: id });
+    if (typeof result?.tid === "number") {
+      words =
+        "Forgotten, in this browser and in the image. Until “batos image pack” its past has it, " +
+        `and “batos image undo ${result.tid}” brings it back there`;
+    }
+  } catch (error) {
+    forgetting.set({ words: `Not forgotten: ${problemText(error)}` });
+    return;
+  }
   attempt(() => localStorage.removeItem(keyOf(id)));
+  windows.postMessage(id);
   list();
+  forgetting.set({ words: `${words}. The audit trail keeps what was asked.` });
 }
+
+/** Tells the other windows what was forgotten. */
+const windows = new BroadcastChannel("forgotten conversations");
+windows.onmessage = ({ data: id }) => {
+  // Its next question would have nothing to go on with, and would put it into the list again.
+  if (id === conversation.value.id) begin();
+  list();
+};
 
 const PREFIX = "conversation ";
 
