@@ -107,18 +107,22 @@ export async function answerQuestion(
   });
 }
 
-/** Notes the beginning of an inquiry and its end, whatever that is. */
+/**
+ * Notes the beginning of an inquiry and its end, whatever that is.
+ * @param tid gives the transaction that kept it, once `work` is done
+ */
 export async function recorded(
   inquiry: Inquiry,
   options: Pick<AskOptions, "recorder" | "signal">,
   work: () => Promise<Answer>,
+  tid: () => number | undefined = () => undefined,
 ): Promise<Answer> {
   const record = new CycleRecord(options.recorder, inquiry.id);
   const begin = performance.now();
   await record.started(inquiry.asked);
   try {
     const answer = await work();
-    await record.answered(answer, performance.now() - begin);
+    await record.answered(answer, performance.now() - begin, tid());
     return answer;
   } catch (error) {
     const isCancelled = error instanceof DOMException && error.name === "AbortError";

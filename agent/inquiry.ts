@@ -21,7 +21,7 @@ import type { MemoryPort } from "./memory_port.ts";
 import { MODEL_MS, ModelDriver, parseJson } from "./model_driver.ts";
 import { type LanguageModel, recordCalls } from "./models/language_model.ts";
 import { mayBeSeveral, PLAN, type Plan, planByRules, planOf, type SubQuestion } from "./plan.ts";
-import type { Speaker } from "./personas.ts";
+import { hashOfWords, type Speaker } from "./personas.ts";
 import { QueryMorph } from "./query_morph.ts";
 import { CycleRecord } from "./recording.ts";
 import { innermost } from "./references.ts";
@@ -99,11 +99,6 @@ export class Inquiry {
       });
   }
 
-  /** Whether a model answers, as far as it can. */
-  get hasModel(): boolean {
-    return this.#model !== undefined;
-  }
-
   /** The budget of the whole. */
   get #budget(): Budget {
     const given = Object.entries(this.#options.budget ?? {}).filter(([, value]) =>
@@ -149,10 +144,20 @@ export class Inquiry {
   async decompose(ask?: AskFacet): Promise<Plan> {
     const { steps } = this.#budget;
     const byRules = planByRules(this.#meant, steps);
-    if (ask === undefined || this.#model === undefined || byRules.sub_questions.length > 1) {
+    const parts = byRules.sub_questions.length;
+    if (parts > 1) {
+      await this.#record.facet({
+        state: "DECOMPOSING",
+        persona: "BRICK",
+        facet: "decompose",
+        by: "rules",
+        about: { parts },
+      });
       return byRules;
     }
-    if (!mayBeSeveral(this.#meant)) return byRules;
+    if (ask === undefined || this.#model === undefined || !mayBeSeveral(this.#meant)) {
+      return byRules;
+    }
     try {
       const written = parseJson(await ask("BRICK", "decompose:", this.#meant));
       return planOf(written, this.#model.name, steps) ?? byRules;
@@ -216,6 +221,14 @@ export class Inquiry {
       },
     });
     onMorph?.(morph);
+    await this.#record.facet({
+      state: "DELEGATING",
+      persona: "BABS",
+      facet: "ground",
+      by: driver.name,
+      // Of a model's words the role is what a person can change.
+      prompt_hash: modelDriver && role !== undefined ? hashOfWords(role, "") : undefined,
+    });
     return { question, text: await morph.run(), morph, driver };
   }
 
@@ -233,6 +246,15 @@ export class Inquiry {
     });
     const checked = await checkCitations(governor.fitAnswer(woven), claimed, memory, root, trail);
     const removed = checked.citations.filter(({ status }) => status === "removed").length;
+    if (checked.citations.length > 0) {
+      await this.#record.facet({
+        state: "SYNTHESIZING",
+        persona: "ALFRED",
+        facet: "check",
+        by: "rules",
+        about: { citations: checked.citations.length, removed },
+      });
+    }
     const flagged = removed
       ? `${checked.text}\n\nRemoved: ${removed} citation${
         removed === 1 ? " that does" : "s that do"
@@ -285,7 +307,16 @@ export class Inquiry {
   /** One text of several: by ROBIN where there is a model and its text cites something, else one behind the other. */
   async #weave(parts: readonly Part[], ask: AskFacet | undefined): Promise<string> {
     const rows = placeBehind(parts);
-    if (ask === undefined || this.#model === undefined) return rows;
+    if (ask === undefined || this.#model === undefined) {
+      await this.#record.facet({
+        state: "SYNTHESIZING",
+        persona: "ROBIN",
+        facet: "weave",
+        by: "rules",
+        about: { parts: parts.length },
+      });
+      return rows;
+    }
     try {
       const written = await ask("ROBIN", "weave:", `Question: ${this.asked}\n\n${rows}`);
       const text = withoutThoughts(written).trim();

@@ -25,9 +25,15 @@ export {
 } from "./kept_conversations.ts";
 export { type CyclePlace, openCyclePlace, OpenCycles } from "./open_cycles.ts";
 export { type PersonaAdapterOptions, PersonaAdapters } from "./persona_adapters.ts";
-export { PERSONAS } from "./personas.ts";
+export { FACETS, facetsIn, PERSONAS } from "./personas.ts";
 export type { Plan, SubQuestion } from "./plan.ts";
-export { askInCycle, type CycleAnswer, openCycles, QUESTION_OBJECTS } from "./question_cycle.ts";
+export {
+  askInCycle,
+  type CycleAnswer,
+  openCycles,
+  QUESTION_OBJECTS,
+  QUESTION_RECORDS,
+} from "./question_cycle.ts";
 export { answerByModel, type AskedModel } from "./asked_model.ts";
 export { type ActionName, type Embed, parseStep, STEP, type Step } from "./actions.ts";
 export { checkCitations, type Citation, type CitationStatus } from "./citations.ts";

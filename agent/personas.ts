@@ -46,6 +46,32 @@ export const PERSONAS: readonly GenesisDefinition[] = [
   },
 ];
 
+/**
+ * The facets that batos itself has, as the trail names them: BRICK takes a question apart, BABS looks into the parts, ROBIN weaves what
+ * came back, ALFRED checks what it cites. Rules can do each of them; a model does the first three where there is one.
+ */
+export const FACETS: readonly string[] = [
+  "BRICK decompose",
+  "BABS ground",
+  "ROBIN weave",
+  "ALFRED check",
+];
+
+/** The facets that there are: batos's own, and those that a person gave to personas of the image (a slot `x:` beside `x_prompt`). */
+export function facetsIn(unit: UnitOfWork, image: Image): string[] {
+  const found = new Set(FACETS);
+  for (const { name } of PERSONAS) {
+    if (name === "persona") continue;
+    const slots = unit.slots(image.named(name));
+    for (const [slot, { type }] of slots) {
+      const facet = slot.replace(/:$/, "");
+      if (type === "data" || facet === slot || !slots.has(`${facet}_prompt`)) continue;
+      found.add(`${name} ${facet}`);
+    }
+  }
+  return [...found];
+}
+
 /** What a facet asks of the model. */
 export interface FacetRequest {
   /** Name of the persona, `BRICK` for example. */

@@ -11,6 +11,7 @@ import {
   cyclesOn,
   type GenesisDefinition,
   type Image,
+  type RecordObjects,
   type RunningCycle,
   type StateVisit,
 } from "../kernel/mod.ts";
@@ -25,20 +26,13 @@ import {
 } from "./kept_conversations.ts";
 import type { MemoryPort } from "./memory_port.ts";
 import { MorphObject, QUERY_MORPH } from "./morph_object.ts";
-import {
-  defineFacets,
-  type FacetRequest,
-  giveVoice,
-  hashOfWords,
-  PERSONAS,
-  roleOf,
-} from "./personas.ts";
+import { defineFacets, type FacetRequest, giveVoice, PERSONAS, roleOf } from "./personas.ts";
 import type { Plan } from "./plan.ts";
+import { CycleRecord, type FacetUse } from "./recording.ts";
 
-/** The states in which facets are asked. */
-const FACET_STATES: Readonly<Record<string, string>> = {
+/** The states in which facets are asked of a model; of others it is DELEGATING. */
+const FACET_STATES: Readonly<Record<string, FacetUse["state"]>> = {
   decompose: "DECOMPOSING",
-  ground: "DELEGATING",
   weave: "SYNTHESIZING",
 };
 
@@ -48,6 +42,12 @@ export const QUESTION_OBJECTS: readonly GenesisDefinition[] = [
   ...CONVERSATION_OBJECTS,
   ...PERSONAS,
 ];
+
+/** What questions leave of themselves in the image: records of what was thought, and no structure of its own. */
+export const QUESTION_RECORDS: RecordObjects = {
+  prototypes: ["cognitive_cycle", QUERY_MORPH.name],
+  objects: CONVERSATION_OBJECTS.map(({ name }) => name),
+};
 
 /** Runs cycles over an image, which gets the objects that it lacks. One for each image. */
 export async function openCycles(image: Image): Promise<CycleEngine> {
@@ -85,6 +85,7 @@ export async function askInCycle(
   let inquiry = new Inquiry(question, memory, { ...options, cycle });
   let states: readonly StateVisit[] = [];
   let oid = 0;
+  let tid: number | undefined;
   const answer = await recorded(inquiry, options, async () => {
     let plan: Plan | undefined;
     let parts: Part[] = [];
@@ -108,10 +109,6 @@ export async function askInCycle(
         },
         async DELEGATING(context) {
           const role = roleOf(context.unit, image, "BABS");
-          if (inquiry.hasModel) {
-            const words = { persona: "BABS", facet: "ground", prompt_hash: hashOfWords(role, "") };
-            await noteFacet(context, options, words);
-          }
           const prototype = image.named(QUERY_MORPH.name);
           parts = await Promise.all(plan!.sub_questions.map(async (part) => {
             const object = new MorphObject(context.unit, prototype, part.question);
@@ -148,8 +145,9 @@ export async function askInCycle(
     ));
     states = end.states;
     oid = end.oid;
+    tid = end.tid;
     return answer!;
-  });
+  }, () => tid);
   return { ...answer, states, oid };
 }
 
@@ -165,16 +163,15 @@ function adaptersOf(
 /** Which words of a persona a model was told: they are a person's to change, so the trail has their hash. */
 async function noteFacet(
   { id }: CycleContext,
-  { recorder }: AskOptions,
+  { recorder, model }: AskOptions,
   { persona, facet, prompt_hash }: Pick<FacetRequest, "persona" | "facet" | "prompt_hash">,
 ): Promise<void> {
-  await recorder?.record({
-    cycle_id: id,
-    psm_state: FACET_STATES[facet] ?? "DELEGATING",
-    active_persona: persona,
-    event_type: "FACET",
-    event_data: { facet, prompt_hash },
-    status: "IN_PROGRESS",
+  await new CycleRecord(recorder, id).facet({
+    state: FACET_STATES[facet] ?? "DELEGATING",
+    persona,
+    facet,
+    by: model?.name ?? "",
+    prompt_hash,
   });
 }
 

@@ -12,6 +12,20 @@ import type { StepEvent } from "./query_morph.ts";
 /** Lines of an extractive answer that say what it lacks. */
 const LACKS = /^(?:Nothing found|Weak match|Note): .+$/gm;
 
+/** A facet of a persona at work: which, by whom, in which state of the cycle. */
+export interface FacetUse {
+  readonly state: "DECOMPOSING" | "DELEGATING" | "SYNTHESIZING";
+  readonly persona: string;
+  /** `decompose`, `ground`, `weave`, `check`, or one that a person gave the persona. */
+  readonly facet: string;
+  /** `rules`, or the name of the driver that did it. */
+  readonly by: string;
+  /** SHA-256 of the words that a model was told; absent where none was. */
+  readonly prompt_hash?: string | undefined;
+  /** What else is to be known of it, such as the number of parts. */
+  readonly about?: Readonly<Record<string, unknown>>;
+}
+
 /** Notes one cycle. */
 export class CycleRecord {
   readonly #recorder: Recorder | undefined;
@@ -43,6 +57,19 @@ export class CycleRecord {
     }, retrieved.items > 0 ? "SUCCESS" : "FAILURE");
   }
 
+  /**
+   * A facet did something: a question was taken apart, looked into, woven, checked. One that had nothing to do is not noted, so that
+   * the trail says which were used, whoever thinks. A model is named before it has answered.
+   */
+  async facet({ state, persona, facet, by, prompt_hash, about }: FacetUse): Promise<void> {
+    await this.#note(state, persona, "FACET", {
+      facet,
+      by,
+      ...prompt_hash !== undefined && { prompt_hash },
+      ...about,
+    }, prompt_hash === undefined ? "SUCCESS" : "IN_PROGRESS");
+  }
+
   /** A call of the model, with all that it was given and all that it wrote. */
   async called(
     { prompt, response, tokensIn, tokensOut, error, status, ...call }: ModelCall,
@@ -58,7 +85,8 @@ export class CycleRecord {
     }, status);
   }
 
-  async answered(answer: Answer, ms: number): Promise<void> {
+  /** @param tid the transaction of the image that keeps the cycle; absent where none does */
+  async answered(answer: Answer, ms: number, tid?: number): Promise<void> {
     const missing = [...answer.answer.match(LACKS) ?? [], ...answer.ended ? [answer.ended] : []];
     const removed = answer.citations.filter(({ status }) => status === "removed").length;
     if (removed > 0) missing.push(`${removed} citations that did not resolve`);
@@ -72,6 +100,7 @@ export class CycleRecord {
       left_out: answer.context.left_out.length,
       ms: Math.round(ms),
       missing,
+      ...tid !== undefined && { image_tid: tid },
     }, answer.found ? "SUCCESS" : "FAILURE");
   }
 

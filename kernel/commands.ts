@@ -15,6 +15,7 @@ import { adapterCommands } from "./table/adapters.ts";
 import { auditCommands } from "./table/audit.ts";
 import { codeCommands } from "./table/code.ts";
 import { conversationCommands } from "./table/conversations.ts";
+import { entropyCommands } from "./table/entropy.ts";
 import { imageCommands } from "./table/image.ts";
 import { keyCommands } from "./table/keys.ts";
 import { mcpCommands } from "./table/mcp.ts";
@@ -29,6 +30,7 @@ export const commands = {
   ...conversationCommands,
   ...imageCommands,
   ...auditCommands,
+  ...entropyCommands,
   ...serviceCommands,
   ...keyCommands,
   ...mcpCommands,

@@ -12,6 +12,10 @@
  * @module
  */
 export { type LinePosition, type ReadLines, runAudit } from "./audit/audit_command.ts";
+export type { EndedQuestion, EntropySources } from "./audit/entropy_report.ts";
+export type { ChangedSettings } from "./audit/entropy_object.ts";
+export type { EntropySettings } from "./audit/entropy_settings.ts";
+export type { RecordObjects } from "./audit/structure_growth.ts";
 export { recordCommands, RECORDED } from "./audit/record_commands.ts";
 export { recordLogCuts } from "./audit/record_log_cuts.ts";
 export { LateTrail, openTrail, type OpenTrailOptions } from "./audit/open_trail.ts";
@@ -260,6 +264,23 @@ export async function makeKeyFile(file: string): Promise<Result<"key_new">> {
 export async function imageDesk(image: Image, findShown?: FindShown): Promise<ImageDesk> {
   const { ImageDesk } = await import("./image/image_desk.ts");
   return new ImageDesk(image, findShown);
+}
+
+/** The Composite Entropy Metric: its windows, its settings, its report; loaded when somebody asks for it. */
+export interface EntropyDesk {
+  readonly windowOf: typeof import("./audit/entropy_report.ts").windowOf;
+  readonly questionsRead: typeof import("./audit/entropy_report.ts").questionsRead;
+  readonly entropyReport: typeof import("./audit/entropy_report.ts").entropyReport;
+  readonly readEntropySettings: typeof import("./audit/entropy_object.ts").readEntropySettings;
+  readonly changeEntropySettings: typeof import("./audit/entropy_object.ts").changeEntropySettings;
+}
+
+/** That metric; see `audit/entropy_report.ts`. */
+export async function entropyDesk(): Promise<EntropyDesk> {
+  return {
+    ...await import("./audit/entropy_report.ts"),
+    ...await import("./audit/entropy_object.ts"),
+  };
 }
 
 /** What keeps an image in order, as the commands about it do; loaded when it is first needed. */

@@ -9,6 +9,7 @@
 /** An event of the trail, as far as memory reads it; its schema is the kernel's, which validated it. */
 export interface TrailEvent {
   readonly cycle_id: string;
+  readonly active_persona: string;
   /** ISO 8601. */
   readonly timestamp: string;
   readonly event_type: string;
@@ -49,6 +50,12 @@ export interface Digest {
   /** What was looked for and not found, or found no room. */
   readonly missing: readonly string[];
   readonly events: number;
+  /** How often each facet of a persona was at work, by `PERSONA facet`. */
+  readonly facets: Readonly<Record<string, number>>;
+  /** Milliseconds from the question to its answer. */
+  readonly ms: number;
+  /** The transaction of the image that keeps the cycle; 0 where no event names one. */
+  readonly tid: number;
 }
 
 /** Nothing known yet. */
@@ -66,11 +73,16 @@ export const NO_DIGEST: Digest = {
   failures: [],
   missing: [],
   events: 0,
+  facets: {},
+  ms: 0,
+  tid: 0,
 };
 
 /** Steps, citations, failures and missing things that a digest names. The events themselves hold the rest. */
 const MOST_STEPS = 24;
 const MOST_NAMED = 24;
+/** Facets that are counted: there are four, and what a person adds. */
+const MOST_FACETS = 64;
 /** Characters of a question, an answer, a line of a step. */
 const LONGEST_SUBJECT = 2_000;
 const LONGEST_ANSWER = 1_500;
@@ -100,7 +112,13 @@ export function fold(digest: Digest, event: TrailEvent): Digest {
       next.tokens += numberOf(data.tokens);
       if (failure) next.failures = add(next.failures, failure);
       return next;
+    case "FACET":
+      next.facets = counted(next.facets, event);
+      if (failure) next.failures = add(next.failures, failure);
+      return next;
     case "ANSWER":
+      next.ms = numberOf(data.ms);
+      next.tid = numberOf(data.image_tid);
       next.answer = textOf(data.answer, LONGEST_ANSWER);
       next.driver = textOf(data.driver, LONGEST_LINE);
       next.tokens += numberOf(data.tokens);
@@ -185,6 +203,19 @@ export function textsOf(digest: Digest): { subject: string; rest: string } {
 export function isAboutPast(digest: Digest): boolean {
   return digest.kind === "audit" ||
     (digest.steps.length > 0 && digest.steps.every(({ action }) => action === "audit"));
+}
+
+/** The uses of facets with one more. */
+function counted(
+  facets: Digest["facets"],
+  { active_persona, event_data }: TrailEvent,
+): Digest["facets"] {
+  const name = textOf(event_data.facet, LONGEST_LINE);
+  if (name === "") return facets;
+  const key = `${active_persona} ${name}`;
+  const uses = Object.hasOwn(facets, key) ? facets[key]! : 0;
+  if (uses === 0 && Object.keys(facets).length >= MOST_FACETS) return facets;
+  return { ...facets, [key]: uses + 1 };
 }
 
 function stepOf(data: TrailEvent["event_data"], failed: boolean): FractalStep {

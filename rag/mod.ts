@@ -51,6 +51,7 @@ export type {
   TrailIndex,
   TrailReport,
 } from "./trail_index.ts";
+export { AnswerVectors } from "./answer_vectors.ts";
 export { absorbTrail, type TrailPlace, WorkspaceTrail } from "./workspace_trail.ts";
 export type { SymbolGraph } from "./graph.ts";
 export type * from "./graph_values.ts";

@@ -12,6 +12,8 @@
  * - `trail_block`: successive lines, some hundred together: their numbers, their text (zstd), the file (by the number of its first line)
  *   and the offset of the first of them.
  * - `fractal_text`: FTS5 over code-aware words: what was asked, and the rest.
+ * - `fractal_vector`: the vector of an answer (float32, little-endian) and the identity of the model that it is of, for the cycles of
+ *   which somebody has asked how near they are; see `answer_vectors.ts`.
  * - `trail_read`: one row: the files that were read, the position, the last line as a hash.
  */
 import { createHash } from "node:crypto";
@@ -83,11 +85,16 @@ export interface TrailReport {
 /** Whether cited lines are those that were read. */
 export type LinesStatus = "verified" | "stale" | "removed";
 
+/** Questions that came to an end of their own: an answer, or word that nothing was found. */
+const ANSWERED = "kind = 'question' AND outcome IN ('done', 'nothing')";
+
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS fractal(
     id INTEGER PRIMARY KEY, cycle TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, outcome TEXT NOT NULL, about_past INTEGER NOT NULL,
     since INTEGER NOT NULL, until INTEGER NOT NULL, first_line INTEGER NOT NULL, last_line INTEGER NOT NULL, digest TEXT NOT NULL);
   CREATE INDEX IF NOT EXISTS fractal_since ON fractal(since);
+  CREATE INDEX IF NOT EXISTS fractal_answered ON fractal(last_line, until) WHERE ${ANSWERED};
+  CREATE TABLE IF NOT EXISTS fractal_vector(fractal INTEGER PRIMARY KEY, model TEXT NOT NULL, vector BLOB NOT NULL);
   CREATE TABLE IF NOT EXISTS fractal_part(
     fractal INTEGER NOT NULL, first_line INTEGER NOT NULL, numbers TEXT NOT NULL, PRIMARY KEY(fractal, first_line)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS trail_block(
@@ -100,10 +107,17 @@ const SCHEMA = `
     last_offset INTEGER NOT NULL, last_hash TEXT NOT NULL);
 `;
 /** Rises whenever tables, digests or terms change: what another version made is made again. */
-const VERSION = "2";
+const VERSION = "3";
 /** Key of the version in `meta`. */
 const META = "trail";
-const TABLES = ["fractal", "fractal_part", "fractal_text", "trail_block", "trail_read"];
+const TABLES = [
+  "fractal",
+  "fractal_part",
+  "fractal_text",
+  "fractal_vector",
+  "trail_block",
+  "trail_read",
+];
 
 /** Drops the tables, as far as there are any. */
 export function dropTrailTables(store: Pick<Store, "database">): void {
@@ -295,7 +309,11 @@ export class TrailIndex {
       packNumbers(lines),
     );
     const { subject, rest } = textsOf(digest);
-    if (known !== undefined) this.#store.run("DELETE FROM fractal_text WHERE rowid = ?", id);
+    if (known !== undefined) {
+      this.#store.run("DELETE FROM fractal_text WHERE rowid = ?", id);
+      // Its answer may be another now.
+      this.#store.run("DELETE FROM fractal_vector WHERE fractal = ?", id);
+    }
     this.#store.run(
       "INSERT INTO fractal_text(rowid, subject, rest) VALUES (?,?,?)",
       id,
@@ -337,6 +355,30 @@ export class TrailIndex {
     // What was asked comes before what an answer happens to mention.
     const asked = find("subject : ");
     return asked.length > 0 ? asked : find("");
+  }
+
+  /**
+   * Questions that were answered or found nothing, in the order in which they ended, which is that of their lines: the clock has no say.
+   * @param limit how many at most, the latest
+   */
+  answered(limit: number): Fractal[] {
+    if (!this.#isMade) return [];
+    return this.#store.all(
+      `SELECT *, 0 AS score FROM fractal WHERE ${ANSWERED} ORDER BY last_line DESC LIMIT ?`,
+      limit,
+    ).map(fractalOf).reverse();
+  }
+
+  /** How many of these questions there are; with a time, those that ended at or after it by the clock. */
+  countAnswered(since?: number): number {
+    if (!this.#isMade) return 0;
+    const row = since === undefined
+      ? this.#store.get(`SELECT count(*) AS n FROM fractal WHERE ${ANSWERED}`)
+      : this.#store.get(
+        `SELECT count(*) AS n FROM fractal WHERE ${ANSWERED} AND until >= ?`,
+        since,
+      );
+    return Number(row!.n);
   }
 
   /** A cycle by its UUID. */

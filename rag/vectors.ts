@@ -81,8 +81,8 @@ function describe({ id, revision, dimensions, quantisation }: VectorModel): stri
   return `"${id}" revision "${revision}" (${dimensions} × ${quantisation})`;
 }
 
-/** The fields in one order, whoever wrote them. */
-function canonical(model: VectorModel): string {
+/** A model as one text: the fields in one order, whoever wrote them. The same for models whose vectors may be compared. */
+export function canonical(model: VectorModel): string {
   const { id, revision, dimensions, quantisation, pooling, prefixes } = model;
   const { query, passage } = prefixes;
   return JSON.stringify({

@@ -35,6 +35,18 @@ export class WorkspaceTrail {
     return this.#memory.trail.search(query, filter);
   }
 
+  /** The latest questions that came to their end; see `TrailIndex.answered`. */
+  async answered(limit: number): Promise<Fractal[]> {
+    await (this.#current ??= this.#refresh());
+    return this.#memory.trail.answered(limit);
+  }
+
+  /** How many of them there are; with a time, how many that ended at or after it. */
+  async countAnswered(since?: number): Promise<number> {
+    await (this.#current ??= this.#refresh());
+    return this.#memory.trail.countAnswered(since);
+  }
+
   /** Whether lines of the trail are those that were read. */
   async check(first: number, last: number): Promise<LinesStatus> {
     return await this.#memory.trail.check(first, last, this.#place.list);

@@ -10,6 +10,7 @@
 import { type Handlers, modelHandlers, recordCommands, recordLogCuts } from "../../kernel/mod.ts";
 import { askHandlers } from "./ask.ts";
 import { codeHandlers } from "./code.ts";
+import { entropyHandlers } from "./entropy.ts";
 import { imageHandlers } from "./image.ts";
 import { ingestHandlers } from "./ingest.ts";
 import { keyHandlers } from "./keys.ts";
@@ -25,6 +26,7 @@ export function commandHandlers(program: Omit<Program, "handlers">): Handlers {
     ...codeHandlers,
     ...ingestHandlers,
     ...imageHandlers,
+    ...entropyHandlers,
     ...keyHandlers,
     ...serveHandlers({ ...program, handlers: () => recorded }),
     ...modelHandlers({

@@ -18,7 +18,7 @@ export const EVENT_TYPES = [
   "CYCLE_STARTED",
   "STATE_TRANSITION",
   "LLM_CALL",
-  /** A persona's words were put before a model: which facet, the hash of role and prompt. */
+  /** A facet of a persona did something: which, by rules or by a model; of a model the hash of the words that it was told. */
   "FACET",
   /** One action on memory: what was looked for and what was found. */
   "RETRIEVAL_ACTION",

@@ -15,6 +15,7 @@ const WRITING: readonly CommandName[] = [
   "image_send",
   "image_undo",
   "conversation_forget",
+  "cem_set",
 ];
 
 /** What changed: the transaction, and the objects that it wrote. As the image itself tells it (`image/image_port.ts`). */

@@ -11,6 +11,7 @@ import { adapterRenderers } from "./render_adapters.ts";
 import { auditRenderers } from "./render_audit.ts";
 import { codeRenderers } from "./render_code.ts";
 import { conversationRenderers } from "./render_conversations.ts";
+import { entropyRenderers } from "./render_entropy.ts";
 import { imageRenderers } from "./render_image.ts";
 import { keyRenderers } from "./render_keys.ts";
 import { mcpRenderers } from "./render_mcp.ts";
@@ -25,6 +26,7 @@ const renderers: Renderers<CommandName> = {
   ...conversationRenderers,
   ...imageRenderers,
   ...auditRenderers,
+  ...entropyRenderers,
   ...mcpRenderers,
   ...serviceRenderers,
   ...keyRenderers,

@@ -308,7 +308,7 @@ export class ImageDesk {
 }
 
 /** Does the work again, on what is there then, when somebody else changed the same meanwhile. */
-async function retried<R>(work: () => Promise<R>): Promise<R> {
+export async function retried<R>(work: () => Promise<R>): Promise<R> {
   for (let attempt = 0;; attempt++) {
     try {
       return await work();

@@ -59,7 +59,8 @@ const change = z.object({
   value: field(z.unknown().optional(), "What a data slot holds now"),
 });
 
-const committed = {
+/** What a command that writes to the image wrote. */
+export const committed = {
   tid: field(tid.nullable(), "The transaction; null where nothing was written"),
   changes: field(z.array(change), "What it wrote"),
 };
