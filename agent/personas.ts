@@ -60,8 +60,10 @@ export const FACETS: readonly string[] = [
 /** The facets that there are: batos's own, and those that a person gave to personas of the image (a slot `x:` beside `x_prompt`). */
 export function facetsIn(unit: UnitOfWork, image: Image): string[] {
   const found = new Set(FACETS);
+  const lobby = image.named("lobby");
   for (const { name } of PERSONAS) {
-    if (name === "persona") continue;
+    // They come with the first question, and a person may take them away.
+    if (name === "persona" || unit.slot(lobby, name) === undefined) continue;
     const slots = unit.slots(image.named(name));
     for (const [slot, { type }] of slots) {
       const facet = slot.replace(/:$/, "");

@@ -14,6 +14,7 @@ import {
   type HandlerContext,
   type Handlers,
   type Image,
+  NoImageError,
   openImage,
   parseTime,
   type Workspace,
@@ -89,7 +90,7 @@ async function openedImage(workspace: Workspace): Promise<Image | undefined> {
     return await openImage(path, { mode: "read" });
   } catch (error) {
     // An index was made, and nobody has asked yet.
-    if ((error as Error).name === "NoImageError") return undefined;
+    if (error instanceof NoImageError) return undefined;
     throw error;
   }
 }

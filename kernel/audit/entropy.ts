@@ -15,8 +15,8 @@ export const PARTS = ["cog", "sol", "struc"] as const;
 export type PartName = (typeof PARTS)[number];
 
 /**
- * An answer that is nearer to an earlier one says the same again: answers of the same places to a question in other words measured below
- * it, answers to other questions about the same file above.
+ * An answer that is nearer to an earlier one says the same again. By the embedder that ships, a question in other words that led to the
+ * same places measured up to 0.02, one that led to others 0.12 and more, another question about the same file 0.43 and more.
  */
 export const SAME_ANSWER = 0.05;
 

@@ -68,14 +68,16 @@ export async function changeEntropySettings(
     using unit = image.begin({ user: "command", description: "cem set" });
     if (unit.slot(LOBBY_OID, NAME) === undefined) {
       throw new CommandError(
-        `cem set: the lobby's name "${NAME}" was taken away; "batos image log lobby" names the transaction, "batos image undo TID" brings it back`,
+        `change settings of the metric: the lobby's name "${NAME}" was taken away; "batos image log lobby" names the transaction, "batos image undo TID" brings it back`,
       );
     }
     const oid = namedObject(unit, NAME);
     const before = new Map(unit.slots(oid));
     const given = { ...reset ? DEFAULT_ENTROPY : slotsOf(unit, oid), ...wanted };
     const parsed = ENTROPY_SETTINGS.safeParse(given);
-    if (!parsed.success) throw new CommandError(`cem set: ${problemOf(parsed.error)}`);
+    if (!parsed.success) {
+      throw new CommandError(`change settings of the metric: ${problemOf(parsed.error)}`);
+    }
     for (const [name, value] of Object.entries(parsed.data)) {
       if (unit.get(oid, name) !== value) unit.set(oid, name, value);
     }

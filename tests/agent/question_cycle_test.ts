@@ -203,9 +203,19 @@ Deno.test("BRICK takes a long question apart by the model, in the words that the
     const facets = events.filter(({ event_type }) => event_type === "FACET");
     assert.deepEqual(
       facets.map(({ psm_state, active_persona }) => [psm_state, active_persona]),
-      [["DECOMPOSING", "BRICK"], ["DELEGATING", "BABS"], ["SYNTHESIZING", "ROBIN"]],
+      [
+        ["DECOMPOSING", "BRICK"],
+        ["DELEGATING", "BABS"],
+        ["DELEGATING", "BABS"],
+        ["SYNTHESIZING", "ROBIN"],
+        ["SYNTHESIZING", "ALFRED"],
+      ],
     );
-    for (const { event_data } of facets) {
+    assert.deepEqual(facets.map(({ event_data }) => event_data.by), [
+      ...Array(4).fill("scripted"),
+      "rules",
+    ]);
+    for (const { event_data } of facets.slice(0, -1)) {
       assert.match(String(event_data.prompt_hash), /^[0-9a-f]{64}$/);
     }
     assert.deepEqual(answer.plan.sub_questions.map(({ question }) => question), [

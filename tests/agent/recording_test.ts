@@ -37,7 +37,9 @@ Deno.test("start, steps and answer are recorded in order, under one cycle", () =
     const answer = await answerQuestion("who locks files?", memory, { root, recorder });
     assert.deepEqual(recorder.types, [
       "CYCLE_STARTED",
+      "FACET",
       ...answer.steps.slice(0, -1).map(() => "RETRIEVAL_ACTION"),
+      "FACET",
       "ANSWER",
     ]);
     assert.deepEqual(
@@ -64,12 +66,44 @@ Deno.test("a cancelled run and one that fails say why, and still throw", () =>
       signal: controller.signal,
       onStep: () => controller.abort(new Error("enough")),
     }));
-    assert.deepEqual(cancelled.types, ["CYCLE_STARTED", "RETRIEVAL_ACTION", "CYCLE_INTERRUPTED"]);
+    assert.deepEqual(cancelled.types, [
+      "CYCLE_STARTED",
+      "FACET",
+      "RETRIEVAL_ACTION",
+      "CYCLE_INTERRUPTED",
+    ]);
     assert.equal(cancelled.events.at(-1)!.event_data.reason, "enough");
 
     const failed = new Kept();
     memory.close();
     await assert.rejects(answerQuestion("who locks files?", memory, { root, recorder: failed }));
-    assert.deepEqual(failed.types, ["CYCLE_STARTED", "CYCLE_FAILED"]);
+    assert.deepEqual(failed.types, ["CYCLE_STARTED", "FACET", "CYCLE_FAILED"]);
     assert.equal(failed.events.at(-1)!.status, "FAILURE");
+  }));
+
+Deno.test("facets are noted whoever thinks: who looked and checked, and of a question in parts who took it apart and wove it", () =>
+  withMemory(async (memory, root) => {
+    const facetsOf = async (question: string) => {
+      const recorder = new Kept();
+      await answerQuestion(question, memory, { root, recorder });
+      return recorder.events.filter(({ event_type }) => event_type === "FACET").map((event) =>
+        [event.psm_state, event.active_persona, event.event_data.facet, event.event_data.by].join(
+          " ",
+        )
+      );
+    };
+    assert.deepEqual(await facetsOf("who locks files?"), [
+      "DELEGATING BABS ground extractive",
+      "SYNTHESIZING ALFRED check rules",
+    ]);
+    const parts = await facetsOf("Where is lockFile defined? And what does lockFile keep out?");
+    assert.deepEqual(parts.toSorted(), [
+      "DECOMPOSING BRICK decompose rules",
+      "DELEGATING BABS ground extractive",
+      "DELEGATING BABS ground extractive",
+      "SYNTHESIZING ALFRED check rules",
+      "SYNTHESIZING ROBIN weave rules",
+    ]);
+    // Nothing found, nothing to check.
+    assert.deepEqual(await facetsOf("what of the zebra?"), ["DELEGATING BABS ground extractive"]);
   }));

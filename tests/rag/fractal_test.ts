@@ -14,6 +14,7 @@ const TYPES = [
   "CYCLE_STARTED",
   "RETRIEVAL_ACTION",
   "LLM_CALL",
+  "FACET",
   "ANSWER",
   "COMMAND",
   "CYCLE_FAILED",
@@ -25,6 +26,7 @@ const TYPES = [
 ];
 const anyEvent: fc.Arbitrary<TrailEvent> = fc.record({
   cycle_id: fc.constant("c"),
+  active_persona: fc.constantFrom("BRICK", "BABS", "constructor"),
   timestamp: fc.constant("2026-11-20T12:00:00Z"),
   event_type: fc.constantFrom(...TYPES),
   event_data: fc.dictionary(
@@ -39,6 +41,7 @@ const anyEvent: fc.Arbitrary<TrailEvent> = fc.record({
       "found",
       "tokens",
       "command",
+      "facet",
     ),
     fc.jsonValue(),
   ),
@@ -59,6 +62,7 @@ Deno.test("whatever the data of an event, it is folded without an error, and cou
 Deno.test("a refusal says why, where and from whom, is found by its words, and is no failure of a question", () => {
   const digest = fold(NO_DIGEST, {
     cycle_id: "c",
+    active_persona: "BABS",
     timestamp: "2026-11-20T12:00:00Z",
     event_type: "REFUSAL",
     event_data: {
@@ -85,6 +89,7 @@ Deno.test("a cycle of many and long events stays small", () => {
   for (let step = 0; step < 2_000; step++) {
     digest = fold(digest, {
       cycle_id: "c",
+      active_persona: "BABS",
       timestamp: "2026-11-20T12:00:00Z",
       event_type: "RETRIEVAL_ACTION",
       event_data: { action: "search", arguments: { query: `${step} ${long}` }, observation: long },
@@ -98,6 +103,7 @@ Deno.test("a cycle of many and long events stays small", () => {
 Deno.test("a cycle is about the past when all that it did was to ask the trail", () => {
   const step = (action: string): TrailEvent => ({
     cycle_id: "c",
+    active_persona: "BABS",
     timestamp: "2026-11-20T12:00:00Z",
     event_type: "RETRIEVAL_ACTION",
     event_data: { action },
@@ -106,4 +112,30 @@ Deno.test("a cycle is about the past when all that it did was to ask the trail",
   assert.equal(isAboutPast(NO_DIGEST), false);
   assert.equal(isAboutPast(fold(NO_DIGEST, step("audit"))), true);
   assert.equal(isAboutPast([step("audit"), step("search")].reduce(fold, NO_DIGEST)), false);
+});
+
+Deno.test("facets are counted by persona, whatever their names, and no more of them than a digest has room for", () => {
+  const used = (active_persona: string, facet: unknown): TrailEvent => ({
+    cycle_id: "c",
+    active_persona,
+    timestamp: "2026-11-20T12:00:00Z",
+    event_type: "FACET",
+    event_data: { facet },
+    status: "SUCCESS",
+  });
+  const digest = [
+    used("BABS", "ground"),
+    used("BABS", "ground"),
+    used("BRICK", "decompose"),
+    used("ALFRED", "toString"),
+    used("ALFRED", 7),
+    used("ALFRED", ""),
+  ].reduce(fold, NO_DIGEST);
+  assert.deepEqual(digest.facets, {
+    "BABS ground": 2,
+    "BRICK decompose": 1,
+    "ALFRED toString": 1,
+  });
+  const many = Array.from({ length: 1_000 }, (_, at) => used("BABS", `f${at}`));
+  assert.ok(Object.keys(many.reduce(fold, NO_DIGEST).facets).length <= 64);
 });
