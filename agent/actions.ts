@@ -12,6 +12,7 @@ import { historyOf, historyOfFile } from "./history.ts";
 import type { MemoryPort } from "./memory_port.ts";
 import { askTrail, type TrailPort } from "./past.ts";
 import { type GraphPort, importersOf, referencesByGraph, referencesByName } from "./references.ts";
+import { isCopy, roleOf } from "./roles.ts";
 import { isText, referencesByText } from "./text_places.ts";
 
 /** Longest query that an action takes; what is longer is no query but a document. */
@@ -178,7 +179,12 @@ async function search(args: Arguments<"search">, world: World): Promise<Observat
   const corrections = memory.misspellings(args.query);
   const query = withCorrections(args.query, corrections);
   const read = corrections.map(({ from, to }) => `read "${from}" as "${to}"; `).join("");
-  const spelling = corrections.map((one) => ({ type: "spelling", ...one } as const));
+  const absent = memory.absent(query);
+  const nowhere = absent.length ? `; nowhere in the index: ${absent.join(", ")}` : "";
+  const words = [
+    ...corrections.map((one) => ({ type: "spelling", ...one } as const)),
+    ...absent.map((word) => ({ type: "absent", word } as const)),
+  ];
   const folder = args.path?.replace(/^\.\//, "").replace(/\/+$/, "");
   if (level === "summaries") {
     const found = memory.summaries(query, folder ? { limit: k, path: folder } : { limit: k });
@@ -188,8 +194,9 @@ async function search(args: Arguments<"search">, world: World): Promise<Observat
           ? `${found.length} summaries: ${
             found.map((summary) => summary.path || "(workspace)").join(", ")
           }`
-          : "no summary matches"),
-      items: [...spelling, ...found.map((summary) => ({ type: "summary", summary } as const))],
+          : "no summary matches") +
+        nowhere,
+      items: [...words, ...found.map((summary) => ({ type: "summary", summary } as const))],
     };
   }
   const found = memory.search(query, {
@@ -206,9 +213,10 @@ async function search(args: Arguments<"search">, world: World): Promise<Observat
           )
             .join(", ")
         }`
-        : "nothing matches"),
+        : "nothing matches") +
+      nowhere,
     items: [
-      ...spelling,
+      ...words,
       ...found.map((hit) => ({ type: "chunk", hit, query } as const)),
       ...outlinesOf(found, memory),
     ],
@@ -242,6 +250,8 @@ async function descend(args: Arguments<"descend">, world: World): Promise<Observ
   const found = resolvePath(asked, memory);
   if (!found) {
     const folder = resolveFolder(asked, memory);
+    const module = folder === undefined ? resolveModule(asked, memory) : undefined;
+    if (module !== undefined) return await descend({ path: module }, world);
     if (folder === undefined) return unknownPath(asked, memory);
     const children = memory.children(folder);
     const own = memory.summary(folder);
@@ -288,17 +298,32 @@ export function resolvePath(asked: string, memory: MemoryPort): string | undefin
 /** The folder itself, or the shallowest that ends with it; a package may be written with dots or colons. */
 function resolveFolder(asked: string, memory: MemoryPort): string | undefined {
   if (memory.children(asked).length) return asked;
-  const tail = asked.replace(/(?<=\w)(?:\.|::|\\)(?=\w)/g, "/");
+  if (!asked) return undefined;
+  const lower = asked.toLowerCase();
+  const tails = [lower, lower.replace(/(?<=\w)(?:\.|::|\\)(?=\w)/g, "/")];
   const folders = new Set<string>();
   for (const path of memory.paths()) {
     for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1)) {
       const folder = path.slice(0, at);
-      if (folder === tail || folder.endsWith(`/${tail}`)) folders.add(folder);
+      const whole = folder.toLowerCase();
+      if (tails.some((tail) => whole === tail || whole.endsWith(`/${tail}`))) folders.add(folder);
     }
   }
   const depth = (folder: string) =>
     folder.split("/").length + (isTestPath(`${folder}/x`) ? 100 : 0);
   return [...folders].sort((one, other) => depth(one) - depth(other) || (one < other ? -1 : 1))[0];
+}
+
+/** The source file that a module is called by: `lexer` for `src/lexer.rs`, a source before its header, the shallowest of several. */
+function resolveModule(asked: string, memory: MemoryPort): string | undefined {
+  const name = (/[\w-]+$/.exec(asked.replace(/\.\w{1,4}$/, ""))?.[0] ?? "").toLowerCase();
+  if (!name) return undefined;
+  const rank = (path: string) =>
+    path.split("/").length + (/\.(?:h|hpp|d\.ts|pyi)$/.test(path) ? 0.5 : 0);
+  return memory.paths().filter((path) =>
+    roleOf(path) === "code" && !isCopy(path) &&
+    path.slice(path.lastIndexOf("/") + 1).toLowerCase().replace(/\..*$/, "") === name
+  ).sort((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1))[0];
 }
 
 function unknownPath(asked: string, memory: MemoryPort): Observation {

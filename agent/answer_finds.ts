@@ -7,7 +7,7 @@
 import type { MorphState, Reference } from "./driver.ts";
 import type { Evidence } from "./evidence.ts";
 import { callerRow, type List, rowsOf, sourceOf } from "./answer_lists.ts";
-import { visible } from "./excerpt.ts";
+import { named, visible } from "./excerpt.ts";
 import { alike } from "./references.ts";
 import { isChangelog, type Role, roleOf } from "./roles.ts";
 import type { Question } from "./question.ts";
@@ -86,7 +86,7 @@ export function defaultsList(
     .map(({ use }) => use);
   const most = Math.min(room, MOST_DEFAULTS);
   return {
-    text: `Lines that set or say a default of \`${visible(wanted)}\` (found by name):\n${
+    text: `Lines that set or say a default of ${named(wanted)} (found by name):\n${
       rowsOf(rows.slice(0, most), most, callerRow)
     }`,
     sources: rows.slice(0, most).map(sourceOf),
@@ -122,7 +122,7 @@ export function subtypesList(
     (use.within !== "" || !/^use\s/.test(use.text))
   );
   const direct = all.filter((use) => isAsked(use.name));
-  const name = question.symbols.map((symbol) => `\`${visible(symbol)}\``).join(", ");
+  const name = question.symbols.map((symbol) => named(symbol)).join(", ");
   if (direct.length === 0) {
     const isUsed = evidence.references.some((use) => isAsked(use.name));
     return isUsed

@@ -5,9 +5,9 @@
  * is only a lower bound says so.
  */
 import type { MorphState, Reference } from "./driver.ts";
-import { remark } from "./doc_text.ts";
+import { remark, shorten } from "./doc_text.ts";
 import { type Evidence, lastName, type Place } from "./evidence.ts";
-import { cite, clip, type Lines, quoteProse, visible } from "./excerpt.ts";
+import { cite, clip, named, quoteProse, visible } from "./excerpt.ts";
 import { type Question, termsOf } from "./question.ts";
 import {
   alike,
@@ -18,6 +18,7 @@ import {
   splitName,
 } from "./references.ts";
 import { isChangelog, roleOf } from "./roles.ts";
+import { splitIdentifier, stemOf } from "../rag/mod.ts";
 
 /** A place that an answer cites. */
 export interface Source {
@@ -37,17 +38,15 @@ export interface List {
 }
 
 /** Longest remark behind a listed file. */
-const LIST_REMARK = 80;
-/** How a README begins: what it is about is said there. */
-export const README_LINES = 60;
-/** Lines of it that are quoted. */
-const README_PASSAGE = 10;
-/** Fewer words are a title or a motto. */
-const FEWEST_WORDS = 5;
-/** Longest words of a place about itself. */
-const LONGEST_SAID = 400;
+export const LIST_REMARK = 80;
 /** Fewer definitions of a file are no list. */
 const SHORTEST_LIST = 3;
+/** Types that are lists of what they hold. */
+const HOLDS_MEMBERS = new Set(["class", "interface", "trait", "struct", "enum", "type"]);
+/** Files of tests that are named, each with some of its tests, from so near to the best place. */
+const MOST_TEST_FILES = 3;
+const TESTS_NAMED = 4;
+const NEAR_TESTS = 0.5;
 /** Of the places that were found, those whose uses in tests are listed. */
 const LED_WITH = 2;
 /** Commits that explain a "why", at most. */
@@ -162,7 +161,7 @@ export function sourceOf(use: Reference): Source {
 
 /** A line that refers to something: where, in what, and its text. */
 export function callerRow(use: Reference): string {
-  const within = use.within ? ` in \`${visible(use.within)}\`` : "";
+  const within = use.within ? ` in ${named(use.within)}` : "";
   return `- \`${cite(use.path, use.line)}\`${within}: \`${
     clip(visible(use.text)).replaceAll("`", "'")
   }\``;
@@ -189,7 +188,7 @@ export function commitsList(
         ({ date, id, author, subject }) =>
           `- ${date} ${id} ${visible(author)}: ${clip(visible(subject))}`,
       );
-      return `${path ? `Commits of \`${visible(path)}\`` : "Commits"}:\n${rows}`;
+      return `${path ? `Commits of ${named(path)}` : "Commits"}:\n${rows}`;
     }).join("\n\n");
     return { text, sources: [], holds: true };
   }
@@ -220,7 +219,7 @@ export function changelogList(
     const rest = item.endLine - endLine;
     sources.push({ path, startLine, endLine });
     texts.push(
-      `${release ? `\`${visible(release.name)}\` ` : ""}(\`${cite(path, startLine, endLine)}\`):\n${
+      `${release ? `${named(release.name)} ` : ""}(\`${cite(path, startLine, endLine)}\`):\n${
         quoteProse(lines, startLine, endLine)
       }${rest > 0 ? `\n… ${rest} more lines` : ""}`,
     );
@@ -236,113 +235,112 @@ export function wantedList(
   room: number,
 ): List | undefined {
   if (question.shape !== "list" || !question.listed) return undefined;
-  return filesOfFolder(state, room) ?? definitionsOfFile(question.listed, evidence, room);
+  const whole = membersOfType(question, evidence, room, true);
+  return whole ?? filesOfFolder(state, room) ??
+    definitionsOfFile(question.listed, evidence, room) ??
+    membersOfType(question, evidence, room, false);
 }
 
-/** The folder that a question about a place as a whole led to; empty for the repository, undefined for none. */
-export function areaFolder(state: MorphState): string | undefined {
-  const step = state.reasoning_log.find((one) =>
-    one.action === "descend" && one.observation.includes(" holds ")
-  );
-  const folder = step?.observation.slice(0, step.observation.indexOf(" holds "));
-  return folder === "(workspace)" ? "" : folder;
+/** Whether names end in the same thing: `RequestOptions` in options, `shell_completions` in completions but not in shells. */
+function endsIn(name: string, stem: string): boolean {
+  const parts = splitIdentifier(name);
+  return parts.length > 0 && stemOf(parts.at(-1)!) === stem;
 }
 
-/** The README of a folder, where its children were looked at. */
-export function readmeOf(state: MorphState, folder: string): string | undefined {
-  const item = state.retrieved_context.find((one) =>
-    one.type === "summary" && one.summary.level === "file" &&
-    parentOf(one.summary.path) === folder && /^readme(\.|$)/i.test(baseOf(one.summary.path))
-  );
-  return item?.type === "summary" ? item.summary.path : undefined;
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
-}
-
-function baseOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
-}
-
-/** A place as a whole: what it says of itself, and what is in it, a line each. */
-export function areaList(
-  state: MorphState,
+/**
+ * The members of a type that is called what is to be listed: `RequestOptions` for "which request options are there".
+ * @param whole only of one whose name says all that the question does
+ */
+function membersOfType(
+  question: Question,
   evidence: Evidence,
   room: number,
+  whole: boolean,
 ): List | undefined {
-  const folder = areaFolder(state);
-  if (folder === undefined) return undefined;
-  const summaries = new Map(
-    state.retrieved_context.flatMap((item) =>
-      item.type === "summary" ? [[item.summary.path, item.summary] as const] : []
-    ),
-  );
-  const said = ({ text }: { text: string }) => text.split("\n")[1] ?? "";
-  const inner = [`${folder}/src`, `${folder}/lib`].find((path) =>
-    [...summaries.keys()].some((one) => one !== path && parentOf(one) === path)
-  );
-  const children = [...summaries.values()].filter(({ path }) =>
-    path !== "" && path !== inner && [folder, inner].includes(parentOf(path)) &&
-    !/^\.|^(un)?licen[cs]e\b|^copying\b|^notice\b/i.test(baseOf(path))
-  );
-  // Code before tests and documents, folders before files.
-  const rank = ({ path, level }: { path: string; level: string }) =>
-    ["code", "example", "doc", "config", "test"].indexOf(
-        roleOf(level === "folder" ? `${path}/x` : path),
-      ) * 2 + (level === "folder" ? 0 : 1);
-  children.sort((one, other) => rank(one) - rank(other) || (one.path < other.path ? -1 : 1));
-  if (!children.length) return undefined;
-  const own = summaries.get(folder);
-  const name = folder ? `\`${visible(folder)}/\`` : "The repository";
-  const readme = readmeOf(state, folder);
-  const lines = readme === undefined ? undefined : evidence.lines(readme);
-  const passage = lines && openingOf(lines, Math.min(README_PASSAGE, room));
-  const words = passage
-    ? ` (\`${cite(readme!, ...passage)}\`):\n${quoteProse(lines, ...passage)}`
-    : own
-    ? remark(
-      own.text.split("\n").slice(1).find((line) => !line.startsWith("- ")) ?? "",
-      LONGEST_SAID,
-    )
-    : "";
+  const { listed, terms } = question;
+  const found = evidence.files().filter((path) => roleOf(path) === "code").flatMap((path) => {
+    const entries = evidence.outline(path);
+    return entries.filter((entry) => HOLDS_MEMBERS.has(entry.kind) && endsIn(entry.name, listed))
+      .map((type) => ({
+        path,
+        type,
+        share: terms.filter((term) => termsOf(type.name).includes(term)).length / terms.length,
+        members: entries.filter((entry) =>
+          entry.container.at(-1) === type.name && type.startLine <= entry.startLine &&
+          entry.endLine <= type.endLine && !/^(?:_|#|constructor$)/.test(entry.name) &&
+          // What a class of options does is none of them.
+          (entry.kind !== "method" || /^(?:interface|trait)$/.test(type.kind))
+        ),
+      }));
+  }).filter(({ members, share }) => members.length >= SHORTEST_LIST && (!whole || share === 1))
+    .sort((one, other) => other.share - one.share || other.members.length - one.members.length)[0];
+  if (!found) return undefined;
+  const { path, type } = found;
+  const members = [...new Map(found.members.map((entry) => [entry.name, entry])).values()];
   const rows = rowsOf(
-    children,
+    members,
     room,
-    (child) =>
-      `- \`${visible(child.path)}${child.level === "folder" ? "/" : ""}\`${
-        /^- /.test(said(child)) ? "" : remark(said(child), LIST_REMARK)
+    (entry) =>
+      `- ${named(entry.name)} (\`${cite(path, entry.startLine, entry.endLine)}\`)${
+        remark(entry.doc, LIST_REMARK)
       }`,
   );
   return {
-    text: `${name}${words}\n\nIt holds:\n${rows}`,
-    sources: passage ? [{ path: readme!, startLine: passage[0], endLine: passage[1] }] : [],
+    text: `${named(qualified(type))} (${type.kind}, \`${
+      cite(path, type.startLine, type.endLine)
+    }\`) holds:\n${rows}`,
+    sources: [{ path, startLine: type.startLine, endLine: type.endLine }],
+    path,
+    holds: true,
   };
 }
 
-/** The first paragraph of a README that is prose, neither title nor badges, with what follows it within `most` lines. */
-function openingOf(lines: Lines, most: number): [number, number] | undefined {
-  const text = (line: number) => (lines.get(line) ?? "").trim();
-  const isHeading = (line: number) => /^#{1,6} |^[=~^-]{3,}$|^\.\. |^```/.test(text(line));
-  let found: [number, number] | undefined;
-  for (let start = 1; start <= README_LINES; start++) {
-    // What is indented belongs to a directive of reStructuredText, or is code.
-    if (!text(start) || /^\s/.test(lines.get(start)!)) continue;
-    if (text(start - 1) && !isHeading(start - 1)) continue;
-    let end = start;
-    let said = text(start);
-    while (text(end + 1) && end + 1 - (found?.[0] ?? start) < most) said += ` ${text(++end)}`;
-    const words = said.replace(BADGES, " ").match(/\p{L}{3,}/gu)?.length ?? 0;
-    const isProse = words >= FEWEST_WORDS && !isHeading(start) && !isHeading(start + 1);
-    if (found && (!isProse || end - found[0] >= most)) break;
-    if (isProse) found = [found?.[0] ?? start, end];
+/** Files of tests that speak of the question, with what they test: where no test uses what was found by its name. */
+export function testFilesList(
+  evidence: Evidence,
+  places: readonly Place[],
+  room: number,
+): List | undefined {
+  const best = Math.max(0, ...places.map((place) => place.score));
+  const files = new Map<string, Place>();
+  for (const place of places) {
+    if (place.role !== "test" || place.score < best * NEAR_TESTS || files.has(place.path)) continue;
+    files.set(place.path, place);
   }
-  return found;
+  if (files.size === 0) return undefined;
+  const most = Math.min(room, MOST_TEST_FILES);
+  const shown = [...files.values()].slice(0, most).map((place) => {
+    const tests = evidence.outline(place.path).filter((entry) =>
+      entry.kind === "test" || /^(?:method|function)$/.test(entry.kind) && /^test/i.test(entry.name)
+    );
+    // Those that say a word of the question first, each in the order of the file.
+    const speaking = tests.filter((entry) => evidence.score(entry.name) > 0);
+    const listed = [...speaking, ...tests.filter((entry) => !speaking.includes(entry))];
+    return { place, tests, listed };
+  });
+  const rows = shown.map(({ place, tests, listed }) => {
+    const rest = tests.length - Math.min(listed.length, TESTS_NAMED);
+    const names = listed.slice(0, TESTS_NAMED).map((entry) =>
+      `\n  - ${named(shorten(entry.name, LIST_REMARK))} (\`${
+        cite(place.path, entry.startLine, entry.endLine)
+      }\`)`
+    );
+    return `- ${named(place.path)}${tests.length ? `, ${counted(tests.length, "test")}` : ""}${
+      names.join("")
+    }${rest > 0 && names.length ? `\n  - … ${rest} more` : ""}`;
+  });
+  return {
+    text: `Tests that speak of it:\n${rows.join("\n")}`,
+    sources: shown.flatMap(({ place, listed }) =>
+      listed.slice(0, TESTS_NAMED).map(({ startLine, endLine }) => ({
+        path: place.path,
+        startLine,
+        endLine,
+      }))
+    ),
+    holds: true,
+  };
 }
-
-/** Markup that says nothing: elements, pictures with links and without, addresses. */
-const BADGES =
-  /<[^>]*>|\[!\[[^\]]*\](?:\([^)]*\)|\[[^\]]*\])\](?:\([^)]*\)|\[[^\]]*\])|!\[[^\]]*\](?:\([^)]*\)|\[[^\]]*\])|\|[\w-]+\||https?:\S+/g;
 
 /** What a change of the files or names in question may break: files that import, code that uses, tests. */
 export function impactList(
@@ -357,7 +355,7 @@ export function impactList(
   const tests = files.filter((use) => roleOf(use.path) === "test");
   const others = files.filter((use) => roleOf(use.path) !== "test");
   const rows = [...others, ...tests];
-  const name = [...new Set(files.map((use) => use.name))].map((one) => `\`${visible(one)}\``);
+  const name = [...new Set(files.map((use) => use.name))].map((one) => named(one));
   const least = evidence.references.length >= MOST_REFERENCES ? "at least " : "";
   return {
     text: `${name.join(", ")} ${name.length > 1 ? "are" : "is"} imported by ${least}${
@@ -371,7 +369,8 @@ function isPath(path: string, asked: string): boolean {
   return path === asked || path.endsWith(`/${asked}`);
 }
 
-function counted(count: number, what: string): string {
+/** A number with what it counts, in the plural where there are several. */
+export function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
@@ -393,8 +392,8 @@ function filesOfFolder(state: MorphState, room: number): List | undefined {
   if (said.size < SHORTEST_LIST) return undefined;
   const files = [...said].sort(([one], [other]) => (one < other ? -1 : 1));
   return {
-    text: `\`${visible(String(folder.arguments.path))}\` holds:\n${
-      rowsOf(files, room, ([path, doc]) => `- \`${visible(path)}\`${remark(doc, LIST_REMARK)}`)
+    text: `${named(String(folder.arguments.path))} holds:\n${
+      rowsOf(files, room, ([path, doc]) => `- ${named(path)}${remark(doc, LIST_REMARK)}`)
     }`,
     sources: [],
   };
@@ -403,7 +402,7 @@ function filesOfFolder(state: MorphState, room: number): List | undefined {
 function definitionsOfFile(wanted: string, evidence: Evidence, room: number): List | undefined {
   for (const path of new Set(evidence.places.map((place) => place.path))) {
     const stem = path.slice(path.lastIndexOf("/") + 1).replace(/\..*$/, "");
-    if (roleOf(path) !== "code" || !termsOf(stem).includes(wanted)) continue;
+    if (roleOf(path) !== "code" || !endsIn(stem, wanted)) continue;
     const top = evidence.outline(path).filter((entry) =>
       !entry.container.length && !entry.name.startsWith("_") && entry.kind !== "module"
     );
@@ -414,11 +413,11 @@ function definitionsOfFile(wanted: string, evidence: Evidence, room: number): Li
       listed,
       room,
       (entry) =>
-        `- \`${visible(qualified(entry))}\` (\`${cite(path, entry.startLine, entry.endLine)}\`)${
+        `- ${named(qualified(entry))} (\`${cite(path, entry.startLine, entry.endLine)}\`)${
           remark(entry.doc, LIST_REMARK)
         }`,
     );
-    return { text: `\`${visible(path)}\` defines:\n${rows}`, sources: listed.slice(0, room), path };
+    return { text: `${named(path)} defines:\n${rows}`, sources: listed.slice(0, room), path };
   }
   return undefined;
 }

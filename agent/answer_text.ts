@@ -7,9 +7,8 @@
  */
 import type { MorphState, Reference } from "./driver.ts";
 import { CLASS_LIKE, type Evidence, lastName, type Place } from "./evidence.ts";
+import { areaFile, areaFolder, areaList, fileList, headerOf } from "./answer_area.ts";
 import {
-  areaFolder,
-  areaList,
   callersList,
   changelogList,
   commitsList,
@@ -17,16 +16,26 @@ import {
   type List,
   mergeSources,
   type Source,
+  testFilesList,
   testsList,
   wantedList,
 } from "./answer_lists.ts";
 import { defaultsList, subtypesList, textList } from "./answer_finds.ts";
 import { remark, sentencesOf, shorten } from "./doc_text.ts";
-import { cite, codeLines, proseLines, quoteCode, quoteProse, spansOf, visible } from "./excerpt.ts";
+import {
+  cite,
+  codeLines,
+  named,
+  proseLines,
+  quoteCode,
+  quoteProse,
+  spansOf,
+  visible,
+} from "./excerpt.ts";
 import { nearestNames } from "./nearest.ts";
 import { alike, isFamiliar, MOST_REFERENCES } from "./references.ts";
 import { roleOf } from "./roles.ts";
-import type { Question } from "./question.ts";
+import { type Question, termsOf } from "./question.ts";
 
 export const HEADLINE =
   "Extractive answer (no model attached): quoted from the files, nothing is reworded.";
@@ -90,6 +99,8 @@ const NOT_CALLED = new Set(["interface", "trait", "struct", "enum", "type", "sec
 /** A match is called weak when this share of the question's words stands in none of the first places. */
 const WEAK = 0.5;
 const LOOKED_AT = 5;
+/** What is done to things is often said in other words: "how are secrets detected" is answered by "finds secrets". */
+const DONE = /(ed|ing)$/;
 /** Words for which near names are looked for, and that are repeated when nothing was found. */
 const MOST_WORDS = 12;
 
@@ -100,7 +111,8 @@ export function composeExtractive(
 ): string {
   const write = (layout: Layout) => new Writer(state, question, evidence, layout);
   const layouts = wantedList(state, question, evidence, 1) ||
-      question.area !== undefined && areaList(state, evidence, 1)
+      question.area !== undefined &&
+        (areaList(state, evidence, 1) ?? fileList(state, evidence, 1))
     ? [...LIST_LAYOUTS, ...LAYOUTS]
     : LAYOUTS;
   let text = "";
@@ -133,17 +145,23 @@ class Writer {
     this.#noteSpelling();
     const unknown = this.#unknownSymbols();
     const within = question.area === undefined ? undefined : areaFolder(this.state);
+    const file = question.area === undefined ? undefined : areaFile(this.state);
     const places = evidence.places.filter((place) =>
-      place.score > 0 && place.coverage > 0 && (!within || place.path.startsWith(`${within}/`))
+      place.score > 0 && place.coverage > 0 && (!within || place.path.startsWith(`${within}/`)) &&
+      (!file || place.path === file)
     );
     const pointless = unknown.length > 0 &&
       ["where", "callers", "impact", "what"].includes(question.shape);
     const { rows } = this.layout;
     const told = question.shape === "history" && changelogList(this.state, evidence, rows) ||
-      within !== undefined && areaList(this.state, evidence, rows);
+      within !== undefined && areaList(this.state, evidence, rows) ||
+      file !== undefined && fileList(this.state, evidence, rows);
     if (!places.length && !told || pointless) return this.#nothing(unknown, places);
+    if (!told && this.#isElsewhere(places)) return this.#elsewhere(places);
     if (!told) this.#noteWeakness(unknown, places);
-    if (question.area !== undefined) this.#list(areaList(this.state, evidence, rows));
+    if (question.area !== undefined) {
+      this.#list(areaList(this.state, evidence, rows) ?? fileList(this.state, evidence, rows));
+    }
     if (question.shape === "impact") this.#list(impactList(question, evidence, rows));
     this.#list(textList(this.state, question, rows));
     this.#list(defaultsList(this.state, question, evidence, rows));
@@ -153,7 +171,9 @@ class Writer {
       this.#list(callersList(question, evidence, rows));
     }
     if (question.wantsTests || question.shape === "impact" && question.symbols.length > 0) {
-      this.#list(testsList(question, evidence, places, rows));
+      const tests = testsList(question, evidence, places, rows);
+      const files = question.symbols.length === 0 && testFilesList(evidence, places, rows);
+      this.#list(files || tests);
     }
     if (question.shape === "history") {
       const notes = changelogList(this.state, evidence, rows);
@@ -164,7 +184,7 @@ class Writer {
     }
     this.#list(wantedList(this.state, question, evidence, rows));
     // Where a changelog tells of it, or the whole repository is described, single definitions are beside the point.
-    if (!told || within || question.symbols.length > 0) this.#places(places);
+    if (!told || within || file || question.symbols.length > 0) this.#places(places);
     if (question.shape === "why") this.#list(commitsList(this.state, question, evidence, rows));
     const sources = mergeSources(this.#sources)
       .map(({ path, startLine, endLine }) => `- \`${cite(path, startLine, endLine)}\``).join("\n");
@@ -214,7 +234,7 @@ class Writer {
     const near = nearestNames(words.slice(0, MOST_WORDS).map(lastName), this.state);
     const said = unknown.length
       ? `Nothing found: ${
-        unknown.map((name) => `\`${visible(name)}\``).join(", ")
+        unknown.map((name) => named(name)).join(", ")
       } is neither defined nor mentioned in the index.`
       : this.question.texts.length
       ? `Nothing found: ${textList(this.state, this.question, 1)?.text ?? "not looked for"}`
@@ -224,9 +244,7 @@ class Writer {
       }.`
       : "Nothing found: the question holds no word to look for.";
     const close = [
-      ...near.length
-        ? [`Nearest names: ${near.map((name) => `\`${visible(name)}\``).join(", ")}.`]
-        : [],
+      ...near.length ? [`Nearest names: ${near.map((name) => named(name)).join(", ")}.`] : [],
       ...!near.length && places.length
         ? [
           `Nearest files: ${
@@ -239,19 +257,60 @@ class Writer {
     return [HEADLINE, said, ...close, HOW_TO_ATTACH].join("\n\n");
   }
 
+  /** Words of the question that stand nowhere in the index; of how something is done, without those that only say that it is. */
+  #absent(): string[] {
+    const verb = /^(how|where)$/.test(this.question.shape) ? DONE : /$^/;
+    const stems = this.state.retrieved_context.flatMap((item) =>
+      item.type === "absent" ? termsOf(item.word) : []
+    );
+    return this.question.terms.filter((term) => stems.includes(term))
+      .map((term) => this.question.words.get(term) ?? term).filter((word) => !verb.test(word));
+  }
+
+  /** Whether most of what the question speaks of is nowhere here. */
+  #isElsewhere(places: readonly Place[]): boolean {
+    const { terms, texts, defaultOf } = this.question;
+    return texts.length === 0 && defaultOf === undefined && !this.evidence.isNamed(places[0]!) &&
+      this.#absent().length > WEAK * terms.length;
+  }
+
+  /** What is nowhere here, and what is nearest to the rest, without quoting what would answer another question. */
+  #elsewhere(places: readonly Place[]): string {
+    const absent = this.#absent().map((word) => `“${visible(word)}”`).join(", ");
+    const rows = places.slice(0, BESIDE_A_NAME).map((place) =>
+      `- ${named(place.path)}${place.name ? ` ${named(place.name)}` : ""}${
+        remark(place.doc, LONGEST_REMARK)
+      }`
+    );
+    return [
+      HEADLINE,
+      `Nothing found: ${absent} ${
+        this.#absent().length === 1 ? "stands" : "stand"
+      } nowhere in the index.`,
+      `Nearest to the rest of the question:\n${rows.join("\n")}`,
+      HOW_TO_ATTACH,
+    ].join("\n\n");
+  }
+
   #noteWeakness(unknown: readonly string[], places: readonly Place[]): void {
     for (const name of unknown) {
       this.#blocks.push(
-        `Note: \`${visible(name)}\` is neither defined nor mentioned in the index.`,
+        `Note: ${named(name)} is neither defined nor mentioned in the index.`,
       );
     }
     const shown = places.slice(0, LOOKED_AT).map((place) =>
       `${place.path} ${place.name} ${place.doc} ${place.signature} ${this.#known(place)}`
     );
-    // What is done to things is often said in other words: "how are secrets detected" is answered by "finds secrets".
-    const verb = /^(how|where)$/.test(this.question.shape) ? /(ed|ing)$/ : /$^/;
+    const verb = /^(how|where)$/.test(this.question.shape) ? DONE : /$^/;
     const missing = this.evidence.missing(shown).filter((word) => !verb.test(word));
-    if (missing.length < WEAK * this.question.terms.length || this.evidence.isNamed(places[0]!)) {
+    if (this.evidence.isNamed(places[0]!)) return;
+    const absent = this.#absent();
+    if (missing.length < WEAK * this.question.terms.length) {
+      if (absent.length === 0) return;
+      const words = absent.map((word) => `“${visible(word)}”`).join(", ");
+      this.#blocks.push(
+        `Note: ${words} ${absent.length === 1 ? "stands" : "stand"} nowhere in the index.`,
+      );
       return;
     }
     this.#blocks.push(
@@ -275,7 +334,7 @@ class Writer {
     // Copies of one thing (bundles, sync and async twins) are quoted once; the others are named with it.
     const first = this.#originals;
     const worth: Place[] = [];
-    for (const place of places) {
+    for (const place of this.#comparedFirst(places)) {
       if (place.score < least || place.path === this.#listed) continue;
       const original = first.get(sameness(place));
       if (original) {
@@ -293,9 +352,25 @@ class Writer {
     const ordered = worth.map((place, index) => ({
       place,
       lines: this.layout.lines[index]!,
-      rank: index || this.question.wantsTests ? order.indexOf(place.role) : -1,
+      rank: index > (this.question.compared.length ? 1 : 0) || this.question.wantsTests
+        ? order.indexOf(place.role)
+        : -1,
     })).sort((one, other) => one.rank - other.rank);
     for (const { place, lines } of ordered) this.#place(place, lines);
+  }
+
+  /** What is compared leads, one of each; namesakes of it say nothing more. */
+  #comparedFirst(places: readonly Place[]): readonly Place[] {
+    const { compared } = this.question;
+    if (compared.length === 0) return places;
+    const of = (name: string) =>
+      places.find((place) => lastName(place.name) === lastName(name)) ??
+        places.find((place) => alike(place.name, name));
+    const leads = compared.flatMap((name) => of(name) ?? []);
+    return [
+      ...leads,
+      ...places.filter((place) => !compared.some((name) => alike(place.name, name))),
+    ];
   }
 
   #place(place: Place, room: number): void {
@@ -306,7 +381,7 @@ class Writer {
       const passage = proseLines(place, lines, room, score);
       const [from, to] = passage ?? [place.startLine, place.endLine];
       const source = this.#source(place.path, from, to);
-      const title = place.name ? `\`${visible(place.name)}\` (\`${source}\`)` : `\`${source}\``;
+      const title = place.name ? `${named(place.name)} (\`${source}\`)` : `\`${source}\``;
       this.#blocks.push(passage ? `${title}:\n${quoteProse(lines, from, to)}` : title);
       return;
     }
@@ -335,7 +410,7 @@ class Writer {
     const isAll = spans[0]![0] === startLine && spans.at(-1)![1] === endLine;
     const within = isAll ? "" : ` of lines ${startLine}-${endLine}`;
     return place.name
-      ? `\`${visible(place.name)}\` (${place.kind}, ${sources}${within})`
+      ? `${named(place.name)} (${place.kind}, ${sources}${within})`
       : `${sources}${within && ` (${within.trim()})`}`;
   }
 
@@ -353,26 +428,31 @@ class Writer {
   /** What the file says of itself, with its first place, where that speaks of the question and is not said already. */
   #header(place: Place): string[] {
     if (this.#quoted.some((other) => other.path === place.path)) return [];
-    const header = this.evidence.header(place.path);
+    // Of the comment itself the sentences that speak of the question; where its lines are not known, what memory kept of it.
+    const comment = headerOf(this.evidence.lines(place.path));
+    const isQuoted = comment !== undefined && place.startLine <= comment.lines[1];
+    const header = comment?.text ?? this.evidence.header(place.path);
     // A list of its names is what memory says of a file that says nothing of itself.
-    if (LISTS_NAMES.test(header)) return [];
+    if (isQuoted || LISTS_NAMES.test(header)) return [];
     if (this.evidence.score(header) < HEADER_SHARE) return [];
     const said = this.#doc(header);
     const known = this.evidence.outline(place.path).some((entry) =>
       entry.doc && said.startsWith(sentencesOf(entry.doc)[0]!)
     );
-    return said && !known ? [`The file: “${said}”`] : [];
+    if (!said || known) return [];
+    const source = comment && ` (\`${this.#source(place.path, ...comment.lines)}\`)`;
+    return [`The file${source ?? ""}: “${said}”`];
   }
 
   #copiesOf(place: Place): string[] {
     const copies = this.#copies.get(place) ?? [];
     this.#quoted.push(...copies);
     if (!copies.length) return [];
-    const named = copies.slice(0, COPIES_NAMED).map((copy) =>
-      `\`${visible(copy.name)}\` (\`${this.#source(copy.path, copy.startLine, copy.endLine)}\`)`
+    const shown = copies.slice(0, COPIES_NAMED).map((copy) =>
+      `${named(copy.name)} (\`${this.#source(copy.path, copy.startLine, copy.endLine)}\`)`
     );
-    const rest = copies.length - named.length;
-    return [`The same is said of ${named.join(", ")}${rest > 0 ? ` and ${rest} more` : ""}.`];
+    const rest = copies.length - shown.length;
+    return [`The same is said of ${shown.join(", ")}${rest > 0 ? ` and ${rest} more` : ""}.`];
   }
 
   /** The first sentence, and those that hold words of the question. */
@@ -415,9 +495,9 @@ class Writer {
       if (unique.length) {
         const rest = unique.length - MEMBERS_NAMED;
         facts.push(
-          `Members: ${
-            unique.slice(0, MEMBERS_NAMED).map((member) => `\`${visible(member)}\``).join(", ")
-          }${rest > 0 ? ` and ${rest} more` : ""}.`,
+          `Members: ${unique.slice(0, MEMBERS_NAMED).map((member) => named(member)).join(", ")}${
+            rest > 0 ? ` and ${rest} more` : ""
+          }.`,
         );
       }
     }
@@ -453,7 +533,7 @@ class Writer {
   #named(uses: readonly Reference[], total = uses.length): string {
     const shown = uses.slice(0, CALLERS_NAMED).map((use) => {
       const source = cite(use.path, use.line);
-      return use.within ? `\`${visible(use.within)}\` (\`${source}\`)` : `\`${source}\``;
+      return use.within ? `${named(use.within)} (\`${source}\`)` : `\`${source}\``;
     });
     const rest = total - shown.length;
     const least = this.evidence.references.length >= MOST_REFERENCES ? "at least " : "";
@@ -474,7 +554,7 @@ class Writer {
       files.add(place.path);
       const source = this.#source(place.path, place.startLine, place.endLine);
       rows.push(
-        `- \`${source}\`${place.name ? ` \`${visible(place.name)}\`` : ""}${
+        `- \`${source}\`${place.name ? ` ${named(place.name)}` : ""}${
           remark(place.doc, LONGEST_REMARK)
         }`,
       );

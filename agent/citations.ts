@@ -10,6 +10,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { splitLines } from "./actions.ts";
 import { TRAIL_PATH } from "../kernel/mod.ts";
+import { visiblePath } from "./excerpt.ts";
 import type { TrailPort } from "./past.ts";
 import type { MemoryPort } from "./memory_port.ts";
 
@@ -142,16 +143,22 @@ export async function checkCitations(
 
 /** Checks citations, each file and each place once: what it has said of one it goes on saying. */
 export class CitationChecker {
-  /** Paths that are known, that of the trail among them. */
+  /** Paths that are known as answers show them, that of the trail among them. */
   readonly paths: ReadonlySet<string>;
   readonly #memory: MemoryPort;
   readonly #root: string;
   readonly #trail: TrailPort | undefined;
+  /** Paths that answers show otherwise than they are: a line feed in a path is made visible. */
+  readonly #shown = new Map<string, string>();
   readonly #files = new Map<string, Promise<FileState | undefined>>();
   readonly #citations = new Map<string, Citation>();
 
   constructor(memory: MemoryPort, root: string, trail?: TrailPort) {
-    this.paths = new Set([...memory.paths(), TRAIL_PATH]);
+    for (const path of memory.paths()) {
+      const shown = visiblePath(path);
+      if (shown !== path) this.#shown.set(shown, path);
+    }
+    this.paths = new Set([...memory.paths(), ...this.#shown.keys(), TRAIL_PATH]);
     this.#memory = memory;
     this.#root = root;
     this.#trail = trail;
@@ -185,7 +192,8 @@ export class CitationChecker {
   }
 
   /** Whether a place holds. */
-  async check(path: string, startLine: number, endLine: number): Promise<Citation> {
+  async check(shown: string, startLine: number, endLine: number): Promise<Citation> {
+    const path = this.#shown.get(shown) ?? shown;
     const key = `${path}:${startLine}-${endLine}`;
     const known = this.#citations.get(key);
     if (known) return known;

@@ -63,6 +63,8 @@ export type ContextItem =
   | Reference
   /** A word of a query that was read as another, since it stands nowhere. */
   | { readonly type: "spelling"; readonly from: string; readonly to: string }
+  /** A word of a query that stands nowhere in the index. */
+  | { readonly type: "absent"; readonly word: string }
   /** A cycle of the audit trail. */
   | { readonly type: "cycle"; readonly fractal: Fractal }
   | {

@@ -198,6 +198,11 @@ export class Evidence {
     return count + [...paths].filter((path) => roleOf(path) === "code").length;
   }
 
+  /** Files of which definitions are known. */
+  files(): string[] {
+    return [...this.#outlines.keys()];
+  }
+
   outline(path: string): readonly OutlineEntry[] {
     return this.#outlines.get(path) ?? [];
   }
@@ -358,7 +363,8 @@ export class Evidence {
     const language = this.#languages.get(path) ?? "";
     const role = roleOf(path);
     const candidates = withoutOverloads(path, entries).filter((entry) =>
-      CANDIDATES.has(entry.kind) && !isWrapper(entry, entries) || this.#nameBonus(entry, role) > 0
+      CANDIDATES.has(entry.kind) && !isWrapper(entry, entries) ||
+      !isHeading(entry) && this.#nameBonus(entry, role) > 0
     );
     const lines = this.#lines.get(path) ?? new Map<number, string>();
     const own = new Map<OutlineEntry, string[]>();
@@ -495,7 +501,8 @@ export class Evidence {
       [undefined, entry.container.at(-1)].includes(ownerName(symbol))
     );
     if (!certain && !(capitals.includes(entry.name) && !entry.container.length)) return 0;
-    const asked = ["where", "callers", "impact", "what"].includes(shape) || terms.length === 1;
+    const asked = ["where", "callers", "impact", "what"].includes(shape) || terms.length === 1 ||
+      this.#question.compared.length > 0;
     const exact = symbols.some((symbol) => lastName(symbol) === entry.name) ? 1 : ALIKE_SHARE;
     return (certain ? (asked ? ASKED_BONUS : NAMED_BONUS) * exact : CAPITAL_BONUS) *
       // Tests use the name; what bears it there is a stand-in.
@@ -528,9 +535,15 @@ function withoutOverloads(path: string, entries: readonly OutlineEntry[]): reado
 /** A namespace that only holds other things says where they are, not what they do: those inside answer. */
 function isWrapper(entry: OutlineEntry, entries: readonly OutlineEntry[]): boolean {
   if (entry.kind !== "module") return false;
+  if (isHeading(entry)) return true;
   const inside = entries.filter((other) => other !== entry && other.container.includes(entry.name));
-  return entry.startLine === entry.endLine || inside.some((other) => CLASS_LIKE.has(other.kind)) ||
+  return inside.some((other) => CLASS_LIKE.has(other.kind)) ||
     inside.length > 0 && !entry.doc;
+}
+
+/** A line that names the namespace of a file. */
+function isHeading(entry: OutlineEntry): boolean {
+  return entry.kind === "module" && entry.startLine === entry.endLine;
 }
 
 function linesOf({ startLine, endLine }: OutlineEntry): number {

@@ -85,14 +85,15 @@ export function codeLines(place: Stretch, lines: Lines, most: number, score: Sco
 
 /**
  * The lines of a place that a reader should look at: all of a short one, of a long one those that are shown, its head aside where there is
- * more. First and last line each, ascending.
+ * more, or its head alone. First and last line each, ascending.
  */
 export function spansOf(
   place: Pick<Stretch, "startLine" | "endLine">,
   shown: readonly number[],
 ): [number, number][] {
   const { startLine, endLine } = place;
-  if (endLine - startLine < SHORT || shown.length === 0) return [[startLine, endLine]];
+  if (endLine - startLine < SHORT) return [[startLine, endLine]];
+  if (shown.length === 0) return [[startLine, startLine + LONGEST_HEAD - 1]];
   const spans: [number, number][] = [];
   for (const line of shown) {
     const last = spans.at(-1);
@@ -199,9 +200,22 @@ export function proseLines(
   return [start, size() > most ? start + most - 1 : paragraphs[last]!.end];
 }
 
-/** A place as it is cited. A path with control characters is made visible, so it does not resolve. */
+/** A place as it is cited; the path as `visiblePath` shows it. */
 export function cite(path: string, startLine: number, endLine = startLine): string {
-  return `${visible(path)}:${startLine}-${endLine}`;
+  return `${visiblePath(path)}:${startLine}-${endLine}`;
+}
+
+/** A path in one line: what `visible` leaves because a text has lines is made visible as well. */
+export function visiblePath(path: string): string {
+  return path.replace(
+    /[\t\n\r]/g,
+    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  ).replace(/[^\t\n\r]+/g, visible);
+}
+
+/** A name as code; a backtick in it would end that. */
+export function named(name: string): string {
+  return `\`${visible(name).replaceAll("`", "'")}\``;
 }
 
 /** "… line 7", "… lines 7-9". */
@@ -235,10 +249,17 @@ export function quoteCode(place: Stretch, lines: Lines, shown: readonly number[]
   return `${fence}${/^[a-z+#-]+$/.test(place.language) ? place.language : ""}\n${body}\n${fence}`;
 }
 
-/** Prose as a block quotation. */
+/** What could be read as a citation: `docs/a.md:12`, not `http://localhost:80`. */
+const CITES = /(?:^|[\s`'"(\[])(?![^\s`]*:\/\/)[^\s`]*[./][^\s`]*:\d/;
+
+/** Prose as a block quotation; in a fence where it holds what could be read as a citation of the answer. */
 export function quoteProse(lines: Lines, from: number, to: number): string {
   const texts: string[] = [];
   for (let line = from; line <= to; line++) texts.push(clip(visible(lines.get(line) ?? "")));
+  if (texts.some((text) => CITES.test(text))) {
+    const body = dedent(texts).join("\n");
+    return `${fenceFor(body)}text\n${body}\n${fenceFor(body)}`;
+  }
   return dedent(texts).map((text) => `> ${text}`.trimEnd()).join("\n");
 }
 

@@ -8,7 +8,7 @@ import type { Driver, MorphState } from "./driver.ts";
 import { composePast } from "./past.ts";
 import type { Past } from "./past_question.ts";
 import { actionKey, LONGEST_NAME, LONGEST_QUERY } from "./actions.ts";
-import { areaFolder, README_LINES, readmeOf } from "./answer_lists.ts";
+import { areaFile, areaFolder, README_LINES, readmeOf } from "./answer_area.ts";
 import { composeExtractive } from "./answer_text.ts";
 import { DOCUMENTED_WITHIN, isHeadword, settingText, settingUses } from "./answer_finds.ts";
 import { CLASS_LIKE, Evidence, lastName } from "./evidence.ts";
@@ -34,6 +34,8 @@ const LONGEST_READ = 160;
 const CLASS_LINES = 30;
 /** Of any other long definition its head, so that the lines that matter do not stand alone. */
 const HEAD_LINES = 12;
+/** Of a file its first lines, where it says what it is for. */
+const FILE_HEAD = 24;
 /** Lines before and behind a text that is read where it stands. */
 const AROUND = 12;
 /** Places where a text stands that are read, and settings in documents. */
@@ -204,6 +206,16 @@ export class ExtractiveDriver implements Driver {
         resolve && question.symbols.some((name) => alike(name, lead.name)),
       );
     }
+    const first = evidence.places[0];
+    if (
+      first?.role === "code" && first.startLine > FILE_HEAD && !evidence.lines(first.path).has(1)
+    ) {
+      yield {
+        thought: `Read how ${first.path} begins: what it is for may be said there.`,
+        action: "read",
+        arguments: { path: first.path, start_line: 1, end_line: FILE_HEAD },
+      };
+    }
     for (const place of evidence.places.slice(0, MOST_READS)) {
       const lines = place.endLine - place.startLine + 1;
       const most = CLASS_LIKE.has(place.kind)
@@ -247,6 +259,15 @@ function* lookAround(state: MorphState, area: string): Generator<Proposal> {
     action: "descend",
     arguments: { path: area },
   };
+  const file = areaFile(state);
+  if (file !== undefined) {
+    yield {
+      thought: `Read how ${file} begins.`,
+      action: "read",
+      arguments: { path: file, start_line: 1, end_line: README_LINES },
+    };
+    yield followName(file, false);
+  }
   const folder = areaFolder(state);
   const readme = folder === undefined ? undefined : readmeOf(state, folder);
   if (readme) {

@@ -18,6 +18,8 @@ export interface MemoryPort {
   search(query: string, options?: SearchOptions): Hit[];
   /** Words of a query that are misspelt. */
   misspellings(query: string): Correction[];
+  /** Words of a query that stand nowhere in the index. */
+  absent(query: string): string[];
   /** Level 1: summaries of files and folders, best first; `path` limits to a folder. */
   summaries(query: string, options?: { limit?: number; path?: string }): Summary[];
   /** What a file or folder holds, in words. */

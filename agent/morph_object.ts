@@ -43,6 +43,8 @@ export class MorphObject {
           ? item.fractal.cycle
           : item.type === "spelling"
           ? item.to
+          : item.type === "absent"
+          ? item.word
           : item.path
       ),
     );

@@ -132,11 +132,15 @@ const SHAPES: readonly [Shape, RegExp][] = [
 const WANTS_TESTS =
   /^(where|which|what|who|list|find|show|is|are)\b.*\b(tested|tests? (for|of|that|which|cover\w*|check\w*|exercis\w*)|covered by (a |any )?tests?)\b|^(what|who|which \w+) tests\b/i;
 
+/** Asks whether it can do something. */
+const YES_OR_NO =
+  /^(?:does|do|can|could|is|are|will|has|have)\b.*\b(?:support|handle|work|run|allow|possible|available|able|compatible|provide|come|use|need|require)s?\b/i;
+
 /** Words of questions that `STOP_WORDS` leaves because they also name code; in a question they only frame it. */
 const FRAME = new Set(
   ("where what which who why how when file files defined define definition defines located live lives happen function functions " +
     "method methods class classes does list all called calls call caller callers reference references mean means purpose explain describe " +
-    "repo repository project codebase library")
+    "repo repository project codebase library cover covers covered covering")
     .split(" "),
 );
 
@@ -182,7 +186,7 @@ export function parseQuestion(input: string, workspace = ""): Question {
     quoted,
     terms,
     words,
-    parts: partsOf(text),
+    parts: wants.compared.length > 0 ? wants.compared : partsOf(text),
     wantsTests: WANTS_TESTS.test(text),
     about: aboutOf(text),
   };
@@ -334,6 +338,8 @@ function aboutOf(text: string): Set<"test" | "doc" | "example"> {
   ) about.add("doc");
   // Who wants to use something is served by documents and examples.
   if (howTo.test(text)) about.add("doc").add("example");
+  // Whether it can do something is what documents say.
+  if (YES_OR_NO.test(text)) about.add("doc");
   if (/\bexamples?\b|\bsamples?\b|\bdemo\b/i.test(text)) about.add("example");
   return about;
 }

@@ -22,7 +22,7 @@ import { IndexView } from "./index_view.ts";
 import { analyseQuery } from "./query.ts";
 import { DEFAULTS, rank, type RankOptions } from "./rank.ts";
 import type { DefinitionRow, FileRow } from "./rows.ts";
-import { type Correction, misspellings } from "./spelling.ts";
+import { absentWords, type Correction, misspellings } from "./spelling.ts";
 import { NotIngestedError, Store } from "./store.ts";
 import { Summaries } from "./summaries.ts";
 import { mismatch, requireSameModel, type VectorsState, VectorStore } from "./vectors.ts";
@@ -394,6 +394,14 @@ export class Memory implements Disposable {
         names: () => this.store.definitionNames(),
         vocabulary: () => loadStatic().vocabulary(),
       });
+    });
+  }
+
+  /** Words of a query that stand nowhere in the index. */
+  absent(query: string): string[] {
+    return this.store.snapshot(() => {
+      this.#view.refresh();
+      return absentWords(query, { holding: (stem) => this.#view.holding(stem) });
     });
   }
 

@@ -58,6 +58,23 @@ export function misspellings(text: string, index: SpellingIndex): Correction[] {
   });
 }
 
+/**
+ * Words of a text that stand nowhere in the index, in any form, nor do all their parts: `GraphQL`, `kubernetes`. Each once, in order, as they
+ * are written.
+ */
+export function absentWords(text: string, index: Pick<SpellingIndex, "holding">): string[] {
+  const absent = new Map<string, string>();
+  eachWord(text, 0, text.length, (word) => {
+    const lower = word.toLowerCase();
+    if (word.length < SHORTEST - 1 || STOP_WORDS.has(lower) || absent.size >= MOST_WORDS) return;
+    if (index.holding(stemOf(lower)) > 0) return;
+    const parts = splitIdentifier(word);
+    if (parts.length > 1 && parts.every((part) => index.holding(stemOf(part)) > 0)) return;
+    absent.set(lower, word);
+  });
+  return [...absent.values()];
+}
+
 /** A text with the corrected words in place of the others. */
 export function withCorrections(text: string, corrections: readonly Correction[]): string {
   return corrections.reduce(

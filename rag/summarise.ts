@@ -214,18 +214,35 @@ function foldersAbove(path: string): string[] {
 
 /** Where a file says nothing at its top, the doc comment of its first exported definition speaks. */
 function firstDoc(file: SourceFile): string {
+  const isTop = topOf(file.definitions);
   for (const definition of file.definitions.slice(0, 12)) {
-    if (definition.container.length) continue;
+    if (!isTop(definition)) continue;
     const doc = docOf(file.text, definition, file.language);
     if (doc && !LICENCE.test(doc)) return opening(doc);
   }
   return "";
 }
 
+/**
+ * Tells what stands at the top of a file: outside of everything but namespaces, which say where things are and not what they do. A namespace
+ * that holds nothing is itself at the top.
+ */
+function topOf(definitions: readonly Definition[]): (definition: Definition) => boolean {
+  const inner = new Set(definitions.map(({ container }) => container.at(-1)));
+  const namespaces = new Set(
+    definitions.filter(({ kind, name }) => kind === "module" && inner.has(name))
+      .map(({ name }) => name),
+  );
+  return ({ name, kind, container }) =>
+    container.every((scope) => namespaces.has(scope)) &&
+    !(kind === "module" && namespaces.has(name));
+}
+
 /** Names worth listing: top level, exported ones first, in order of the file. */
 function namesOf(definitions: readonly Definition[]): string[] {
+  const isTop = topOf(definitions);
   const top = definitions.filter((definition) =>
-    definition.container.length === 0 || definition.kind === "section"
+    isTop(definition) || definition.kind === "section"
   );
   const exported = top.filter((definition) => definition.exported);
   return [...new Set([...exported, ...top].map((definition) => definition.name))];
