@@ -11,12 +11,14 @@ import { named, visible } from "./excerpt.ts";
 import { alike } from "./references.ts";
 import { isChangelog, type Role, roleOf } from "./roles.ts";
 import type { Question } from "./question.ts";
-import { splitIdentifier } from "../rag/mod.ts";
+import { isBenchmarkPath, splitIdentifier } from "../rag/mod.ts";
 
 /** Statements of a default that are listed: the first ones say it. */
 const MOST_DEFAULTS = 6;
 /** Lines below the name of a setting in a document in which its default is looked for. */
 export const DOCUMENTED_WITHIN = 10;
+/** A line of its own that names a setting has no more words. */
+const MOST_HEADWORDS = 4;
 /** A line that says "default" counts so much; one that gives a value as well. */
 const SAYS_DEFAULT = 2;
 const GIVES_VALUE = 2;
@@ -71,10 +73,11 @@ export function defaultsList(
   const found = new Map<string, { use: Reference; value: number }>();
   for (const use of settingUses(state, wanted)) {
     const role = roleOf(use.path);
-    if (role === "test" || role === "example" || isChangelog(use.path)) continue;
+    if (role === "test" || role === "example") continue;
+    if (isChangelog(use.path) || isBenchmarkPath(use.path)) continue;
     // In a document a value may be anybody's choice, unless it says that it is the default.
     const value = role !== "doc" || /default/i.test(use.text) ? statement(use.text, name) : 0;
-    const stated = value >= STATES ? { use, value } : documented(use, role, evidence);
+    const stated = value >= STATES ? { use, value } : documented(use, role, name, evidence);
     if (!stated) continue;
     const key = `${stated.use.path}:${stated.use.line}`;
     if ((found.get(key)?.value ?? 0) < stated.value) found.set(key, stated);
@@ -174,7 +177,7 @@ function wasLookedFor(state: MorphState, name: string): boolean {
 }
 
 /** A name in whatever way it is written. */
-function nameOf(wanted: string): RegExp {
+export function nameOf(wanted: string): RegExp {
   const words = settingText(wanted).split(" ").map((word) =>
     word.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")
   );
@@ -184,8 +187,9 @@ function nameOf(wanted: string): RegExp {
 /** A value in code: a number, a text, a truth, nothing; how a duration is written. */
 const LITERAL =
   /^(?:[-+]?\.?\d|["'`]|(?:true|false|nil|null|none|undefined|\[\]|\{\})\b|[\[{]\s*[\]}]|[\w.]+\((?:["']|\d))/i;
-/** A constant, or a field of one. */
-const CONSTANT = /^(?:[A-Za-z_$][\w$]*(?:\.|::))*(?:[A-Z][A-Z\d_]{2,}|[A-Z]\w+|default\w+)\b/;
+/** A constant, a field of one, or what is called a default; nothing that is called or made. */
+const CONSTANT =
+  /^(?:(?:[A-Za-z_$][\w$]*(?:\.|::))*(?:[A-Z][A-Z\d_]{2,}|[dD]efault\w*)|(?:\w+(?:\.|::))+[A-Z]\w+)(?![\w$]|\s*[(<{.:])/;
 /** What stands behind a colon where a type is declared. */
 const TYPE =
   /^(?:&?(?:'\w+ )?(?:mut )?)(?:number|string|boolean|bool|u?int\d*|[iuf]\d+|[ui]size|str|char|float|double|long|any|unknown|void|object|never|String|Vec|Option|Box|List|Map|Function|Promise|Callable|Optional|Union|Duration|TimeSpan)\b(?!\s*[(.:])/;
@@ -212,9 +216,10 @@ function statement(line: string, name: RegExp): number {
 function documented(
   use: Reference,
   role: Role,
+  name: RegExp,
   evidence: Evidence,
 ): { use: Reference; value: number } | undefined {
-  if (role !== "doc" || !isHeadword(use.text)) return undefined;
+  if (role !== "doc" || !isHeadword(use.text, name)) return undefined;
   const lines = evidence.lines(use.path);
   for (let line = use.line + 1; line <= use.line + DOCUMENTED_WITHIN; line++) {
     const text = lines.get(line);
@@ -226,8 +231,13 @@ function documented(
   return undefined;
 }
 
-/** Whether a line of a document names what the lines below are about. */
-export function isHeadword(text: string): boolean {
-  return /^(?:#{1,6}\s|[-*+]\s+[`*_]|\*\*|`|\S{0,2}\s?`+[\w.-]+`+|[\w.-]+\s*::?\s*$|<(?:h\d|dt)\b|\.\. )/u
-    .test(text.trim());
+/** Whether a line of a document names a setting, and the lines below are about it: a heading, an item, or a line of its own. */
+export function isHeadword(text: string, name: RegExp): boolean {
+  const line = text.trim();
+  const plain = line.replace(/<[^>]*>|&#?\w+;|[`*_:~[\]()|]/g, " ").trim();
+  const at = name.exec(plain)?.index ?? -1;
+  // Before the name at most a sign or "the"; in a line of its own not much behind it.
+  if (at < 0 || /\w{4,}/.test(plain.slice(0, at))) return false;
+  if (/^(?:#{1,6}\s|\.\. |[-*+]\s+[`*_])/.test(line)) return true;
+  return plain.split(/\s+/).length <= MOST_HEADWORDS && !/[.,;]$/.test(plain);
 }

@@ -313,9 +313,10 @@ export function testFilesList(
     const tests = evidence.outline(place.path).filter((entry) =>
       entry.kind === "test" || /^(?:method|function)$/.test(entry.kind) && /^test/i.test(entry.name)
     );
-    // Those that say a word of the question first, each in the order of the file.
-    const speaking = tests.filter((entry) => evidence.score(entry.name) > 0);
-    const listed = [...speaking, ...tests.filter((entry) => !speaking.includes(entry))];
+    // Those that say most of the question first, else in the order of the file.
+    const listed = tests.toSorted((one, other) =>
+      evidence.score(other.name) - evidence.score(one.name)
+    );
     return { place, tests, listed };
   });
   const rows = shown.map(({ place, tests, listed }) => {

@@ -6,7 +6,9 @@
  * quotation says which lines; the text counts at most `budget.answerTokens`.
  */
 import type { MorphState, Reference } from "./driver.ts";
-import { CLASS_LIKE, type Evidence, lastName, type Place } from "./evidence.ts";
+import { CLASS_LIKE } from "./candidates.ts";
+import { type Evidence, lastName, type Place } from "./evidence.ts";
+import { Absence } from "./answer_absence.ts";
 import { areaFile, areaFolder, areaList, fileList, headerOf } from "./answer_area.ts";
 import {
   callersList,
@@ -32,10 +34,9 @@ import {
   spansOf,
   visible,
 } from "./excerpt.ts";
-import { nearestNames } from "./nearest.ts";
 import { alike, isFamiliar, MOST_REFERENCES } from "./references.ts";
 import { roleOf } from "./roles.ts";
-import { type Question, termsOf } from "./question.ts";
+import type { Question } from "./question.ts";
 
 export const HEADLINE =
   "Extractive answer (no model attached): quoted from the files, nothing is reworded.";
@@ -80,6 +81,8 @@ const WORTH_QUOTING = 0.4;
 const BESIDE_A_NAME = 3;
 /** A definition that is asked for by its name is cited as a whole up to so many lines. */
 const WHOLE = 160;
+/** The head of a class is shown when it holds this share of what all of it holds of the question. */
+const HEAD_ENOUGH = 0.8;
 /** Longest quotation from a doc comment, in characters: three sentences. */
 const LONGEST_DOC = 360;
 /** Longest remark behind a place that is only named. */
@@ -96,13 +99,6 @@ const LISTS_NAMES = /^(Defines|Sections|Passes on): /;
 const MEMBERS_NAMED = 16;
 /** What is built or implemented rather than called. */
 const NOT_CALLED = new Set(["interface", "trait", "struct", "enum", "type", "section", "module"]);
-/** A match is called weak when this share of the question's words stands in none of the first places. */
-const WEAK = 0.5;
-const LOOKED_AT = 5;
-/** What is done to things is often said in other words: "how are secrets detected" is answered by "finds secrets". */
-const DONE = /(ed|ing)$/;
-/** Words for which near names are looked for, and that are repeated when nothing was found. */
-const MOST_WORDS = 12;
 
 export function composeExtractive(
   state: MorphState,
@@ -143,7 +139,9 @@ class Writer {
   text(): string {
     const { question, evidence } = this;
     this.#noteSpelling();
-    const unknown = this.#unknownSymbols();
+    const absence = new Absence(this.state, question, evidence);
+    const unknown = absence.unknownSymbols();
+    const only = (blocks: readonly string[]) => [HEADLINE, ...blocks, HOW_TO_ATTACH].join("\n\n");
     const within = question.area === undefined ? undefined : areaFolder(this.state);
     const file = question.area === undefined ? undefined : areaFile(this.state);
     const places = evidence.places.filter((place) =>
@@ -156,9 +154,9 @@ class Writer {
     const told = question.shape === "history" && changelogList(this.state, evidence, rows) ||
       within !== undefined && areaList(this.state, evidence, rows) ||
       file !== undefined && fileList(this.state, evidence, rows);
-    if (!places.length && !told || pointless) return this.#nothing(unknown, places);
-    if (!told && this.#isElsewhere(places)) return this.#elsewhere(places);
-    if (!told) this.#noteWeakness(unknown, places);
+    if (!places.length && !told || pointless) return only(absence.nothing(unknown, places));
+    if (!told && absence.isElsewhere(places)) return only(absence.elsewhere(places));
+    if (!told) this.#blocks.push(...absence.notes(unknown, places));
     if (question.area !== undefined) {
       this.#list(areaList(this.state, evidence, rows) ?? fileList(this.state, evidence, rows));
     }
@@ -206,18 +204,6 @@ class Writer {
     return cite(path, startLine, endLine);
   }
 
-  /** Names in the question that look like code and stand nowhere. */
-  #unknownSymbols(): string[] {
-    const looked = this.state.reasoning_log.filter((step) => step.action === "references");
-    return looked.filter((step) => step.observation.endsWith("is neither defined nor mentioned"))
-      .map((step) => String(step.arguments.name))
-      // A plain word may be prose; a joined or humped one is a name.
-      .filter((name) =>
-        /[a-z\d][A-Z]|_|\.|::|#|\(\)$/.test(name) || this.question.quoted.includes(name)
-      )
-      .filter((name) => !this.evidence.places.some((place) => alike(place.name, name)));
-  }
-
   #noteSpelling(): void {
     const read = new Map(
       this.state.retrieved_context.flatMap((item) =>
@@ -227,106 +213,6 @@ class Writer {
     if (read.size === 0) return;
     const words = [...read].map(([from, to]) => `“${visible(from)}” as “${visible(to)}”`);
     this.#blocks.push(`Read ${words.join(", ")}.`);
-  }
-
-  #nothing(unknown: readonly string[], places: readonly Place[]): string {
-    const words = unknown.length ? unknown : this.question.terms;
-    const near = nearestNames(words.slice(0, MOST_WORDS).map(lastName), this.state);
-    const said = unknown.length
-      ? `Nothing found: ${
-        unknown.map((name) => named(name)).join(", ")
-      } is neither defined nor mentioned in the index.`
-      : this.question.texts.length
-      ? `Nothing found: ${textList(this.state, this.question, 1)?.text ?? "not looked for"}`
-      : this.question.terms.length
-      ? `Nothing found: no indexed file answers this; words looked for: ${
-        [...this.question.words.values()].map(visible).slice(0, MOST_WORDS).join(", ")
-      }.`
-      : "Nothing found: the question holds no word to look for.";
-    const close = [
-      ...near.length ? [`Nearest names: ${near.map((name) => named(name)).join(", ")}.`] : [],
-      ...!near.length && places.length
-        ? [
-          `Nearest files: ${
-            [...new Set(places.map((place) => place.path))].slice(0, 5).map((path) => `\`${path}\``)
-              .join(", ")
-          }.`,
-        ]
-        : [],
-    ];
-    return [HEADLINE, said, ...close, HOW_TO_ATTACH].join("\n\n");
-  }
-
-  /** Words of the question that stand nowhere in the index; of how something is done, without those that only say that it is. */
-  #absent(): string[] {
-    const verb = /^(how|where)$/.test(this.question.shape) ? DONE : /$^/;
-    const stems = this.state.retrieved_context.flatMap((item) =>
-      item.type === "absent" ? termsOf(item.word) : []
-    );
-    return this.question.terms.filter((term) => stems.includes(term))
-      .map((term) => this.question.words.get(term) ?? term).filter((word) => !verb.test(word));
-  }
-
-  /** Whether most of what the question speaks of is nowhere here. */
-  #isElsewhere(places: readonly Place[]): boolean {
-    const { terms, texts, defaultOf } = this.question;
-    return texts.length === 0 && defaultOf === undefined && !this.evidence.isNamed(places[0]!) &&
-      this.#absent().length > WEAK * terms.length;
-  }
-
-  /** What is nowhere here, and what is nearest to the rest, without quoting what would answer another question. */
-  #elsewhere(places: readonly Place[]): string {
-    const absent = this.#absent().map((word) => `“${visible(word)}”`).join(", ");
-    const rows = places.slice(0, BESIDE_A_NAME).map((place) =>
-      `- ${named(place.path)}${place.name ? ` ${named(place.name)}` : ""}${
-        remark(place.doc, LONGEST_REMARK)
-      }`
-    );
-    return [
-      HEADLINE,
-      `Nothing found: ${absent} ${
-        this.#absent().length === 1 ? "stands" : "stand"
-      } nowhere in the index.`,
-      `Nearest to the rest of the question:\n${rows.join("\n")}`,
-      HOW_TO_ATTACH,
-    ].join("\n\n");
-  }
-
-  #noteWeakness(unknown: readonly string[], places: readonly Place[]): void {
-    for (const name of unknown) {
-      this.#blocks.push(
-        `Note: ${named(name)} is neither defined nor mentioned in the index.`,
-      );
-    }
-    const shown = places.slice(0, LOOKED_AT).map((place) =>
-      `${place.path} ${place.name} ${place.doc} ${place.signature} ${this.#known(place)}`
-    );
-    const verb = /^(how|where)$/.test(this.question.shape) ? DONE : /$^/;
-    const missing = this.evidence.missing(shown).filter((word) => !verb.test(word));
-    if (this.evidence.isNamed(places[0]!)) return;
-    const absent = this.#absent();
-    if (missing.length < WEAK * this.question.terms.length) {
-      if (absent.length === 0) return;
-      const words = absent.map((word) => `“${visible(word)}”`).join(", ");
-      this.#blocks.push(
-        `Note: ${words} ${absent.length === 1 ? "stands" : "stand"} nowhere in the index.`,
-      );
-      return;
-    }
-    this.#blocks.push(
-      `Weak match: none of these places holds ${
-        missing.map((word) => `“${visible(word)}”`).join(", ")
-      }.`,
-    );
-  }
-
-  #known(place: Place): string {
-    const lines: string[] = [];
-    const known = this.evidence.lines(place.path);
-    for (let line = place.startLine; line <= place.endLine; line++) {
-      lines.push(known.get(line) ?? "");
-    }
-    return lines.join("\n");
   }
 
   #places(places: readonly Place[]): void {
@@ -386,7 +272,7 @@ class Writer {
       return;
     }
     const doc = this.#doc(place.doc);
-    const shown = codeLines(place, lines, room, this.#isHeadWanted(place) ? () => 0 : score);
+    const shown = codeLines(place, lines, room, this.#isHeadWanted(place, room) ? () => 0 : score);
     // Nothing to say but the name: it is listed further down.
     if (!doc && !shown.length && room > 0 && !this.evidence.isNamed(place)) return;
     const header = this.#header(place);
@@ -420,9 +306,19 @@ class Writer {
       this.question.defaultOf === undefined;
   }
 
-  /** Of a class that is asked about the first lines say most. */
-  #isHeadWanted(place: Place): boolean {
-    return CLASS_LIKE.has(place.kind) && this.#isAskedFor(place);
+  /** Of a class the first lines say most, unless other lines of it hold more of the question and the class is not what is asked about. */
+  #isHeadWanted(place: Place, room: number): boolean {
+    if (!CLASS_LIKE.has(place.kind)) return false;
+    if (this.#isAskedFor(place)) return true;
+    const lines = this.evidence.lines(place.path);
+    const known = (end: number) => {
+      const texts: string[] = [];
+      for (let line = place.startLine; line <= end; line++) texts.push(lines.get(line) ?? "");
+      return this.evidence.lineScore(texts.join("\n"));
+    };
+    const head = known(Math.min(place.endLine, place.startLine + room - 1));
+    return head >= HEAD_ENOUGH * known(place.endLine) &&
+      !this.evidence.holdsText(place);
   }
 
   /** What the file says of itself, with its first place, where that speaks of the question and is not said already. */

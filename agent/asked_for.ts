@@ -24,7 +24,7 @@ const LONGEST_THING = 5;
 /** A message that is not quoted: behind a colon, or before what is asked about it. */
 const SAID: readonly RegExp[] = [
   /\b(?:errors?|exceptions?|warnings?|messages?|panics?)(?: messages?)?(?: that says| saying|:)\s+(?!["“`'])(.{8,}?)(?=\s+(?:means?|comes? from|(?:(?:is|gets?) )?(?:thrown|raised|logged|printed))\b|\?|$)/i,
-  /\b(?:errors?|exceptions?|warnings?|messages?|panics?)(?: messages?)? (?!["“`'])(\S+(?: \S+){2,}?)\s+(?:means?|comes? from|(?:is|gets?) (?:thrown|raised|logged|printed))\b/i,
+  /\b(?:errors?|exceptions?|warnings?|messages?|panics?)(?: messages?)? (?!["“`']|messages?\b)(\S+(?: \S+){2,}?)\s+(?:means?|comes? from|(?:is|gets?) (?:thrown|raised|logged|printed))\b/i,
 ];
 const ERROR =
   /\b(?:error|exception|warning|message|panic|fail\w*|says?|log(?:s|ged)?|print(?:s|ed)?)\b/i;

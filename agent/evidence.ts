@@ -9,6 +9,15 @@ import { splitLines } from "./actions.ts";
 import { placeLabel, type RankedChunk, rankedChunks } from "./context.ts";
 import type { MorphState, Reference } from "./driver.ts";
 import type { Lines } from "./excerpt.ts";
+import {
+  CANDIDATES,
+  CLASS_LIKE,
+  isHeading,
+  isSmall,
+  isWrapper,
+  linesOf,
+  withoutOverloads,
+} from "./candidates.ts";
 import { alike, innermost, qualified, splitName } from "./references.ts";
 import { isChangelog, isCopy, type Role, roleOf } from "./roles.ts";
 import { Matcher } from "./matcher.ts";
@@ -91,6 +100,9 @@ const KIND_WEIGHT: Partial<Record<Question["shape"], Readonly<Record<string, num
 /** A variable, constant or alias of a line or two rarely answers by itself. */
 const SMALL_WEIGHT = 0.8;
 const SETUP_WEIGHT = 0.7;
+/** A class of more lines than these does many things. */
+const LARGE = 150;
+const LARGE_WEIGHT = 0.6;
 /** What the rank of its chunk adds to how well a definition fits. */
 const CHUNK_WEIGHT = 0.35;
 /** How much the fit of a definition counts against the rank of its file. */
@@ -102,10 +114,6 @@ const PLACES_A_FILE = 2;
 /** Of the file that comes first. */
 const PLACES_OF_THE_FIRST = 3;
 
-/** Files of languages in which one name has several signatures and one body. */
-const SIGNED_APART = /\.(pyi?|[cm]?tsx?)$/;
-
-export const CLASS_LIKE = new Set(["class", "interface", "trait", "struct", "enum", "module"]);
 const NAMEABLE = new Set([
   ...CLASS_LIKE,
   "type",
@@ -115,18 +123,6 @@ const NAMEABLE = new Set([
   "constant",
   "variable",
 ]);
-const CANDIDATES = new Set([
-  ...CLASS_LIKE,
-  "type",
-  "function",
-  "method",
-  "macro",
-  "variable",
-  "constant",
-  "section",
-  "test",
-]);
-
 export class Evidence {
   /** Best first. */
   readonly places: readonly Place[];
@@ -223,6 +219,13 @@ export class Evidence {
     const shown = text.trim();
     const holds = shown !== "" && this.#texts.some((use) => use.text === shown);
     return this.score(text) + (holds ? TEXT_BONUS : 0);
+  }
+
+  /** Whether a text that the question quotes stands in a place. */
+  holdsText(place: Pick<Place, "path" | "startLine" | "endLine">): boolean {
+    return this.#texts.some((use) =>
+      use.path === place.path && place.startLine <= use.line && use.line <= place.endLine
+    );
   }
 
   /** Words of the question that stand nowhere in the given texts. */
@@ -450,12 +453,17 @@ export class Evidence {
     const small = isSmall(entry) || this.#isDeclaredOnly(entry)
       ? this.#question.shape === "how" ? SETUP_WEIGHT : SMALL_WEIGHT
       : 1;
+    // All of a large class is no answer to how something is done.
+    const large = this.#question.shape === "how" && CLASS_LIKE.has(entry.kind) &&
+        linesOf(entry) > LARGE
+      ? LARGE_WEIGHT
+      : 1;
     const test =
       [...entry.container, entry.kind === "module" ? entry.name : ""].some((scope) =>
         /^tests?$/.test(scope)
       ) &&
       !this.#question.about.has("test");
-    return (KIND_WEIGHT[this.#question.shape]?.[entry.kind] ?? 1) * small * setup *
+    return (KIND_WEIGHT[this.#question.shape]?.[entry.kind] ?? 1) * small * setup * large *
       (test ? NAMED_ROLE.test : 1);
   }
 
@@ -514,44 +522,6 @@ export class Evidence {
       (NAMEABLE.has(entry.kind) ? 1 : MEMBER_SHARE) * (entry.container.length ? INNER_SHARE : 1) *
       (isSmall(entry) ? SMALL_WEIGHT : 1);
   }
-}
-
-/** Signatures for a type checker stand before the one definition that does something, the longest. */
-function withoutOverloads(path: string, entries: readonly OutlineEntry[]): readonly OutlineEntry[] {
-  if (!SIGNED_APART.test(path)) return entries;
-  const longest = new Map<string, OutlineEntry>();
-  for (const entry of entries) {
-    if (entry.kind !== "function" && entry.kind !== "method") continue;
-    const name = [...entry.container, entry.name].join("\n");
-    const known = longest.get(name);
-    if (!known || linesOf(entry) >= linesOf(known)) longest.set(name, entry);
-  }
-  return entries.filter((entry) =>
-    (longest.get([...entry.container, entry.name].join("\n")) ?? entry) === entry ||
-    (entry.kind !== "function" && entry.kind !== "method")
-  );
-}
-
-/** A namespace that only holds other things says where they are, not what they do: those inside answer. */
-function isWrapper(entry: OutlineEntry, entries: readonly OutlineEntry[]): boolean {
-  if (entry.kind !== "module") return false;
-  if (isHeading(entry)) return true;
-  const inside = entries.filter((other) => other !== entry && other.container.includes(entry.name));
-  return inside.some((other) => CLASS_LIKE.has(other.kind)) ||
-    inside.length > 0 && !entry.doc;
-}
-
-/** A line that names the namespace of a file. */
-function isHeading(entry: OutlineEntry): boolean {
-  return entry.kind === "module" && entry.startLine === entry.endLine;
-}
-
-function linesOf({ startLine, endLine }: OutlineEntry): number {
-  return endLine - startLine;
-}
-
-function isSmall(entry: OutlineEntry): boolean {
-  return /^(variable|constant|type)$/.test(entry.kind) && entry.endLine - entry.startLine < 3;
 }
 
 export function lastName(symbol: string): string {

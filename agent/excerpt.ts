@@ -22,6 +22,8 @@ export type Score = (text: string) => number;
 
 /** Lines that are shown rather than left out between two stretches: a mark takes as much room. */
 const SMALL_GAP = 2;
+/** An opening of so many lines is shown with what follows it. */
+const SHORT_OPENING = 4;
 /** Longest line of a quotation; minified lines would fill the answer. */
 const LONGEST_LINE = 160;
 /** A head of more lines is shown in its first line only. */
@@ -194,6 +196,13 @@ export function proseLines(
   const size = () => paragraphs[last]!.end - paragraphs[first]!.start + 1;
   // A list or an example after a paragraph that announces it belongs to it; then what follows; then what leads there.
   const joins = (index: number) => paragraphs[index] !== undefined && !paragraphs[index].heading;
+  // The sentence that opens a section says what the rest is about.
+  const opening = paragraphs[first - 1];
+  const isOpening = opening !== undefined && !opening.heading &&
+    (first === 1 || paragraphs[first - 2]!.heading);
+  if (isOpening && opening.end - opening.start < SHORT_OPENING && size() + SHORT_OPENING < most) {
+    first--;
+  }
   while (joins(last + 1) && paragraphs[last + 1]!.end - paragraphs[first]!.start < most) last++;
   while (joins(first - 1) && paragraphs[last]!.end - paragraphs[first - 1]!.start < most) first--;
   const start = paragraphs[first]!.start;

@@ -10,8 +10,9 @@ import type { Past } from "./past_question.ts";
 import { actionKey, LONGEST_NAME, LONGEST_QUERY } from "./actions.ts";
 import { areaFile, areaFolder, README_LINES, readmeOf } from "./answer_area.ts";
 import { composeExtractive } from "./answer_text.ts";
-import { DOCUMENTED_WITHIN, isHeadword, settingText, settingUses } from "./answer_finds.ts";
-import { CLASS_LIKE, Evidence, lastName } from "./evidence.ts";
+import { DOCUMENTED_WITHIN, isHeadword, nameOf, settingText, settingUses } from "./answer_finds.ts";
+import { CLASS_LIKE } from "./candidates.ts";
+import { Evidence, lastName } from "./evidence.ts";
 import { alike } from "./references.ts";
 import { isChangelog, roleOf } from "./roles.ts";
 import { Matcher } from "./matcher.ts";
@@ -347,7 +348,7 @@ function* lookForDefault(state: MorphState, wanted: string): Generator<Proposal>
   // A single word is a name; several are written as one in many ways.
   yield followName(text.slice(0, LONGEST_NAME), false);
   const documented = settingUses(state, wanted).filter((use) =>
-    roleOf(use.path) === "doc" && !isChangelog(use.path) && isHeadword(use.text)
+    roleOf(use.path) === "doc" && !isChangelog(use.path) && isHeadword(use.text, nameOf(wanted))
   );
   for (const use of documented.slice(0, MOST_AROUND)) {
     yield {

@@ -160,7 +160,10 @@ export function referencesByName(name: string, memory: MemoryPort, signal?: Abor
 
 /** The files that import a file: references to its path, sources before tests. */
 export function importersOf(path: string, memory: MemoryPort): Found {
-  const importers = memory.importers(path).sort((one, other) => bySource(one.path, other.path));
+  // Who includes the header of a source of C depends on the source.
+  const header = memory.importers(path).length === 0 ? headersOf(path, memory) : [];
+  const importers = [path, ...header].flatMap((one) => memory.importers(one))
+    .filter((one) => one.path !== path).sort((one, other) => bySource(one.path, other.path));
   const found: Reference[] = [];
   for (const importer of importers) {
     if (roomFor(importer.path, found) === 0) continue;
@@ -184,6 +187,14 @@ export function importersOf(path: string, memory: MemoryPort): Found {
       : `no file imports ${path}`,
     items: found,
   };
+}
+
+/** The headers beside a source of C or C++ that bear its name. */
+function headersOf(path: string, memory: MemoryPort): string[] {
+  const stem = /^(.*)\.(?:c|cc|cpp|cxx|m|mm)$/.exec(path)?.[1];
+  if (stem === undefined) return [];
+  return [".h", ".hh", ".hpp", ".hxx"].map((suffix) => stem + suffix)
+    .filter((one) => memory.file(one) !== undefined);
 }
 
 /** By the symbol graph; undefined when it knows no such definition. Throws what the graph throws. */

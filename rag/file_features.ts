@@ -51,7 +51,7 @@ const TEST_FOLDER =
   /^(tests?|__tests__|specs?|testdata|fixtures?|__fixtures__|__mocks__|mocks?|e2e|\w*Tests)$/;
 /** Names of files that are tests. */
 const TEST_FILE =
-  /^test_[^/]*\.py$|^conftest\.py$|[._-](test|spec|e2e)(-d)?\.[^.]+$|_test\.(go|py|rb|ts|js|cc|cpp|c)$|_(test|spec)\.(exs|lua|zig)$|^test_helper\.exs$|(Test|Tests|Spec|IT)\.(java|kt|cs|php|scala|swift)$|(Suite|Spec|Props?)\.(scala|hs)$/;
+  /^tests?\.([cm]?[jt]sx?|py|rb|go|rs|c|cc|cpp|lua|php|sh)$|^test_[^/]*\.py$|^conftest\.py$|[._-](test|spec|e2e)(-d)?\.[^.]+$|_test\.(go|py|rb|ts|js|cc|cpp|c)$|_(test|spec)\.(exs|lua|zig)$|^test_helper\.exs$|(Test|Tests|Spec|IT)\.(java|kt|cs|php|scala|swift)$|(Suite|Spec|Props?)\.(scala|hs)$/;
 /** Folders of benchmarks: `bench/`, Rust's `benches/`, JMH's `src/jmh/`, asv's `asv_bench/`, `micro-benchmarks/`. */
 const BENCHMARK_FOLDER = /^((micro|macro|asv)?[_-]?bench(marks?|es)?|jmh)$/;
 /**

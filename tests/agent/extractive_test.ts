@@ -322,3 +322,128 @@ Deno.test("who calls: a changelog without a suffix is a document, not code", asy
   });
   assert.match(text, /: 1 in code, 1 in documents\n- `kettle\.py:5-5` in `make_tea`/);
 });
+
+Deno.test("a module that is a file is described by its words, its importers and what it defines", async () => {
+  const text = await ask("explain the discount module", {
+    ...SHOP,
+    "src/discount.ts": `/*
+ * Codes that lower a price, and what they do to it.
+ *
+ * Owns the form of a code.
+ */
+
+${SHOP["src/discount.ts"]!}`,
+  });
+  assert.ok(
+    text.split("\n\n").slice(1, 3).join("\n\n").startsWith(
+      "`src/discount.ts` (`src/discount.ts:1-5`): “Codes that lower a price, and what they do to it. Owns the form of a code.”\n" +
+        "Imported by 1 file and 0 tests.\n\n" +
+        "It defines:\n" +
+        "- `parseDiscount` (function, `src/discount.ts:8-13`): Reads a discount code",
+    ),
+    text,
+  );
+});
+
+Deno.test("list: the members of a type that is called what is asked for, each with its words", async () => {
+  const text = await ask("which request options are there?", {
+    "src/options.ts": `/** How a request is sent. */
+export interface RequestOptions {
+  /** Milliseconds to wait. */
+  timeout: number;
+  /** Attempts after the first. */
+  retries: number;
+  /** Where to connect to. */
+  url: string;
+}
+`,
+    "src/completions_of_shells.ts":
+      "export const a = 1;\nexport const b = 2;\nexport const c = 3;\n",
+  });
+  assert.match(
+    text,
+    /`RequestOptions` \(interface, `src\/options\.ts:2-9`\) holds:\n- `timeout` \(`src\/options\.ts:4-4`\): Milliseconds to wait\.\n- `retries` .*\n- `url` /,
+  );
+});
+
+Deno.test("a question about what is nowhere is not answered with something else", async () => {
+  await withRepository(SHOP, async (memory, root) => {
+    const { answer, found } = await answerQuestion(
+      "how are kubernetes pods scheduled for an order?",
+      memory,
+      { root },
+    );
+    assert.equal(found, false, answer);
+    assert.match(answer, /Nothing found: “kubernetes”, “pods” stand nowhere in the index\./);
+    assert.match(answer, /Nearest to the rest of the question:\n- `src\/order\.ts` `Order`/);
+    assert.ok(!answer.includes("```"), answer);
+  });
+});
+
+Deno.test("compare: both lead, namesakes and others behind them", async () => {
+  const text = await ask("what is the difference between parseDiscount and applyDiscount?");
+  const [, first, second] = text.split("\n\n");
+  assert.match(first!, /^`parseDiscount` \(function, /);
+  assert.match(second!, /^`applyDiscount` \(function, /);
+});
+
+Deno.test("which tests: the files of tests that speak of it, the tests that do first", async () => {
+  const text = await ask("which tests cover discounts?", {
+    ...SHOP,
+    "tests/discount_test.ts": `import { parseDiscount } from "../src/discount.ts";
+
+Deno.test("letters are no number", () => {
+  if (!Number.isNaN(parseDiscount("tea"))) throw new Error("tea");
+});
+
+Deno.test("a discount is a \`share\`", () => {
+  if (parseDiscount("SAVE20") !== 0.2) throw new Error("20");
+});
+`,
+  });
+  assert.match(
+    text,
+    /\n\nTests that speak of it:\n- `tests\/discount_test\.ts`, 2 tests\n {2}- `a discount is a 'share'` \(`tests\/discount_test\.ts:7-9`\)\n {2}- `letters are no number` /,
+  );
+});
+
+Deno.test("a file whose path holds a line feed is cited, visibly, and the citation holds", async () => {
+  const text = await ask("where is parseCoupon defined?", {
+    "src/odd\nname.ts":
+      "/** Reads a coupon. */\nexport function parseCoupon(text: string): number {\n  return Number(text);\n}\n",
+  });
+  assert.match(text, /`parseCoupon` \(function, `src\/odd\\u\{a\}name\.ts:2-4`\)/);
+  assert.ok(!text.includes("citation removed"), text);
+});
+
+Deno.test("what a document says of places is quoted as it is, not taken for a citation", async () => {
+  const text = await ask("how are places written in documents?", {
+    "docs/places.md":
+      "# Places\n\nPlaces are written in documents as `lib/missing.ts:42`, path and line, so that editors open them.\n",
+  });
+  assert.match(
+    text,
+    /```text\nPlaces are written in documents as `lib\/missing\.ts:42`, path and line/,
+  );
+});
+
+Deno.test("what breaks when a source of C changes: whoever includes its header", async () => {
+  const text = await ask("what breaks if I change src/text.c?", {
+    "src/text.h": "int text_length(const char *text);\n",
+    "src/text.c":
+      '#include "text.h"\n\nint text_length(const char *text) {\n  return text[0] ? 1 : 0;\n}\n',
+    "src/main.c": '#include "text.h"\n\nint main(void) {\n  return text_length("");\n}\n',
+  });
+  assert.match(text, /`src\/text\.c` is imported by 1 file and 0 tests:\n- `src\/main\.c:1-1`/);
+});
+
+Deno.test("a namespace that a file begins with is no answer, and not what the file is about", async () => {
+  const text = await ask("explain the Cookie module", {
+    "src/Cookie/Jar.php":
+      "<?php\n\nnamespace Shop\\Cookie;\n\n/** Keeps cookies between requests. */\nclass Jar\n{\n    public function keep($cookie) { return $cookie; }\n}\n",
+    "src/Cookie/Row.php":
+      "<?php\n\nnamespace Shop\\Cookie;\n\n/** One cookie. */\nclass Row\n{\n    public function name() { return ''; }\n}\n",
+  });
+  assert.match(text, /- `src\/Cookie\/Jar\.php`: Keeps cookies between requests\./);
+  assert.ok(!text.includes("(module,"), text);
+});
