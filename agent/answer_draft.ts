@@ -15,6 +15,8 @@ export interface TextPiece {
   readonly text: string;
   /** What was shown before is void: this piece is the beginning. */
   readonly restart?: true;
+  /** It belongs to one of several parts, of which the answer is yet to be made. */
+  readonly part?: true;
 }
 
 /** Whoever writes a text piece by piece. */

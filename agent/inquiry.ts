@@ -11,7 +11,7 @@ import { basename } from "node:path";
 import { loadTokenCounter } from "../rag/mod.ts";
 import type { ActiveAdapter } from "./adapters/adapter_weaver.ts";
 import type { Answer, AskOptions } from "./answer.ts";
-import { AnswerDraft } from "./answer_draft.ts";
+import { AnswerDraft, type AnswerDraftOptions } from "./answer_draft.ts";
 import { checkCitations, CitationChecker, findCitations } from "./citations.ts";
 import { meaningOf, withEarlier } from "./conversation.ts";
 import type { Driver, StepRecord } from "./driver.ts";
@@ -20,6 +20,7 @@ import { type Budget, DEFAULT_BUDGET, Governor, type ManifestEntry } from "./gov
 import type { MemoryPort } from "./memory_port.ts";
 import { MODEL_MS, ModelDriver, parseJson } from "./model_driver.ts";
 import { type LanguageModel, recordCalls } from "./models/language_model.ts";
+import { PartsDraft } from "./parts_draft.ts";
 import { mayBeSeveral, PLAN, type Plan, planByRules, planOf, type SubQuestion } from "./plan.ts";
 import { hashOfWords, type Speaker } from "./personas.ts";
 import { QueryMorph } from "./query_morph.ts";
@@ -60,8 +61,12 @@ export class Inquiry {
   readonly #record: CycleRecord;
   readonly #policy = new ExtractiveDriver();
   readonly #model: LanguageModel | undefined;
-  /** The answer while it is written, where somebody reads along. */
-  readonly #draft: AnswerDraft | undefined;
+  /** How texts are shown while they are written, where somebody reads along. */
+  readonly #showing: AnswerDraftOptions | undefined;
+  /** The answer while it is written. */
+  #draft: AnswerDraft | undefined;
+  /** What it will be made of, while that is written, where there are several parts and a model writes them. */
+  #parts: PartsDraft | undefined;
   readonly #begin = performance.now();
 
   /** @throws {TypeError} when the question is empty */
@@ -91,12 +96,9 @@ export class Inquiry {
       })
       : model;
     const { onText, root, trail, signal } = options;
-    this.#draft = onText &&
-      new AnswerDraft({
-        checker: () => new CitationChecker(memory, root, trail),
-        onText,
-        signal,
-      });
+    const checker = () => new CitationChecker(memory, root, trail);
+    this.#showing = onText && { checker, onText, signal };
+    this.#draft = this.#showing && new AnswerDraft(this.#showing);
   }
 
   /** The budget of the whole. */
@@ -173,7 +175,7 @@ export class Inquiry {
    * @param onMorph told of the morph before its first step and after each
    */
   async delegate(
-    { question }: SubQuestion,
+    part: SubQuestion,
     { sub_questions }: Plan,
     { role, onMorph, adapterOf }: {
       role?: string;
@@ -182,10 +184,13 @@ export class Inquiry {
     } = {},
   ): Promise<Part> {
     const options = this.#options;
+    const { question } = part;
+    const at = sub_questions.indexOf(part);
+    const isWhole = sub_questions.length === 1;
+    if (!isWhole && this.#model !== undefined) this.#readParts(sub_questions);
     using active = this.#model && await adapterOf?.("BABS", this.#model);
     const share = shareOf(this.#budget, sub_questions.length, performance.now() - this.#begin);
     const model = this.#model;
-    const isWhole = sub_questions.length === 1;
     // A model is told what was said before; rules know what is meant.
     const text = model && isWhole ? withEarlier(question, options.earlier ?? []) : question;
     const modelDriver = model &&
@@ -194,7 +199,7 @@ export class Inquiry {
         ...(active && { adapter: active.adapter }),
         ...options.driving,
         // Of several parts none is the answer: what is woven of them is.
-        draft: isWhole ? this.#draft : undefined,
+        draft: isWhole ? this.#draft : this.#parts?.of(at),
       });
     const driver = modelDriver ?? options.driver ?? this.#policy;
     const governor = model && modelDriver
@@ -229,7 +234,18 @@ export class Inquiry {
       // Of a model's words the role is what a person can change.
       prompt_hash: modelDriver && role !== undefined ? hashOfWords(role, "") : undefined,
     });
-    return { question, text: await morph.run(), morph, driver };
+    const written = await morph.run();
+    await this.#parts?.done(at, written);
+    return { question, text: written, morph, driver };
+  }
+
+  /** Shows parts while they are written, until the answer takes their place. */
+  #readParts(questions: readonly SubQuestion[]): void {
+    const showing = this.#showing;
+    if (showing === undefined || this.#parts !== undefined) return;
+    const parts = new PartsDraft(questions.map(({ question }) => question), showing);
+    this.#parts = parts;
+    this.#draft = new AnswerDraft({ ...showing, onText: parts.replacedBy(showing.onText) });
   }
 
   /** SYNTHESIZING: one answer of all parts, its citations checked. */

@@ -85,6 +85,11 @@ export interface Progress {
   readonly text?: string;
   /** True with a `text` that begins anew: what came before it is void. */
   readonly restart?: boolean;
+  /**
+   * True with a `text` of one of the parts that a question was taken into. The answer is made of them when all are there, and its first piece begins
+   * anew: who cannot take back what was said leaves them out.
+   */
+  readonly part?: boolean;
 }
 
 /** One step on the way to an answer: what was thought, done, seen. */

@@ -82,12 +82,13 @@ export const askHandlers: Pick<Handlers, "ask"> = {
           onText: (piece) =>
             progress({ phase: "writing, characters", done: written += piece.length }),
         },
-        onText: ({ text, restart }) =>
+        onText: ({ text, restart, part }) =>
           progress({
             phase: "writing, characters",
             done: length = (restart ? 0 : length) + text.length,
             text,
             ...(restart && { restart }),
+            ...(part && { part }),
           }),
         signal,
         onStep: ({ step, thought, action, arguments: given, observation }) =>

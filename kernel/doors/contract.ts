@@ -15,13 +15,14 @@
  * any number of events and then one reply or one error:
  *
  *     { v: 1, re: id, type: "event", event: "progress", phase, done?, total?, detail?, note?, state?, persona?,
- *       text?, restart? }
+ *       text?, restart?, part? }
  *     { v: 1, re: id, type: "event", event: "result", result }          every result but the last of a command that has several
  *     { v: 1, re: id, type: "reply", result, exit?, … }
  *     { v: 1, re: id, type: "error", code, message }
  *
  * `text` is a piece of the answer while it is written: put together, from the last one with `restart: true` on, the pieces are what the answer
- * begins with, its citations checked, and in the end its text. `restart` says that what came before is void.
+ * begins with, its citations checked, and in the end its text. `restart` says that what came before is void, `part` that
+ * a piece belongs to one of several parts of the question: the answer is made of them, and begins with a `restart`.
  *
  * Without a request, whoever subscribed is sent `{ v: 1, re: null, type: "event", event: "uvm_state_update", state }`. `re` is null too in an error about
  * a message whose `id` could not be read.

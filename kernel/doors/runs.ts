@@ -95,7 +95,7 @@ export class Runs {
       const signal = AbortSignal.any([context.signal, abort.signal]);
       const progress = (progress: Progress) => {
         // The text of an answer is for whoever asked.
-        const { text: _, restart: __, ...shown } = progress;
+        const { text: _, restart: __, part: ___, ...shown } = progress;
         this.#show(id, { progress: shown });
         context.progress(progress);
       };

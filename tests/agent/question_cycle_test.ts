@@ -237,7 +237,7 @@ function readAlong() {
   return { seen, onText };
 }
 
-Deno.test("of several parts none is shown as the answer: what ROBIN weaves is, without what it thinks aloud", () =>
+Deno.test("several parts are shown while they are written, checked, until what ROBIN weaves of them takes their place", () =>
   inShop(async ({ image, cycles }, memory, options) => {
     const model = new ScriptedModel(({ messages }) =>
       messages[0]!.content.includes("Split the question")
@@ -245,7 +245,7 @@ Deno.test("of several parts none is shown as the answer: what ROBIN weaves is, w
         : messages[0]!.content.includes("weave")
         ? "<think>Which one?</think>\nCodes are read in src/discount.ts:2-7, not in src/none.ts:1-2."
         : messages.at(-1)!.content.includes("Now write the answer")
-        ? "A part that nobody wants to see."
+        ? "A part, see src/order.ts:13-16 and src/none.ts:3-4."
         : '{"thought": "enough", "action": "answer", "arguments": {}}'
     );
     const { seen, onText } = readAlong();
@@ -253,7 +253,9 @@ Deno.test("of several parts none is shown as the answer: what ROBIN weaves is, w
     assert.equal(answer.plan.sub_questions.length, 2);
     assert.match(answer.answer, /^Codes are read in src\/discount\.ts:2-7, not in \[citation r/);
     assert.equal(seen.text, answer.answer);
-    assert.deepEqual(seen.given_up, []);
+    const part = "A part, see src/order.ts:13-16 and [citation removed].";
+    const parts = answer.plan.sub_questions.map(({ question }) => `## ${question}\n\n${part}`);
+    assert.deepEqual(seen.given_up, [parts.join("\n\n")]);
   }));
 
 Deno.test("what is shown of an answer that is given up is said to be void", () =>

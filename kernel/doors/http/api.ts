@@ -10,7 +10,8 @@
  *     {"result": …}                 any number, each as the result schema of the command says
  *     {"exit": 0 | 1} or {"error": {"message"}}   once, last
  *
- * `text` of progress is a piece of the answer while it is written, its citations checked; with `restart` what came before is void.
+ * `text` of progress is a piece of the answer while it is written, its citations checked; with `restart` what came before is void; with `part`
+ * it belongs to one of several parts, in whose place the answer comes.
  *
  * Owns this form and nothing of what commands do. What must hold: input is validated once, here, by the table; a field that names files of
  * the caller's own process is not taken; whoever goes away, or does not read, ends the run.

@@ -267,7 +267,8 @@ function streamed(
         const steps = stepsOf((line) => chunk({ reasoning_content: line }));
         const progress = (each: Progress) => {
           steps(each);
-          if (each.text !== undefined) said.write(each.text, each.restart);
+          // A part is no beginning of the answer, and nothing can be taken back here: the steps towards it are shown, as reasoning.
+          if (each.text !== undefined && !each.part) said.write(each.text, each.restart);
         };
         const { text, usage } = await answer({ signal, progress });
         chunk({}, reasonOf(said.end(text)));

@@ -27,11 +27,18 @@ const ask: Handlers["ask"] = async ({ question }, { progress, signal }) => {
   if (question.startsWith("BREAK")) throw new Error("the disk is gone");
   using memory = openMemory(repository.path, { readOnly: true });
   using place = await openCyclePlace(undefined);
-  return await askInCycle(question, memory, place.image, place.cycles, {
+  const isOfParts = question.startsWith("PARTS");
+  if (isOfParts) {
+    progress({ phase: "writing", text: "## One?\n\nIt dou", part: true });
+    progress({ phase: "writing", text: "## One?\n\nIt grows.", part: true, restart: true });
+  }
+  const answer = await askInCycle(question, memory, place.image, place.cycles, {
     root: repository.path,
     signal,
     onStep: ({ step, action }) => progress({ phase: "thinking, step", done: step, detail: action }),
   });
+  if (isOfParts) progress({ phase: "writing", text: answer.answer.slice(0, 20), restart: true });
+  return answer;
 };
 
 type Post = (body: unknown, signal?: AbortSignal) => Promise<Response>;
@@ -118,6 +125,17 @@ Deno.test("a stream carries the same answer, ends with a reason, the usage where
     assert.equal(chunks.at(-1).choices[0].finish_reason, "stop");
     const plain = await events(await post({ ...body, stream: true }));
     assert.ok(!plain.some((data) => data.includes('"usage"')));
+  });
+});
+
+Deno.test("of the parts of a question nothing is said that would have to be taken back: the answer alone is", async () => {
+  await withServer(async (_url, post) => {
+    const request = { model: "batos", messages: [user(`PARTS ${QUESTION}`)] };
+    const said = (await events(await post({ ...request, stream: true }))).slice(0, -1)
+      .map((event) => JSON.parse(event).choices[0]?.delta.content ?? "").join("");
+    const { choices } = await (await post(request)).json();
+    assert.equal(said, choices[0].message.content);
+    assert.doesNotMatch(said, /It grows|given up/);
   });
 });
 
