@@ -9,7 +9,7 @@
  * - who aborts waits until the thread has stopped, so that nothing is written for it afterwards;
  * - a thread that dies fails those who wait for it, and nobody after them.
  */
-import { type Parse, type ParsedSource, tokens } from "../ingest/mod.ts";
+import type { Parse, ParsedSource } from "../ingest/mod.ts";
 import type { BuildOptions, ImpactResult, RefsResult, SymbolAnswers } from "./graph_values.ts";
 import { DamagedIndexError } from "./damaged_index.ts";
 import { NewerFormatError, NotIngestedError } from "./store.ts";
@@ -88,8 +88,9 @@ export class CompilerThread implements Disposable {
    * Parses there, as `parse` of ingest does here.
    * @throws {TypeError} for a measure other than tokens: a function cannot be sent
    */
-  readonly parse: Parse = async (path, text, { maxSize, measure = tokens } = {}) => {
-    if (measure !== tokens) {
+  readonly parse: Parse = async (path, text, { maxSize, measure } = {}) => {
+    // Parsers are loaded here only where one has to be compared.
+    if (measure !== undefined && measure !== (await import("../ingest/mod.ts")).tokens) {
       throw new TypeError(
         `parse "${path}" in a thread: chunks were to be measured by a function, expected tokens`,
       );

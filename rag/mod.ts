@@ -85,7 +85,15 @@ export async function loadLlamaAccess(): Promise<LlamaAccess> {
   return await import("./embed/llama_library.ts");
 }
 
-export { JoinedMemory } from "./joined_memory.ts";
+export type { JoinedMemory } from "./joined_memory.ts";
+
+/** Writes to memory that join a unit of work, loaded when there are some: who only reads need not load what stores. */
+export async function loadJoinedMemory(): Promise<
+  typeof import("./joined_memory.ts").JoinedMemory
+> {
+  return (await import("./joined_memory.ts")).JoinedMemory;
+}
+
 export {
   MEMORY_KINDS,
   type MemoryKind,
