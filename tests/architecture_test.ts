@@ -418,7 +418,7 @@ Deno.test("ingest never touches the database; rag and the image alone do", () =>
       .filter((place) => place !== "tests" && place !== "bench"),
   );
   assert.deepEqual([...places].sort(), ["kernel/image", "rag"]);
-  // In the image, one file alone writes what is stored, over its connection; another reads what is left of it.
+  // In the image, one file alone writes what is stored, and two read it, over its connection; another reads what is left of it.
   assert.deepEqual(
     users.map(({ path }) => path).filter((path) => path.startsWith("kernel/image/")),
     ["kernel/image/image_tables.ts", "kernel/image/sqlite_connection.ts"],
@@ -428,8 +428,10 @@ Deno.test("ingest never touches the database; rag and the image alone do", () =>
     imports.some(({ specifier }) => specifier.endsWith("/sqlite_connection.ts"))
   );
   assert.deepEqual(writers.map(({ path }) => path), [
+    "kernel/image/known_transactions.ts",
     "kernel/image/log_tail.ts", // empties the log, without SQL of its own
     "kernel/image/sqlite_store.ts",
+    "kernel/image/sqlite_writer.ts",
   ]);
 });
 

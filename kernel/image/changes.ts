@@ -117,28 +117,28 @@ export class Changes {
   /**
    * Writes everything in one transaction of the store, and lets everybody in this process see it.
    *
-   * @param seen the transaction that the unit sees, and up to where the image was packed when it began
+   * @param seen the transaction that the unit sees, and how often something had been dropped when it began
    * @returns the new transaction
    * @throws {ConflictError} when somebody else committed a change of the same, or of what this depends on
    */
   write(
     { state, resolvers, blobs }: UnitParts,
-    { snapshot, packed }: { snapshot: number; packed: number },
+    { snapshot, drops }: { snapshot: number; drops: number },
     { user, description }: { user: string; description: string },
   ): number {
     const joins = this.participants.length > 0;
     const locked = joins || this.pending.length > 0;
     const options = { time: Date.now(), user, description, force: joins, locked };
     const { tid, result: installed } = state.store.write(options, (writing) => {
-      // What others committed since this process last looked.
-      if (writing.previous !== state.known) state.refresh();
+      // What others committed or dropped since this process last looked.
+      if (writing.previous !== state.known || writing.drops !== state.drops) state.refresh();
       let records: ReadonlyMap<Oid, ObjectRecord | undefined> = this.#records;
       if (writing.previous !== snapshot) {
         const merged = this.#merge(writing, state, resolvers);
         if (merged.size > 0) records = new Map([...records, ...merged]);
         this.#requireDependencies(writing, state, snapshot);
       }
-      if (writing.packed !== packed) this.#requireReferred(records, writing, blobs);
+      if (writing.drops !== drops) this.#requireReferred(records, writing, blobs);
       // A blob too many is collected by a pack; a reference without its blob would be a loss.
       if (this.pending.length > 0) requireBlobs(blobs, "commit").keep(this.pending);
       const installed = new Map<Oid, ObjectRecord | undefined>();

@@ -2,8 +2,8 @@
  * What is committed, as the units of work of one process share it.
  *
  * Owns the records that were read, the lookups that were made over them, the OIDs to give out, the mounts, and the moments that
- * units look at. What must hold: every record here is the state of its object at `known`; whatever another process committed is
- * noticed before a unit begins and before one commits; nothing here is ever changed, only replaced.
+ * units look at. What must hold: every record here is the state of its object at `known`; whatever was committed or dropped, by
+ * another process too, is noticed before a unit begins and before one commits; nothing here is ever changed, only replaced.
  */
 import { DamagedImageError, ImageError, PackedError } from "./errors.ts";
 import type { ImageStore } from "./image_store.ts";
@@ -40,6 +40,7 @@ export class CommittedState {
   readonly lookups: LookupCache = new LookupCache();
   #records = new Map<Oid, ObjectRecord>();
   #known: number;
+  #drops: number;
   #nextOid = 0;
   #oidsEnd = 0;
   #mounts: Mount[] = [];
@@ -49,6 +50,7 @@ export class CommittedState {
   constructor(store: ImageStore) {
     this.store = store;
     this.#known = store.newestTransaction();
+    this.#drops = store.drops();
   }
 
   /** The newest transaction that is known here. */
@@ -56,9 +58,20 @@ export class CommittedState {
     return this.#known;
   }
 
-  /** Looks for commits of other processes; gives the newest transaction. */
+  /** How often something had been dropped when what is kept here was last compared with the store. */
+  get drops(): number {
+    return this.#drops;
+  }
+
+  /** Looks for commits and packs, those of other processes included; gives the newest transaction. */
   refresh(): number {
     const newest = this.store.newestTransaction();
+    const drops = this.store.drops();
+    if (drops !== this.#drops) {
+      // An object that was dropped must not be found here by whoever would refer to it.
+      this.#forget();
+      this.#drops = drops;
+    }
     if (newest === this.#known) return newest;
     for (const { oids } of this.store.transactions({ after: this.#known, upTo: newest })) {
       for (const oid of oids) this.#records.delete(oid);
@@ -136,8 +149,7 @@ export class CommittedState {
     this.lookups.forget();
   }
 
-  /** Forgets what was read, after the store was changed behind it. */
-  forget(): void {
+  #forget(): void {
     this.#records.clear();
     this.lookups.forget();
   }

@@ -49,8 +49,8 @@ export interface Writing {
   readonly tid: number;
   /** The transaction before this one. */
   readonly previous: number;
-  /** As `ImageStore.packedTo`. */
-  readonly packed: number;
+  /** As `ImageStore.drops`. */
+  readonly drops: number;
   /** Where the image lives in SQLite and the write is `locked`: the open transaction, for those who write more into it. */
   readonly database: DatabaseSync | undefined;
   /** The revision that an object has now, 0 for none. */
@@ -87,6 +87,8 @@ export interface ImageStore {
   newestTransaction(): number;
   /** Transactions up to this one may have lost revisions to a pack; 0 when there was none. As of the last look for new ones. */
   packedTo(): number;
+  /** How often a pack of whatever process removed something: rises each time. As of the last look for new transactions. */
+  drops(): number;
   /** The newest revision that is not later than `tid`. */
   load(oid: Oid, tid: number): Revision | undefined;
   /** All revisions of an object, newest first. */

@@ -25,6 +25,7 @@ export class MemoryImageStore implements ImageStore {
   readonly #revisions = new Map<Oid, Revision[]>();
   #transactions: StoredTransaction[] = [];
   #packedTo = 0;
+  #drops = 0;
   #nextOid = FIRST_FREE_OID;
   #closed = false;
   #writing = false;
@@ -36,6 +37,10 @@ export class MemoryImageStore implements ImageStore {
 
   packedTo(): number {
     return this.#packedTo;
+  }
+
+  drops(): number {
+    return this.#drops;
   }
 
   load(oid: Oid, tid: number): Revision | undefined {
@@ -93,7 +98,7 @@ export class MemoryImageStore implements ImageStore {
       result = work({
         tid,
         previous,
-        packed: this.#packedTo,
+        drops: this.#drops,
         database: undefined,
         newest: (oid) => this.#revisions.get(oid)?.at(-1)?.tid ?? 0,
         put: (oid, data) => void puts.set(oid, data),
@@ -139,6 +144,7 @@ export class MemoryImageStore implements ImageStore {
     this.#requireOpen();
     const { revisions, transactions } = select();
     this.#packedTo = Math.max(this.#packedTo, tid);
+    this.#drops++;
     for (const dropped of revisions) {
       const kept = this.#revisions.get(dropped.oid)?.filter((one) => one.tid !== dropped.tid) ?? [];
       if (kept.length > 0) this.#revisions.set(dropped.oid, kept);

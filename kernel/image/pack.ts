@@ -83,7 +83,7 @@ export async function packImage(
       }
       return { revisions: [], transactions };
     }));
-  state.forget();
+  state.refresh();
   return report;
 }
 

@@ -35,8 +35,8 @@ import {
 /** See the module text. */
 export class UnitOfWork extends UnitView implements Disposable {
   readonly #options: UnitOptions;
-  /** Up to where the image was packed when this began. */
-  #packed = 0;
+  /** How often something had been dropped when this began: what is found afterwards may go meanwhile. */
+  #drops = 0;
   #status: UnitStatus = "ended";
   #failure = "";
   #endsAfterCommit = false;
@@ -254,7 +254,7 @@ export class UnitOfWork extends UnitView implements Disposable {
     this.#status = "committing";
     let tid: number;
     try {
-      const seen = { snapshot: this.moment, packed: this.#packed };
+      const seen = { snapshot: this.moment, drops: this.#drops };
       tid = await this.parts.exclusively(
         "commit",
         () => this.changes.write(this.parts, seen, about),
@@ -302,7 +302,7 @@ export class UnitOfWork extends UnitView implements Disposable {
   #start(moment = this.parts.at ?? this.parts.state.refresh()): void {
     const { state } = this.parts;
     this.moment = moment;
-    this.#packed = state.store.packedTo();
+    this.#drops = state.drops;
     state.enter(this.moment);
     this.#status = "active";
     this.#failure = "";

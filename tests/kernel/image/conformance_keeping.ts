@@ -8,6 +8,7 @@ import {
   ConflictError,
   DamagedImageError,
   ImageError,
+  NoSuchObjectError,
   ReadOnlyError,
 } from "../../../kernel/image/errors.ts";
 import { Image } from "../../../kernel/image/image.ts";
@@ -162,6 +163,24 @@ export function keepingBehaviours(behaviour: Behaviour, under: StoreUnderTest): 
       const [a, b] = [await create(image, { by: "a" }), await create(second, { by: "b" })];
       assert.notEqual(a, b);
       assert.deepEqual([read(second, a, "by"), read(image, b, "by")], ["a", "b"]);
+    },
+  );
+
+  behaviour(
+    21,
+    "what one process packed away is found by no other, nor committed by one that had begun",
+    async ({ image, folder }) => {
+      const lonely = await create(image, { x: 1 });
+      using second = await Image.open(under.open(folder));
+      assert.equal(read(second, lonely, "x"), 1, "it has been read once");
+      using early = second.begin();
+      early.define(0, "found", new Ref(lonely));
+      await image.pack();
+      await assert.rejects(early.commit(), /a pack dropped it meanwhile/);
+      using late = second.begin();
+      assert.throws(() => late.define(0, "found", new Ref(lonely)), NoSuchObjectError);
+      assert.equal(late.has(lonely), false);
+      assert.deepEqual((await second.check()).problems, []);
     },
   );
 

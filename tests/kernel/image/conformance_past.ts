@@ -8,9 +8,20 @@ import {
   ReadOnlyError,
   UndoError,
 } from "../../../kernel/image/errors.ts";
+import { Image } from "../../../kernel/image/image.ts";
 import { method, primitive } from "../../../kernel/image/slot_spec.ts";
 import { Ref } from "../../../kernel/image/values.ts";
 import { type Behaviour, commit, create, read, text } from "./bench.ts";
+
+/** Refers to an object from the lobby, in a unit that is not committed; gives the error, where there is one. */
+function referTo(image: Image, oid: number): unknown {
+  using unit = image.begin();
+  try {
+    unit.define(0, "found", new Ref(oid));
+  } catch (error) {
+    return error;
+  }
+}
 
 /** Registers these behaviours. */
 export function pastBehaviours(behaviour: Behaviour): void {
@@ -230,6 +241,53 @@ export function pastBehaviours(behaviour: Behaviour): void {
     await assert.rejects(unit.commit(), /a pack dropped it meanwhile/);
     assert.deepEqual((await image.check()).problems, []);
   });
+
+  behaviour(
+    16,
+    "a unit that began between two batches of a pack cannot either",
+    async ({ image }) => {
+      // More than one batch takes; nobody refers to any of them.
+      const lonely = await image.transact((unit) =>
+        Array.from({ length: 2_100 }, () => unit.create())
+      );
+      const last = lonely.at(-1)!;
+      using unit = image.begin();
+      let hasBegun = false;
+      await image.pack({
+        onProgress: (phase, done) => {
+          if (phase !== "removing" || done === 0) return;
+          unit.abort();
+          unit.define(0, "found", new Ref(last));
+          hasBegun = true;
+        },
+      });
+      assert.ok(hasBegun);
+      await assert.rejects(unit.commit(), /a pack dropped it meanwhile/);
+      assert.deepEqual((await image.check()).problems, []);
+    },
+  );
+
+  behaviour(
+    16,
+    "what a pack dropped is found by nobody, not even before it has ended",
+    async ({ image, store }) => {
+      const lonely = await create(image, { x: 1 });
+      const tries: unknown[] = [];
+      const packing = await Image.open(store, {
+        exclusively: (action, commit) => {
+          const result = commit();
+          if (action === "pack") tries.push(referTo(packing, lonely));
+          return result;
+        },
+      });
+      assert.equal(read(packing, lonely, "x"), 1, "it has been read once");
+      await packing.pack();
+      assert.ok(tries.length >= 2);
+      assert.ok(tries.every((error) => error instanceof NoSuchObjectError), String(tries));
+      // Another image over the same store, as another process has one.
+      assert.ok(referTo(image, lonely) instanceof NoSuchObjectError);
+    },
+  );
 
   behaviour(
     25,

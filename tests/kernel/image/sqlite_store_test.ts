@@ -312,9 +312,9 @@ fileTest(
       isLocked: fc.boolean(),
     });
     const put = (oid: number, isLarge: boolean) => (writing: Writing) => {
-      const { tid, previous, packed, newest, put } = writing;
+      const { tid, previous, drops, newest, put } = writing;
       put(oid, isLarge ? "y".repeat(5_000) : `ours, after ${newest(oid)}`);
-      return { tid, previous, packed, newest: newest(oid) };
+      return { tid, previous, drops, newest: newest(oid) };
     };
     fc.assert(
       fc.property(fc.array(step, { minLength: 5, maxLength: 15 }), (steps) => {
