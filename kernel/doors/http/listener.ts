@@ -44,6 +44,8 @@ export interface ListenerOptions {
     address: string,
     takeover?: Takeover,
   ) => Promise<Response | undefined>;
+  /** Is told what goes wrong with the socket itself, such as no file handle being left for a connection; it goes on listening. */
+  readonly onError: (error: Error) => void;
 }
 
 /** An open socket. */
@@ -63,6 +65,9 @@ const MAX_HEAD_BYTES = 32_768;
 const HEAD_MS = 10_000;
 const REQUEST_MS = 60_000;
 
+/** How long a connection may be idle: longer than clients keep one, or it closes under a request that is on its way. */
+const IDLE_MS = 75_000;
+
 /** How often these times are looked at. */
 const CHECK_MS = 2_000;
 
@@ -79,6 +84,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     maxHeaderSize: MAX_HEAD_BYTES,
     headersTimeout: HEAD_MS,
     requestTimeout: REQUEST_MS,
+    keepAliveTimeout: IDLE_MS,
     connectionsCheckingInterval: CHECK_MS,
     // Newer than the types; a `curl --http2` or a client in Java asks for h2c, and is answered as if it had not.
     shouldUpgradeCallback: ({ method, url, headers }: IncomingMessage) =>
@@ -92,6 +98,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     (request, socket, head) => void upgrade(options, { request, socket: socket as Socket, head }),
   );
   await listening(server, hostname, port);
+  server.on("error", options.onError);
   return {
     port: (server.address() as AddressInfo).port,
     close: async (cutOff) => {
@@ -123,6 +130,9 @@ async function serve(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
+  // Whoever reads or writes hears of it; where nobody does, it is no more than a client that went away.
+  incoming.on("error", () => {});
+  outgoing.on("error", () => {});
   const gone = new AbortController();
   outgoing.once("close", () => {
     if (!outgoing.writableFinished) {
@@ -142,14 +152,30 @@ async function serve(
 }
 
 async function upgrade({ answer }: ListenerOptions, takeover: Takeover): Promise<void> {
-  const { request: incoming, socket } = takeover;
+  const { socket } = takeover;
   const drop = () => void socket.destroy();
   socket.on("error", drop);
-  const request = requestOf(incoming, AbortSignal.any([]));
-  const response = request === undefined
+  try {
+    const response = await answerTo(answer, takeover);
+    if (response === undefined) return void socket.off("error", drop);
+    socket.end(await wholeOf(response), drop);
+  } catch {
+    drop();
+  }
+}
+
+async function answerTo(
+  answer: ListenerOptions["answer"],
+  takeover: Takeover,
+): Promise<Response | undefined> {
+  const request = requestOf(takeover.request, AbortSignal.any([]));
+  return request === undefined
     ? malformed()
-    : await answer(request, addressOf(incoming), takeover);
-  if (response === undefined) return void socket.off("error", drop);
+    : await answer(request, addressOf(takeover.request), takeover);
+}
+
+/** A response as bytes, for a connection that no server looks after any more. */
+async function wholeOf(response: Response): Promise<Uint8Array> {
   const body = new Uint8Array(await response.arrayBuffer());
   const lines = [
     `HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ""}`,
@@ -157,8 +183,8 @@ async function upgrade({ answer }: ListenerOptions, takeover: Takeover): Promise
     "connection: close",
     `content-length: ${body.length}`,
   ];
-  socket.write(`${lines.join("\r\n")}\r\n\r\n`);
-  socket.end(body, drop);
+  const head = new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`);
+  return new Uint8Array([...head, ...body]);
 }
 
 /** What `Request` takes, and no more: CONNECT and TRACE are for proxies. */

@@ -202,7 +202,13 @@ export async function startHttp(options: HttpOptions): Promise<HttpDoor> {
     }
   };
 
-  const listener = await listen({ hostname, port: wanted, upgradePath: EVENTS, answer });
+  const listener = await listen({
+    hostname,
+    port: wanted,
+    upgradePath: EVENTS,
+    answer,
+    onError: onFault,
+  });
   port = listener.port;
   const base = `http://${hostname === "::1" ? "[::1]" : hostname}:${port}`;
   let stopped: Promise<void> | undefined;

@@ -20,6 +20,9 @@ async function openEcho(
         `${request.method} ${new URL(request.url).pathname} ${takeover ? "taken" : "plain"} ` +
           (await request.text()).length,
       ),
+    onError: (error) => {
+      throw error;
+    },
     ...options,
   });
   return { ...listener, [Symbol.asyncDispose]: () => listener.close(AbortSignal.abort()) };
@@ -171,4 +174,27 @@ Deno.test("there is an end to connections; closing waits for what is being answe
   cutOff.abort();
   await closing;
   assert.equal(await never, "");
+});
+
+Deno.test("clients that break off wherever they are harm nobody", async () => {
+  await using echo = await openEcho();
+  const heads = [
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nhalf",
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe",
+    "GET / HTTP/1.1\r\nHost: a\r\n",
+    "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(50),
+    "GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    "",
+  ];
+  for (let round = 0; round < 20; round++) {
+    for (const head of heads) {
+      const socket = await Deno.connect({ hostname: "127.0.0.1", port: echo.port });
+      await socket.write(new TextEncoder().encode(head));
+      if (round % 2 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      // What was sent to it lies there unread: the other end is reset.
+      socket.close();
+    }
+  }
+  const answer = await talk(echo, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  assert.match(answer, /GET \/ plain 0/);
 });
