@@ -242,7 +242,8 @@ export class CycleEngine {
       running.state = "FAILED";
       running.text = messageOf(reason);
       this.#show(running, onState);
-      unit.abort();
+      // Ended for good: whatever its works still do finds no unit to write to.
+      unit[Symbol.dispose]();
       await note(running, visits.at(-1)!, failed);
       await this.#keepReason(brief, id, failed, reason);
       if (signal?.aborted || abort.signal.aborted) throw reason;

@@ -98,13 +98,12 @@ export class Changes {
 
   #restore(saved: SavedChanges): void {
     for (const { participant, back } of saved.participants) {
-      if (back === undefined) {
-        throw new ImageError(
-          `roll back to a savepoint: "${participant.name}" cannot go back; abort instead`,
-        );
-      }
-      back();
+      if (back !== undefined) continue;
+      throw new ImageError(
+        `roll back to a savepoint: "${participant.name}" cannot go back; abort instead`,
+      );
     }
+    for (const { back } of saved.participants) back!();
     for (const participant of this.participants.splice(saved.participants.length)) {
       participant.aborted?.();
     }

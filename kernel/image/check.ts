@@ -29,11 +29,24 @@ export interface CheckOptions {
 /** Objects or transactions read before others get a turn. */
 const BATCH = 500;
 
-/** See the module text. */
+/** See the module text. Others may write meanwhile: what they commit is not looked at, and what they pack away is no damage. */
 export async function checkImage(
   store: ImageStore,
   blobs: BlobFolder | undefined,
-  { signal, onProgress }: CheckOptions = {},
+  options: CheckOptions = {},
+): Promise<CheckReport> {
+  for (;;) {
+    const drops = store.drops();
+    const report = await checkOnce(store, blobs, options);
+    store.newestTransaction(); // so that it looks
+    if (report.problems.length === 0 || store.drops() === drops) return report;
+  }
+}
+
+async function checkOnce(
+  store: ImageStore,
+  blobs: BlobFolder | undefined,
+  { signal, onProgress }: CheckOptions,
 ): Promise<CheckReport> {
   const problems: StoreProblem[] = [...collect(() => store.problems())];
   const report = { transactions: 0, objects: 0, revisions: 0, blobs: 0 };
@@ -77,7 +90,8 @@ export async function checkImage(
       await new Promise((done) => setTimeout(done, 0));
       signal?.throwIfAborted();
     }
-    const ids = attempt(() => store.revisionIds(oid), { oid }, problems) ?? [];
+    const ids = (attempt(() => store.revisionIds(oid), { oid }, problems) ?? [])
+      .filter((tid) => tid <= newest);
     // Of an object that a pack took away its transaction still speaks.
     if (ids.length > 0) report.objects++;
     for (const tid of wrote.get(oid) ?? []) {
@@ -92,8 +106,11 @@ export async function checkImage(
     for (const [at, tid] of ids.entries()) {
       attempt(
         () => {
-          const { data } = store.load(oid, tid)!;
+          const revision = store.load(oid, tid);
+          // Another process dropped it a moment ago.
+          if (revision?.tid !== tid) return;
           report.revisions++;
+          const { data } = revision;
           if (data === null) return;
           const record = decodeRecord(oid, tid, data);
           for (const [name, slot] of record.slots) {
@@ -123,7 +140,9 @@ export async function checkImage(
     const problem = blobs === undefined
       ? `blob "${hash}" cannot be read: the image was opened without a folder for blobs`
       : (await blobs.verify(hash, signal === undefined ? {} : { signal }))?.message ??
-        (blobs.size(hash) === size ? undefined : `blob "${hash}" has another size`);
+        (blobs.has(hash) && blobs.size(hash) === size
+          ? undefined
+          : `blob "${hash}" has another size`);
     if (problem !== undefined) problems.push({ oid, tid, problem });
   }
   return { ...report, problems };

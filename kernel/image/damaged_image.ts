@@ -27,7 +27,7 @@ interface Source {
 /** See the module text. Dispose of it. */
 export class DamagedImage implements Disposable {
   /** What was found to be wrong, and what could not be read. */
-  readonly lost: StoreProblem[] = [];
+  lost: StoreProblem[] = [];
   readonly #path: string;
   readonly #options: CheckOptions;
   /** What SQLite can read; undefined where it cannot open the file. */
@@ -110,11 +110,10 @@ export class DamagedImage implements Disposable {
       }
       if (number % BATCH === 0) await this.#pause(number);
     }
-    const saved = this.lost.filter(({ oid, tid }) =>
+    this.lost = this.lost.filter(({ oid, tid }) =>
       tid === undefined ||
       !(oid === undefined ? this.#infos : this.#found.get(tid))?.has(oid ?? tid)
     );
-    this.lost.splice(0, this.lost.length, ...saved);
     this.#nameMissing();
   }
 
@@ -124,7 +123,10 @@ export class DamagedImage implements Disposable {
       if (named.has(`${oid} ${tid}`)) return;
       this.lost.push({ ...oid !== undefined && { oid }, tid, problem });
     };
-    const newest = Math.max(0, ...this.#infos.keys(), ...this.#found.keys());
+    let newest = 0;
+    for (const tids of [this.#infos, this.#found]) {
+      for (const tid of tids.keys()) newest = Math.max(newest, tid);
+    }
     // Numbers have no gap but those that a pack made.
     for (let tid = this.#packed + 1; tid <= newest; tid++) {
       const oids = this.#infos.get(tid)?.oids;

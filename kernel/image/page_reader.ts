@@ -31,7 +31,10 @@ export interface PageRow extends RowPlace {
 export type Shape = (kinds: readonly Kind[]) => boolean;
 export type Kind = "null" | "integer" | "real" | "text" | "blob";
 
-/** Sizes that we make files with, the newest first: for one whose first page is gone. */
+/**
+ * Sizes of pages that we make files with, the newest first. What the first page says is not believed where it says another; that a part of
+ * each page is kept for extensions is not either, for we keep none.
+ */
 const OUR_PAGE_BYTES = [4_096, 8_192];
 /** Of the database, on the first page, before the page's own. */
 const FILE_HEADER_BYTES = 100;
@@ -47,9 +50,7 @@ export class PageReader implements Disposable {
   readonly #file: number;
   readonly #log: ReadonlyMap<number, Uint8Array>;
   readonly #pageBytes: number;
-  /** Bytes of a page that are used: the rest may be kept for extensions. */
-  readonly #usable: number;
-  readonly #pages: number;
+  #pages: number;
   readonly #free: ReadonlySet<number>;
 
   /** @throws what the file system throws */
@@ -62,10 +63,11 @@ export class PageReader implements Disposable {
       const head = Buffer.alloc(FILE_HEADER_BYTES);
       readSync(this.#file, head, 0, FILE_HEADER_BYTES, 0);
       const isWhole = head.toString("latin1", 0, 16) === MAGIC;
-      const stated = head.readUInt16BE(16) === 1 ? 65_536 : head.readUInt16BE(16);
-      this.#pageBytes = log?.pageBytes || (isWhole && stated >= 512 ? stated : this.#guess(size));
-      this.#usable = this.#pageBytes - (isWhole ? head[20]! : 0);
-      this.#pages = Math.max(Math.ceil(size / this.#pageBytes), 0, ...this.#log.keys());
+      const stated = isWhole ? head.readUInt16BE(16) : 0;
+      this.#pageBytes = log?.pageBytes ||
+        (OUR_PAGE_BYTES.includes(stated) ? stated : this.#guess(size));
+      this.#pages = Math.ceil(size / this.#pageBytes);
+      for (const page of this.#log.keys()) this.#pages = Math.max(this.#pages, page);
       this.#free = this.#freePages();
     } catch (error) {
       closeSync(this.#file);
@@ -138,7 +140,7 @@ export class PageReader implements Disposable {
       free.add(trunk);
       const bytes = this.#read(trunk);
       if (bytes === undefined) break;
-      const leaves = Math.min(bytes.readUInt32BE(4), this.#usable / 4 - 2);
+      const leaves = Math.min(bytes.readUInt32BE(4), this.#pageBytes / 4 - 2);
       for (let at = 0; at < leaves; at++) free.add(bytes.readUInt32BE(8 + 4 * at));
       trunk = bytes.readUInt32BE(0);
     }
@@ -183,7 +185,7 @@ export class PageReader implements Disposable {
 
   /** How much of a payload stands in its cell. */
   #localBytes(size: number, kind: number): number {
-    const usable = this.#usable;
+    const usable = this.#pageBytes;
     const most = kind === TABLE_LEAF ? usable - 35 : Math.floor((usable - 12) * 64 / 255) - 23;
     if (size <= most) return size;
     const least = Math.floor((usable - 12) * 32 / 255) - 23;
@@ -197,7 +199,7 @@ export class PageReader implements Disposable {
     while (left > 0) {
       const bytes = next > 0 && next <= this.#pages ? this.#read(next) : undefined;
       if (bytes === undefined) return undefined;
-      const part = bytes.subarray(4, Math.min(this.#usable, 4 + left));
+      const part = bytes.subarray(4, Math.min(this.#pageBytes, 4 + left));
       parts.push(part);
       left -= part.length;
       next = bytes.readUInt32BE(0);

@@ -4,7 +4,7 @@
  * Owns the exchange of the file; `damaged_image.ts` reads past damage. What must hold: the old file is never changed, and kept under
  * another name; at every moment a complete file has the name, the old one or the new one; what could not be saved is counted and named.
  */
-import { existsSync, linkSync, renameSync, rmSync } from "node:fs";
+import { constants, copyFileSync, existsSync, linkSync, renameSync, rmSync } from "node:fs";
 import type { BlobFolder } from "./blobs.ts";
 import { checkImage, type CheckOptions, type CheckReport } from "./check.ts";
 import { DamagedImageError, NoImageError } from "./errors.ts";
@@ -38,23 +38,19 @@ export async function checkImageFile(
   blobs: BlobFolder,
   options: CheckOptions = {},
 ): Promise<CheckReport> {
-  let problem: string;
-  try {
-    const store = new SqliteImageStore(path, { readOnly: true });
+  const opened = openStore(path);
+  if (opened === undefined) throw new NoImageError(`check the image "${path}": it holds none`);
+  if (!("problem" in opened)) {
     try {
-      if (store.newestTransaction() > 0) return await checkImage(store, blobs, options);
+      return await checkImage(opened, blobs, options);
     } finally {
-      store.close();
+      opened.close();
     }
-    throw new NoImageError(`check the image "${path}": it holds none`);
-  } catch (error) {
-    if (!(error instanceof DamagedImageError)) throw error;
-    problem = withoutRemedy(error);
   }
   using damaged = new DamagedImage(path, options);
   await damaged.look();
   // What kept it from being opened is mostly what is found first; where it is not found at all, it is all there is to say.
-  const problems = damaged.lost.length > 0 ? damaged.lost : [{ problem }];
+  const problems = damaged.lost.length > 0 ? damaged.lost : [opened];
   return { ...damaged.counts, blobs: 0, problems };
 }
 
@@ -79,7 +75,12 @@ export async function rescueImage(
     {
       using damaged = new DamagedImage(path, options);
       await damaged.look();
-      if (damaged.lost.length === 0) return undefined;
+      if (damaged.lost.length === 0) {
+        const opened = openStore(path);
+        if (opened === undefined) return undefined;
+        if (!("problem" in opened)) return void opened.close();
+        damaged.lost.push(opened);
+      }
       saved = { ...damaged.counts, lost: [...damaged.lost] };
       if (saved.revisions > 0) await copy(damaged, fresh);
     }
@@ -87,6 +88,24 @@ export async function rescueImage(
   } finally {
     removeDatabase(fresh);
   }
+}
+
+/**
+ * The store in the file, or what keeps it from being opened, which is not always something that is lost: a wrong number of pages is enough.
+ * @returns undefined when it holds no image
+ */
+function openStore(path: string): SqliteImageStore | StoreProblem | undefined {
+  let store: SqliteImageStore | undefined;
+  try {
+    store = new SqliteImageStore(path, { readOnly: true });
+    if (store.newestTransaction() > 0) return store;
+  } catch (error) {
+    store?.close();
+    if (error instanceof DamagedImageError) return { problem: withoutRemedy(error) };
+    if (error instanceof NoImageError) return undefined;
+    throw error;
+  }
+  store.close();
 }
 
 /** Writes what was read into a new file, and what the kernel needs of its own. */
@@ -111,15 +130,23 @@ async function copy(damaged: DamagedImage, path: string): Promise<void> {
 /** Gives the file another name, and its own to another file where there is one. */
 function moveAside(path: string, fresh?: string): string {
   const aside = `${path}.damaged-${new Date().toISOString().replaceAll(":", "-")}`;
-  // The log goes first: SQLite would take it for that of the new file. What it held was read.
+  // What can fail comes first, while the file and its log are as they were.
+  if (fresh !== undefined) giveSecondName(path, aside);
+  // The log goes before the file: SQLite would take it for that of the new one. What it held was read.
   if (existsSync(`${path}-wal`)) renameSync(`${path}-wal`, `${aside}-wal`);
   rmSync(`${path}-shm`, { force: true });
   if (fresh === undefined) renameSync(path, aside);
-  else {
-    linkSync(path, aside);
-    renameSync(fresh, path);
-  }
+  else renameSync(fresh, path);
   return aside;
+}
+
+/** A link, or a copy on file systems that have no links (FAT, some network drives). */
+function giveSecondName(path: string, other: string): void {
+  try {
+    linkSync(path, other);
+  } catch {
+    copyFileSync(path, other, constants.COPYFILE_EXCL);
+  }
 }
 
 function removeDatabase(path: string): void {

@@ -55,6 +55,11 @@ export function readOnly(value: unknown): SlotSpec {
   return new SlotSpec((where) => dataSlot(takeIn(value, where), true));
 }
 
+/** Data that can be assigned: what a plain value means where a spec may stand. */
+export function assignable(value: unknown): SlotSpec {
+  return new SlotSpec((where) => dataSlot(takeIn(value, where)));
+}
+
 /** A slot as it was, to be written elsewhere. */
 export function slotAsIs(slot: Slot): SlotSpec {
   return new SlotSpec(() => slot);
@@ -65,7 +70,7 @@ export function slotAsIs(slot: Slot): SlotSpec {
  * @throws {TypeError} when it is no data, or names a parent that is none
  */
 export function makeSlot(name: string, spec: unknown, where: Where): Slot {
-  const slot = spec instanceof SlotSpec ? spec.make(where) : dataSlot(takeIn(spec, where));
+  const slot = (spec instanceof SlotSpec ? spec : assignable(spec)).make(where);
   if (isParentName(name)) requireParent(slot, where);
   return slot;
 }

@@ -16,9 +16,9 @@
  */
 import { BlobRef, FIRST_MOUNTED_OID, isOid, type Oid, Ref } from "./values.ts";
 import { ImageError, NoSuchObjectError } from "./errors.ts";
-import { slotFromJson, slotToJson, visitRecord } from "./object_record.ts";
+import { isGenuine, type Slot, slotFromJson, slotToJson, visitRecord } from "./object_record.ts";
 import { LOBBY_OID } from "./primitives.ts";
-import { slotAsIs } from "./slot_spec.ts";
+import { assignable, method, primitive, readOnly, type SlotSpec } from "./slot_spec.ts";
 import type { UnitOfWork } from "./unit_of_work.ts";
 
 const VERSION = 1;
@@ -105,7 +105,7 @@ export async function importLines(
   unit: UnitOfWork,
   source: ReadableStream<Uint8Array>,
 ): Promise<TransferReport> {
-  const lines = new Lines(source);
+  await using lines = new Lines(source);
   const head = await lines.next();
   if (head?.batos !== "objects") {
     throw lines.wrong('expected a file that "image export" wrote');
@@ -156,7 +156,7 @@ export async function importLines(
         const [name, slot] = slotFromJson(
           relink(json, moved) as Parameters<typeof slotFromJson>[0],
         );
-        unit.define(oids.get(oid)!, name, slotAsIs(slot));
+        unit.define(oids.get(oid)!, name, specOf(slot));
       } catch (error) {
         if (error instanceof ImageError) throw error;
         throw lines.wrong(`a slot that is none: ${(error as Error).message}`, at);
@@ -164,6 +164,22 @@ export async function importLines(
     }
   }
   return { root: moved(root), objects: objects.length, blobs };
+}
+
+/**
+ * What makes the slot anew, so that it is checked as one that somebody writes is.
+ * @throws {TypeError} for a method whose hash is not that of its text
+ */
+function specOf(slot: Slot): SlotSpec {
+  switch (slot.type) {
+    case "data":
+      return slot.readOnly ? readOnly(slot.value) : assignable(slot.value);
+    case "primitive":
+      return primitive(slot.name);
+    case "method":
+      if (!isGenuine(slot)) throw new TypeError("a method that is not what its hash says");
+      return method(slot.source, slot);
+  }
 }
 
 /** The text form of a slot with other OIDs; every JSON object in it is a tagged value. */
@@ -178,8 +194,8 @@ function relink(json: unknown, moved: (oid: Oid) => Oid): unknown {
   );
 }
 
-/** The lines of a stream, as JSON. */
-class Lines {
+/** The lines of a stream, as JSON. Dispose of it: that closes the stream where it was not read to its end. */
+class Lines implements AsyncDisposable {
   readonly #reader: ReadableStreamDefaultReader<string>;
   #buffer = "";
   /** Of the line that was read last, from 1. */
@@ -240,6 +256,10 @@ class Lines {
       left -= piece.length;
       yield piece;
     }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#reader.cancel().catch(() => {}); // it failed, and that was told
   }
 
   wrong(reason: string, line = this.count): ImageError {

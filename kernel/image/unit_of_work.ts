@@ -281,10 +281,9 @@ export class UnitOfWork extends UnitView implements Disposable {
     if (this.#status === "committing") {
       throw new ImageError("abort: a commit is on its way; wait for its end");
     }
-    const participants = this.changes.participants;
-    this.#end();
+    // Before the new beginning, which fails where the image was closed meanwhile.
+    this[Symbol.dispose]();
     this.#start();
-    for (const participant of participants) participant.aborted?.();
   }
 
   /** Ends the unit; what was not committed is gone. A commit that is on its way comes to its end first. */

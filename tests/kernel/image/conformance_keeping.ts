@@ -276,6 +276,24 @@ export function keepingBehaviours(behaviour: Behaviour, under: StoreUnderTest): 
       other.import(source(lines.toSpliced(-2, 1, '{"bytes":"AAAA"}').join("\n"))),
       ImageError,
     );
+    // A method that was changed after it was checked, and a value that no slot takes.
+    const deep = `[`.repeat(1_000) + `]`.repeat(1_000);
+    for (const [from, to] of [["return 1", "return 2"], ['"\\ud800"', deep]] as const) {
+      const bad = exported.replace(from, to);
+      assert.notEqual(bad, exported, from);
+      await assert.rejects(
+        other.import(source(bad)),
+        /^ImageError: import: line \d+: a slot that is none/,
+      );
+    }
+    // What fails in the middle lets go of its source.
+    const { promise: cancelled, resolve } = Promise.withResolvers<void>();
+    const endless = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.enqueue(new TextEncoder().encode("no json\n")),
+      cancel: () => resolve(),
+    });
+    await assert.rejects(other.import(endless), /line 1: no JSON object/);
+    await cancelled;
     assert.equal(other.newest, empty + 1);
 
     const report = await other.import(source(exported), { user: "ann" });

@@ -100,6 +100,21 @@ Deno.test("of a truncated file all objects on the pages that are left get into t
   }
 });
 
+Deno.test("a flipped bit in what the file says of itself costs no object", async () => {
+  using file = await Damaged.make(3, 20);
+  const whole = Deno.readFileSync(file.path);
+  // The size of a page, the versions, what is kept of each page for extensions; how many pages there are.
+  for (const byte of [16, 17, 18, 19, 20, 28, 29, 30, 31]) {
+    for (let bit = 0; bit < 8; bit++) {
+      const bytes = whole.slice();
+      bytes[byte]! ^= 1 << bit;
+      Deno.writeFileSync(file.path, bytes);
+      await rescueImage(file.path);
+      assert.equal(await file.whole(), file.held.size, `bit ${bit} of byte ${byte}`);
+    }
+  }
+});
+
 Deno.test("a flipped bit in a record costs that revision, and in a transaction who and why", async () => {
   using file = await Damaged.make(3, 5);
   file.flip('"n","d",7]');

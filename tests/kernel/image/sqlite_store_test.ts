@@ -274,6 +274,8 @@ fileTest(
     await Promise.resolve();
     const [store, other] = [new SqliteImageStore(path), new SqliteImageStore(path)];
     const expected = new MemoryImageStore();
+    // One that has never looked prepares nothing before it locks the others out.
+    store.newestTransaction();
     const info = { time: 0, user: "", description: "" };
     const small = (one: ImageStore, oid: number) =>
       one.write(info, ({ tid, put }) => put(oid, `small ${tid}`));
