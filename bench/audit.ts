@@ -50,6 +50,7 @@ async function passes(folder: string, events: number, log: Log): Promise<object>
   const again = await pass("append-and-absorb");
   const verified = await pass("verify");
   const searched = await pass("search");
+  const entropy = await pass("entropy");
   return {
     recording: { ...recorded.figures, peak_megabytes: recorded.megabytes },
     trail: written.figures,
@@ -65,5 +66,6 @@ async function passes(folder: string, events: number, log: Log): Promise<object>
       peak_megabytes: verified.megabytes,
     },
     "searching it": searched.figures,
+    "the entropy metric over it": { ...entropy.figures, peak_megabytes: entropy.megabytes },
   };
 }

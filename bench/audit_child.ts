@@ -1,6 +1,6 @@
 /**
  * One measured pass over a trail inside a fresh process, for `audit.ts`: `FOLDER record N | write N | absorb | append-and-absorb |
- * verify | search`. Prints one line of JSON.
+ * verify | search | entropy`. Prints one line of JSON.
  */
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -8,13 +8,14 @@ import process from "node:process";
 import { readTrailLines, redactSecrets } from "../ingest/mod.ts";
 import {
   AuditTrail,
+  entropyDesk,
   listTrailFiles,
   type NewEvent,
   parseTrailLine,
   readHead,
   verifyTrail,
 } from "../kernel/mod.ts";
-import { openMemory } from "../rag/mod.ts";
+import { AnswerVectors, chooseEmbedder, openMemory } from "../rag/mod.ts";
 import { quantile } from "./process.ts";
 
 /** Events of one question: a start, eight steps, an answer. */
@@ -192,6 +193,56 @@ async function search(): Promise<object> {
   };
 }
 
+/** The metric over the whole trail, without its third part: these questions were kept in no image. */
+async function entropy(): Promise<object> {
+  const { windowOf, questionsRead, entropyReport, readEntropySettings } = await entropyDesk();
+  const { settings } = readEntropySettings(undefined);
+  await using embedder = chooseEmbedder("static", (name) => Promise.reject(new Error(name)))!;
+  const once = async () => {
+    using memory = openMemory(folder, { readOnly: true });
+    const answers = new AnswerVectors(memory, {
+      root: folder,
+      lock: () => Promise.resolve({ [Symbol.dispose]: () => {} }),
+      isRefusal: (error): error is Error => error instanceof DOMException,
+      progress: () => {},
+      signal: new AbortController().signal,
+    });
+    const begin = performance.now();
+    const total = memory.trail.countAnswered();
+    const size = windowOf(total, settings);
+    const fractals = memory.trail.answered(questionsRead(size));
+    const vectors = await answers.of(fractals, embedder);
+    const { window, parts } = entropyReport({
+      questions: fractals.map(({ oid, cycle, until, digest }) => ({
+        cycle,
+        ended: until,
+        facets: digest.facets,
+        vector: vectors.get(oid),
+        tid: digest.tid,
+      })),
+      total,
+      size,
+      facets: [],
+      embedder,
+      image: undefined,
+      records: { prototypes: [], objects: [] },
+      settings,
+    });
+    if (window === null || parts[1]!.value === null) {
+      throw new Error(`measure the metric of ${total} questions: it has no H_sol`);
+    }
+    return { ms: performance.now() - begin, read: fractals.length, total };
+  };
+  const first = await once();
+  const again = await once();
+  return {
+    questions: first.total,
+    read: first.read,
+    first_ms: rounded(first.ms),
+    again_ms: rounded(again.ms),
+  };
+}
+
 function rounded(value: number): number {
   return Math.round(value * 100) / 100;
 }
@@ -203,5 +254,6 @@ const passes: Record<string, () => Promise<object>> = {
   "append-and-absorb": appendAndAbsorb,
   verify,
   search,
+  entropy,
 };
 console.log(JSON.stringify(await passes[pass]!()));
