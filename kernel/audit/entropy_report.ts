@@ -279,7 +279,9 @@ function tooFew(total: number, size: number, missing: number): string {
   const more = missing === 1 ? "1 more question" : `${missing} more questions`;
   return total < LEAST_QUESTIONS
     ? `No number yet: ${
-      total === 0 ? "nothing has" : `${counted(total, "question")} ${total === 1 ? "has" : "have"}`
+      total === 0
+        ? "no question has"
+        : `${counted(total, "question")} ${total === 1 ? "has" : "have"}`
     } ended so far; ` +
       `${more} and there is one (${LEAST_WINDOW} to look at, ${LEAST_WINDOW} to compare them with).`
     : size < LEAST_WINDOW

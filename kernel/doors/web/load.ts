@@ -4,11 +4,14 @@
  * What must hold: an answer that comes too late is never shown; the run behind it is given up.
  */
 /// <reference lib="dom" />
-import { useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import type { CommandName, Progress, Result } from "../../commands.ts";
 import { run } from "./api.ts";
 import { exampleNames, gist, isPlainName, mainFolder } from "./examples.ts";
-import { problemText } from "./store.ts";
+import { problemText, useKernelMessages } from "./store.ts";
+
+/** Commits come in bursts while a question is answered: one look a burst is enough. */
+const BURST_MS = 120;
 
 /** What became of a request. */
 export interface Loaded<R> {
@@ -110,4 +113,30 @@ export function useExamples(isThere: boolean): {
     ? named
     : [...new Set(found.result?.results.map(({ node_name }) => node_name))].filter(isPlainName);
   return { workspace: workspace.result, names, isReady: isKnown && !found.loading };
+}
+
+/** A number that changes whenever the image has changed, or may have without a word. */
+export function useImageVersion(): [version: number, again: () => void] {
+  const [version, setVersion] = useState(0);
+  const again = useCallback(() => setVersion((version) => version + 1), []);
+  const burst = useMemo(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    return () => {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        again();
+      }, BURST_MS);
+    };
+  }, [again]);
+  useKernelMessages(useCallback((message) => {
+    const { type, state } = message as { type: string; state?: { type?: string } };
+    // With a new connection the kernel may be another one.
+    if (type === "hello" || type === "missed" || state?.type === "commit") burst();
+  }, [burst]));
+  useEffect(() => {
+    // Processes that work without the kernel tell nobody.
+    addEventListener("focus", burst);
+    return () => removeEventListener("focus", burst);
+  }, [burst]);
+  return [version, again];
 }

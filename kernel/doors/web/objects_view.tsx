@@ -4,11 +4,11 @@
  * What must hold: what is shown is what is committed, by this window, another one or a program, as soon as the kernel tells of it.
  */
 /// <reference lib="dom" />
-import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { run } from "./api.ts";
 import { Inspector } from "./inspector.tsx";
-import { useResult } from "./load.ts";
-import { go, problemText, useKernelMessages, useRoute } from "./store.ts";
+import { useImageVersion, useResult } from "./load.ts";
+import { go, problemText, useRoute } from "./store.ts";
 import { type Head, titleOf, WORLD, World } from "./world.tsx";
 import { TextField } from "./text_field.tsx";
 
@@ -16,34 +16,6 @@ import { TextField } from "./text_field.tsx";
 const LIMIT = 1000;
 /** Time between two keys of somebody who types on. */
 const TYPING_MS = 150;
-/** Commits come in bursts while a question is answered: one look a burst is enough. */
-const BURST_MS = 120;
-
-/** A number that changes whenever the image has changed, or may have without a word. */
-function useImageVersion(): [version: number, again: () => void] {
-  const [version, setVersion] = useState(0);
-  const again = useCallback(() => setVersion((version) => version + 1), []);
-  const burst = useMemo(() => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    return () => {
-      timer ??= setTimeout(() => {
-        timer = undefined;
-        again();
-      }, BURST_MS);
-    };
-  }, [again]);
-  useKernelMessages(useCallback((message) => {
-    const { type, state } = message as { type: string; state?: { type?: string } };
-    // With a new connection the kernel may be another one.
-    if (type === "hello" || type === "missed" || state?.type === "commit") burst();
-  }, [burst]));
-  useEffect(() => {
-    // Processes that work without the kernel tell nobody.
-    addEventListener("focus", burst);
-    return () => removeEventListener("focus", burst);
-  }, [burst]);
-  return [version, again];
-}
 
 /** The view. */
 export function ObjectsView() {

@@ -8,6 +8,7 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import type { Result } from "../../commands.ts";
 import { run } from "./api.ts";
+import { EntropyGauge } from "./entropy_gauge.tsx";
 import { capitalise, kernel, problemText, useStore } from "./store.ts";
 import { TextField } from "./text_field.tsx";
 
@@ -16,6 +17,9 @@ type Verdict = Extract<Result<"audit">, { whole: boolean }>;
 
 /** Events that are asked for: some dozens of questions. */
 const LIMIT = 500;
+
+/** What the view itself runs leaves no events. */
+const OF_THIS_VIEW = ["audit", "cem"];
 
 /** Spans of time, as the command takes them. */
 const SPANS = [["", "all"], ["1h", "last hour"], ["24h", "last day"], ["7d", "last week"]] as const;
@@ -47,7 +51,7 @@ export function TrailView() {
     );
     return () => gone.abort();
     // What ran may have left events.
-  }, [since, runs.filter(({ command }) => command !== "audit").length]);
+  }, [since, runs.filter(({ command }) => !OF_THIS_VIEW.includes(command)).length]);
   const wanted = words.trim().toLowerCase();
   const found = cycles?.filter((cycle) => {
     const { command, title } = gistOf(cycle);
@@ -59,6 +63,7 @@ export function TrailView() {
       <p class="lead">
         Every question and command, step by step, in a chain that shows when a line was changed.
       </p>
+      <EntropyGauge />
       <div class="filters">
         <TextField
           label="Find"
