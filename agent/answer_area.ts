@@ -8,7 +8,7 @@ import type { MorphState } from "./driver.ts";
 import { remark, sentencesOf, shorten } from "./doc_text.ts";
 import type { Evidence } from "./evidence.ts";
 import { counted, type List, LIST_REMARK, rowsOf } from "./answer_lists.ts";
-import { cite, type Lines, named, quoteProse, visible } from "./excerpt.ts";
+import { cite, type Lines, named, quoteProse, uncited, visible } from "./excerpt.ts";
 import { qualified } from "./references.ts";
 import { roleOf } from "./roles.ts";
 
@@ -185,7 +185,9 @@ export function fileList(state: MorphState, evidence: Evidence, room: number): L
       }\`)${remark(entry.doc, LIST_REMARK)}`,
   );
   const said = words
-    ? ` (\`${cite(path, ...words.lines)}\`): “${visible(shorten(words.text, LONGEST_SAID))}”`
+    ? ` (\`${cite(path, ...words.lines)}\`): “${
+      uncited(visible(shorten(words.text, LONGEST_SAID)))
+    }”`
     : "";
   const used = importers.length
     ? `\nImported by ${counted(importers.length - tests, "file")} and ${counted(tests, "test")}.`

@@ -7,7 +7,7 @@
 import type { MorphState, Reference } from "./driver.ts";
 import { remark, shorten } from "./doc_text.ts";
 import { type Evidence, lastName, type Place } from "./evidence.ts";
-import { cite, clip, named, quoteProse, visible } from "./excerpt.ts";
+import { cite, clip, couldCite, named, quoteProse, uncited, visible } from "./excerpt.ts";
 import { type Question, termsOf } from "./question.ts";
 import {
   alike,
@@ -162,9 +162,10 @@ export function sourceOf(use: Reference): Source {
 /** A line that refers to something: where, in what, and its text. */
 export function callerRow(use: Reference): string {
   const within = use.within ? ` in ${named(use.within)}` : "";
-  return `- \`${cite(use.path, use.line)}\`${within}: \`${
-    clip(visible(use.text)).replaceAll("`", "'")
-  }\``;
+  const place = `- \`${cite(use.path, use.line)}\`${within}`;
+  const text = clip(visible(use.text)).replaceAll("`", "'");
+  // Code is shown as it is or not at all: what it says of other places is no citation of this answer.
+  return couldCite(text) ? place : `${place}: \`${text}\``;
 }
 
 /** The commits that speak of it, or else the last ones of a file; for a "why" those whose subject speaks of it. */
@@ -186,7 +187,7 @@ export function commitsList(
         unique,
         room,
         ({ date, id, author, subject }) =>
-          `- ${date} ${id} ${visible(author)}: ${clip(visible(subject))}`,
+          `- ${date} ${id} ${visible(author)}: ${uncited(clip(visible(subject)))}`,
       );
       return `${path ? `Commits of ${named(path)}` : "Commits"}:\n${rows}`;
     }).join("\n\n");

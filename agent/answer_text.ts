@@ -32,6 +32,7 @@ import {
   quoteCode,
   quoteProse,
   spansOf,
+  uncited,
   visible,
 } from "./excerpt.ts";
 import { alike, isFamiliar, MOST_REFERENCES } from "./references.ts";
@@ -375,7 +376,7 @@ class Writer {
       said += (last < 0 ? "" : index === last + 1 ? " " : " … ") + sentences[index]!;
       last = index;
     }
-    return visible(shorten(said, LONGEST_DOC));
+    return uncited(visible(shorten(said, LONGEST_DOC)));
   }
 
   #facts(place: Place): string[] {

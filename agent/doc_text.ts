@@ -4,7 +4,7 @@
  * Owns which part of a comment is prose and which markup is dropped. Pure. What must hold: words come in their order and unchanged;
  * what is cut from the end is marked by an ellipsis.
  */
-import { visible } from "./excerpt.ts";
+import { uncited, visible } from "./excerpt.ts";
 
 /** Sentences of a doc comment up to its tags and examples, without markup and lists; at least one, perhaps empty. */
 export function sentencesOf(doc: string): string[] {
@@ -46,5 +46,5 @@ export function shorten(text: string, longest: number): string {
 /** `: first sentence`, or nothing. */
 export function remark(doc: string, longest: number): string {
   const sentence = sentencesOf(doc)[0]!;
-  return sentence ? `: ${visible(shorten(sentence, longest))}` : "";
+  return sentence ? `: ${uncited(visible(shorten(sentence, longest)))}` : "";
 }

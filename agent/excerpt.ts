@@ -261,11 +261,24 @@ export function quoteCode(place: Stretch, lines: Lines, shown: readonly number[]
 /** What could be read as a citation: `docs/a.md:12`, not `http://localhost:80`. */
 const CITES = /(?:^|[\s`'"(\[])(?![^\s`]*:\/\/)[^\s`]*[./][^\s`]*:\d/;
 
+/** Whether a text holds what could be read as a citation of the answer. */
+export function couldCite(text: string): boolean {
+  return CITES.test(text);
+}
+
+/** Words that are quoted within a sentence, with places in them put in words: they are not cited, and were not checked. */
+export function uncited(text: string): string {
+  return text.replace(
+    /(?<!:\/\/[^\s`]*)([\w@.+-]*[./][\w@./+-]*):(\d{1,9})(-\d{1,9})?(?![\w:.]\d)/g,
+    (_, path: string, from: string, to = "") => `${path} ${to ? "lines" : "line"} ${from}${to}`,
+  );
+}
+
 /** Prose as a block quotation; in a fence where it holds what could be read as a citation of the answer. */
 export function quoteProse(lines: Lines, from: number, to: number): string {
   const texts: string[] = [];
   for (let line = from; line <= to; line++) texts.push(clip(visible(lines.get(line) ?? "")));
-  if (texts.some((text) => CITES.test(text))) {
+  if (texts.some(couldCite)) {
     const body = dedent(texts).join("\n");
     return `${fenceFor(body)}text\n${body}\n${fenceFor(body)}`;
   }

@@ -447,3 +447,12 @@ Deno.test("a namespace that a file begins with is no answer, and not what the fi
   assert.match(text, /- `src\/Cookie\/Jar\.php`: Keeps cookies between requests\./);
   assert.ok(!text.includes("(module,"), text);
 });
+
+Deno.test("places that doc comments name are words, not citations that would have to hold", async () => {
+  const text = await ask("what does parsePlace do?", {
+    "src/place.ts":
+      '/** Reads a place such as `lib/missing.ts:10-42`. */\nexport function parsePlace(text: string): string[] {\n  return text.split(":");\n}\n',
+  });
+  assert.match(text, /“Reads a place such as `lib\/missing\.ts lines 10-42`\.”/);
+  assert.ok(!text.includes("removed"), text);
+});
