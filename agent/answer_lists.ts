@@ -43,10 +43,12 @@ export const LIST_REMARK = 80;
 const SHORTEST_LIST = 3;
 /** Types that are lists of what they hold. */
 const HOLDS_MEMBERS = new Set(["class", "interface", "trait", "struct", "enum", "type"]);
-/** Files of tests that are named, each with some of its tests, from so near to the best place. */
+/** Names without a row of their own that a list still names. */
+const MOST_BARE_NAMES = 40;
+/** Files of tests that are named, each with some of its tests, where they say nearly as much of the question as the one that says most. */
 const MOST_TEST_FILES = 3;
 const TESTS_NAMED = 4;
-const NEAR_TESTS = 0.5;
+const NEAR_TESTS = 0.7;
 /** Of the places that were found, those whose uses in tests are listed. */
 const LED_WITH = 2;
 /** Commits that explain a "why", at most. */
@@ -57,6 +59,21 @@ export function rowsOf<T>(entries: readonly T[], room: number, row: (entry: T) =
   const rows = entries.slice(0, room).map(row);
   if (entries.length > room) rows.push(`- … ${entries.length - room} more`);
   return rows.join("\n");
+}
+
+/** Rows of a list of names; those that find no room are at least named. */
+function rowsOfNames<T extends { readonly name: string }>(
+  entries: readonly T[],
+  room: number,
+  row: (entry: T) => string,
+): string {
+  const rest = entries.slice(room);
+  if (rest.length === 0) return rowsOf(entries, room, row);
+  const names = rest.slice(0, MOST_BARE_NAMES).map(({ name }) => named(name)).join(", ");
+  const more = rest.length - Math.min(rest.length, MOST_BARE_NAMES);
+  return `${entries.slice(0, room).map(row).join("\n")}\n- … ${rest.length} more: ${names}${
+    more > 0 ? `, …` : ""
+  }`;
 }
 
 /** Lines that use the names asked for: code first, calls before other uses; tests and documents are counted. */
@@ -94,7 +111,7 @@ export function callersList(
   const by = listed.every((use) => use.resolution === "compiler")
     ? "resolved by the compiler"
     : "found by name";
-  const least = evidence.references.length >= MOST_REFERENCES ? "at least " : "";
+  const least = uses.length >= MOST_REFERENCES ? "at least " : "";
   const places = [["code", "in code"], ["test", "in tests"], ["doc", "in documents"], [
     "example",
     "in examples",
@@ -142,7 +159,8 @@ export function testsList(
   if (first.size === 0) return undefined;
   const rows = [...first.values()];
   const name = [...new Set(rows.map((use) => use.name))].map((one) => `\`${one}\``).join(", ");
-  const least = evidence.references.length >= MOST_REFERENCES ? "at least " : "";
+  const kept = evidence.references.filter((use) => rows.some((row) => row.name === use.name));
+  const least = kept.length >= MOST_REFERENCES ? "at least " : "";
   const by = rows.every((use) => use.resolution === "compiler")
     ? "resolved by the compiler"
     : "found by name";
@@ -278,7 +296,7 @@ function membersOfType(
   if (!found) return undefined;
   const { path, type } = found;
   const members = [...new Map(found.members.map((entry) => [entry.name, entry])).values()];
-  const rows = rowsOf(
+  const rows = rowsOfNames(
     members,
     room,
     (entry) =>
@@ -302,11 +320,13 @@ export function testFilesList(
   places: readonly Place[],
   room: number,
 ): List | undefined {
-  const best = Math.max(0, ...places.map((place) => place.score));
+  const found = places.filter((place) => place.role === "test");
+  const speaks = (place: Place) =>
+    evidence.score(`${place.path} ${place.name} ${place.doc} ${place.signature}`);
+  const best = Math.max(0, ...found.map(speaks));
   const files = new Map<string, Place>();
-  for (const place of places) {
-    if (place.role !== "test" || place.score < best * NEAR_TESTS || files.has(place.path)) continue;
-    files.set(place.path, place);
+  for (const place of found) {
+    if (speaks(place) >= best * NEAR_TESTS && !files.has(place.path)) files.set(place.path, place);
   }
   if (files.size === 0) return undefined;
   const most = Math.min(room, MOST_TEST_FILES);
@@ -358,7 +378,7 @@ export function impactList(
   const others = files.filter((use) => roleOf(use.path) !== "test");
   const rows = [...others, ...tests];
   const name = [...new Set(files.map((use) => use.name))].map((one) => named(one));
-  const least = evidence.references.length >= MOST_REFERENCES ? "at least " : "";
+  const least = files.length >= MOST_REFERENCES ? "at least " : "";
   return {
     text: `${name.join(", ")} ${name.length > 1 ? "are" : "is"} imported by ${least}${
       counted(others.length, "file")
@@ -411,7 +431,7 @@ function definitionsOfFile(wanted: string, evidence: Evidence, room: number): Li
     const exported = top.filter((entry) => entry.exported);
     const listed = exported.length >= SHORTEST_LIST ? exported : top;
     if (listed.length < SHORTEST_LIST) continue;
-    const rows = rowsOf(
+    const rows = rowsOfNames(
       listed,
       room,
       (entry) =>

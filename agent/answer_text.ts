@@ -310,7 +310,7 @@ class Writer {
   /** Of a class the first lines say most, unless other lines of it hold more of the question and the class is not what is asked about. */
   #isHeadWanted(place: Place, room: number): boolean {
     if (!CLASS_LIKE.has(place.kind)) return false;
-    if (this.#isAskedFor(place)) return true;
+    if (this.#isAskedFor(place) || this.question.shape === "impact") return true;
     const lines = this.evidence.lines(place.path);
     const known = (end: number) => {
       const texts: string[] = [];
@@ -433,7 +433,9 @@ class Writer {
       return use.within ? `${named(use.within)} (\`${source}\`)` : `\`${source}\``;
     });
     const rest = total - shown.length;
-    const least = this.evidence.references.length >= MOST_REFERENCES ? "at least " : "";
+    const name = uses[0]?.name;
+    const kept = this.evidence.references.filter((use) => use.name === name).length;
+    const least = kept >= MOST_REFERENCES ? "at least " : "";
     return shown.join(", ") + (rest > 0 ? ` and ${least}${rest} more` : "");
   }
 

@@ -39,7 +39,9 @@ export function isHeritage(text: string, name: string): boolean {
     );
   }
   const continued = CONTINUES.exec(text);
-  return continued !== null && holds(text.slice(continued[0].length).replace(/[{=].*$/, ""));
+  const rest = continued && text.slice(continued[0].length).replace(/[{=].*$/, "");
+  // A colon also stands before the other value of a choice, and before a type of something else.
+  return rest !== null && !/\bnew\b|[;"'`]|\w\(/.test(rest) && holds(rest);
 }
 
 function escaped(name: string): string {

@@ -17,7 +17,10 @@ export function roleOf(path: string): Role {
   if (isTestPath(path)) return "test";
   if (/(^|\/)_?(examples?|samples?|demos?)\//.test(path)) return "example";
   if (/\.(mdx?|mdc|rst|txt|adoc)$/i.test(path) || PAPERS.test(path)) return "doc";
-  if (/\.(jsonl?|jsonc|ya?ml|toml|ini|xml|lock)$/i.test(path)) return "config";
+  if (
+    /\.(jsonl?|jsonc|ya?ml|toml|ini|xml|lock|neon|properties|cfg|conf|env|plist|csproj|props)$/i
+      .test(path)
+  ) return "config";
   return "code";
 }
 

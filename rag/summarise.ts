@@ -214,9 +214,9 @@ function foldersAbove(path: string): string[] {
 
 /** Where a file says nothing at its top, the doc comment of its first exported definition speaks. */
 function firstDoc(file: SourceFile): string {
-  const isTop = topOf(file.definitions);
-  for (const definition of file.definitions.slice(0, 12)) {
-    if (!isTop(definition)) continue;
+  const top = file.definitions.filter(topOf(file.definitions));
+  const exported = top.filter((definition) => definition.exported);
+  for (const definition of (exported.length > 0 ? exported : top).slice(0, 12)) {
     const doc = docOf(file.text, definition, file.language);
     if (doc && !LICENCE.test(doc)) return opening(doc);
   }

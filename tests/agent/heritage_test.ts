@@ -44,6 +44,7 @@ Deno.test("isHeritage() takes no use of a type for a declaration", () => {
       ["use crate::show::Show;", "Show"],
       ["class Shop { constructor(readonly store: Store) {} }", "Store"],
       ["class Point(val base: Base) : Shape(base)", "Base"],
+      [": new BaseError(String(error), {}, this);", "BaseError"],
       ["extends: Base", "Other"],
       [":Types: `JarInterface`", "JarInterface"],
     ] as const
