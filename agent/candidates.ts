@@ -8,6 +8,9 @@ import type { OutlineEntry } from "../rag/mod.ts";
 /** Files of languages in which one name has several signatures and one body. */
 const SIGNED_APART = /\.(pyi?|[cm]?tsx?)$/;
 
+/** A signature, two braces and a statement. */
+const PASSING_LINES = 3;
+
 /** Kinds of definitions that hold others. */
 export const CLASS_LIKE = new Set(["class", "interface", "trait", "struct", "enum", "module"]);
 /** Kinds of definitions that may answer whatever they are called. */
@@ -64,4 +67,12 @@ export function linesOf({ startLine, endLine }: OutlineEntry): number {
 /** Whether it is a variable, constant or alias of a line or two. */
 export function isSmall(entry: OutlineEntry): boolean {
   return /^(variable|constant|type)$/.test(entry.kind) && entry.endLine - entry.startLine < 3;
+}
+
+/** Whether it only hands something on: an accessor, or a few lines that nobody found worth a word. */
+export function isPassing(entry: OutlineEntry): boolean {
+  if (!/^(?:method|function|property)$/.test(entry.kind) || linesOf(entry) > PASSING_LINES) {
+    return false;
+  }
+  return !entry.doc || /^(?:get|set|is|has)(?=[A-Z_])/.test(entry.name);
 }

@@ -13,6 +13,7 @@ import {
   CANDIDATES,
   CLASS_LIKE,
   isHeading,
+  isPassing,
   isSmall,
   isWrapper,
   linesOf,
@@ -100,6 +101,8 @@ const KIND_WEIGHT: Partial<Record<Question["shape"], Readonly<Record<string, num
 /** A variable, constant or alias of a line or two rarely answers by itself. */
 const SMALL_WEIGHT = 0.8;
 const SETUP_WEIGHT = 0.7;
+/** A file that has nothing better to say of how than an accessor comes behind others of the same rank. */
+const PASSING_SHARE = 0.75;
 /** A class of more lines than these does many things. */
 const LARGE = 150;
 const LARGE_WEIGHT = 0.6;
@@ -408,18 +411,19 @@ export class Evidence {
         score: this.#kindWeight(entry) * (CHUNK_WEIGHT * chunk + content) + bonus,
         coverage: this.score(`${qualified(entry)} ${entry.doc} ${entry.signature} ${body} ${path}`),
       };
-      return { place, bonus };
+      const passing = this.#question.shape === "how" && isPassing(entry);
+      return { place, bonus, share: passing ? PASSING_SHARE : 1 };
     });
     scored.sort((one, other) => other.place.score - one.place.score);
     const chosen: Place[] = [];
-    for (const { place, bonus } of scored) {
+    for (const { place, bonus, share: worth } of scored) {
       if (chosen.length === most) break;
       // Said already by a place that is around it or inside it.
       if (
         chosen.some((other) => other.startLine <= place.endLine && place.startLine <= other.endLine)
       ) continue;
       // Which file comes first is retrieval's to say; how well a definition fits decides between near ones.
-      const share = (1 - FIT_SHARE + FIT_SHARE * Math.min(1, place.score)) *
+      const share = (1 - FIT_SHARE + FIT_SHARE * Math.min(1, place.score)) * worth *
         (chosen.length ? SECOND_SHARE : 1);
       chosen.push({ ...place, score: fileScore * share + bonus });
     }
@@ -450,7 +454,8 @@ export class Evidence {
     const isSetup = /^(__init__|constructor|init)$/.test(entry.name) ||
       entry.name === entry.container.at(-1);
     const setup = this.#question.shape === "how" && isSetup ? SETUP_WEIGHT : 1;
-    const small = isSmall(entry) || this.#isDeclaredOnly(entry)
+    const small = isSmall(entry) || this.#isDeclaredOnly(entry) ||
+        this.#question.shape === "how" && isPassing(entry)
       ? this.#question.shape === "how" ? SETUP_WEIGHT : SMALL_WEIGHT
       : 1;
     // All of a large class is no answer to how something is done.
