@@ -30,7 +30,7 @@ export class KeyDesk {
     check(clientName, "NAME", name);
     if (public_key !== undefined) check(keyText, "PUBLIC_KEY", public_key);
     const place = parseAddress(address);
-    if (place === undefined || place.port === 0 || place.hostname === "0.0.0.0") {
+    if (place === undefined || place.port === 0 || ["0.0.0.0", "::"].includes(place.hostname)) {
       throw new CommandError(
         `--address "${address}": expected tcp://HOST:PORT, as the client reaches this machine`,
       );

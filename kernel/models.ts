@@ -145,9 +145,16 @@ export class ModelStore {
     try {
       using _lock = await this.#lock(parsed, Infinity, options);
       // Another process may have brought it while this one waited.
-      if (there() === undefined) await this.#bring(parsed, shown, wanted, options, howToPermit);
+      if (there() === undefined) {
+        try {
+          await this.#bring(parsed, shown, wanted, options, howToPermit);
+        } catch (error) {
+          // Under the lock: another process may wait to bring the same.
+          removeIfEmpty(this.#folder(parsed));
+          throw error;
+        }
+      }
     } catch (error) {
-      removeIfEmpty(this.#folder(parsed));
       if (isForbidden(error)) {
         const remedy = error instanceof Deno.errors.PermissionDenied
           ? "give the right to write there"

@@ -9,6 +9,7 @@
  *
  * Keys are Z85 text, as users of ZeroMQ know them.
  */
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { CommandError } from "./commands.ts";
@@ -209,11 +210,17 @@ function makePrivateFolder(folder: string): void {
  */
 export function writePrivate(path: string, value: unknown): void {
   const draft = `${path}.${crypto.randomUUID()}`;
-  Deno.writeTextFileSync(draft, JSON.stringify(value, null, 2) + "\n", {
-    mode: 0o600,
-    createNew: true,
-  });
-  Deno.renameSync(draft, path);
+  try {
+    Deno.writeTextFileSync(draft, JSON.stringify(value, null, 2) + "\n", {
+      mode: 0o600,
+      createNew: true,
+    });
+    Deno.renameSync(draft, path);
+  } catch (error) {
+    // A part of a secret is left nowhere. Where there was no folder, there is no draft.
+    if (existsSync(draft)) Deno.removeSync(draft);
+    throw error;
+  }
 }
 
 /**

@@ -61,7 +61,13 @@ export async function* watchFolder(folder: string, signal: AbortSignal): AsyncGe
     close(old?.watcher);
     return { names, watcher };
   };
-  let below = renew();
+  let below: Below;
+  try {
+    below = renew();
+  } catch (error) {
+    close(top);
+    throw error;
+  }
   signal.addEventListener("abort", stop);
   const reader = read(top).catch((error) => failure = error).then(stop);
   try {

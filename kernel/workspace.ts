@@ -131,14 +131,15 @@ export class Workspace {
     try {
       const real = Deno.realPathSync(join(this.root, path));
       const inner = relative(this.root, real).replaceAll("\\", "/");
-      if (inner.startsWith(".batos/") && !TRAIL_FILE.test(inner)) {
-        throw new CommandError(
-          `"${path}": batos keeps its own state and keys there; "batos audit" shows the trail, "batos image" the objects`,
-        );
-      }
-      if (inner.startsWith("..")) {
+      if (inner === ".." || inner.startsWith("../") || isAbsolute(inner)) {
         throw new CommandError(
           `"${path}": a link that leads out of the workspace; name a file in it`,
+        );
+      }
+      // Wherever it stands: a folder in this workspace may be one of its own, with keys of its own.
+      if (inner.toLowerCase().split("/").includes(".batos") && !TRAIL_FILE.test(inner)) {
+        throw new CommandError(
+          `"${path}": batos keeps its own state and keys there; "batos audit" shows the trail, "batos image" the objects`,
         );
       }
       if (!Deno.statSync(real).isFile) throw new CommandError(`"${path}": not a file; name one`);
@@ -176,7 +177,6 @@ export class Workspace {
       timeoutMs,
       signal: context.signal,
       onWait: (holder) => {
-        if (timeoutMs === 0) return;
         context.progress({
           phase: "waiting for",
           detail: describeHolder(holder),

@@ -31,6 +31,12 @@ export class WorkspaceLockedError extends Error {
 
 /** How often a waiter looks again: short against any ingest, cheap against a core. */
 const RETRY_MS = 50;
+/**
+ * Whoever asks who holds a lock has it for a moment, shared. So also those who would not wait for a holder look again for this long, this
+ * often, before they say that there is one.
+ */
+const GLANCE_MS = 20;
+const GLANCE_RETRY_MS = 1;
 
 /** A held lock. Dispose of it, or end the process, to let the next writer in. */
 export class WorkspaceLock implements Disposable {
@@ -178,10 +184,13 @@ async function waitForLock(file: Deno.FsFile, path: string, options: {
   do {
     signal?.throwIfAborted();
     const waited = performance.now() - begin;
-    if (waited >= timeoutMs) throw new WorkspaceLockedError(path, readHolder(path), waited);
-    if (!told) onWait?.(readHolder(path));
+    if (waited >= Math.max(timeoutMs, GLANCE_MS)) {
+      throw new WorkspaceLockedError(path, readHolder(path), waited);
+    }
+    if (!told && timeoutMs > 0) onWait?.(readHolder(path));
     told = true;
-    await new Promise((done) => setTimeout(done, Math.min(RETRY_MS, timeoutMs - waited)));
+    const pause = timeoutMs <= GLANCE_MS ? GLANCE_RETRY_MS : Math.min(RETRY_MS, timeoutMs - waited);
+    await new Promise((done) => setTimeout(done, pause));
   } while (!file.tryLockSync(true));
 }
 

@@ -11,6 +11,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { z } from "zod";
 import { CommandError, type HandlerContext, type Result } from "../commands.ts";
 import { modelsFolder } from "../models.ts";
 import {
@@ -278,29 +279,37 @@ function write({ path, before, after, folders }: Change): void {
   }
   Deno.mkdirSync(dirname(path), { recursive: true });
   const target = before === undefined ? path : Deno.realPathSync(path);
-  const temporary = `${target}.${Deno.pid}.tmp`;
+  const temporary = `${target}.${crypto.randomUUID()}.tmp`;
   try {
-    Deno.writeTextFileSync(temporary, after);
     const mode = before === undefined ? null : Deno.statSync(target).mode;
-    if (mode !== null) Deno.chmodSync(temporary, mode & 0o777);
+    if (mode === null) Deno.writeTextFileSync(temporary, after, { createNew: true });
+    else {
+      // Never open to more people than the file is, for it may hold somebody's tokens. The mode of a new file is cut by the umask.
+      Deno.writeTextFileSync(temporary, after, { createNew: true, mode: mode & 0o777 });
+      Deno.chmodSync(temporary, mode & 0o777);
+    }
     Deno.renameSync(temporary, target);
   } catch (error) {
-    Deno.removeSync(temporary);
+    if (existsSync(temporary)) Deno.removeSync(temporary);
     throw error;
   }
 }
 
-/** What was done to a file: enough to take it back, and none of its contents but what was replaced. */
-interface RecordEntry {
-  /** SHA-256 of the text that was written. */
-  readonly after: string;
-  /** What to put in place of the characters from `start` to `end`; absent when the file was made. */
-  readonly undo?: { readonly start: number; readonly end: number; readonly text: string };
-  /** Folders that were made for it. */
-  readonly folders: readonly string[];
-}
+/** What was done to files, by path: enough to take it back, and none of their contents but what was replaced. */
+const recordSchema = z.record(
+  z.string(),
+  z.object({
+    /** SHA-256 of the text that was written. */
+    after: z.string(),
+    /** What to put in place of the characters from `start` to `end`; absent when the file was made. */
+    undo: z.object({ start: z.int().min(0), end: z.int().min(0), text: z.string() }).optional(),
+    /** Folders that were made for it. */
+    folders: z.array(z.string()),
+  }),
+);
 
-type RecordFile = Record<string, RecordEntry>;
+type RecordFile = z.output<typeof recordSchema>;
+type RecordEntry = RecordFile[string];
 
 /** The record of a change; one that comes on top of another leads back to before both. */
 function entryOf(
@@ -311,7 +320,7 @@ function entryOf(
   const origin = isOnTop ? undone(before, earlier) : before;
   return {
     after: sha256Of(after!),
-    folders: isOnTop ? earlier.folders : folders,
+    folders: [...isOnTop ? earlier.folders : folders],
     ...(origin !== undefined && { undo: undoOf(origin, after!) }),
   };
 }
@@ -348,7 +357,7 @@ function readRecord(): RecordFile {
   const path = recordPath();
   if (path === undefined) return {};
   try {
-    return JSON.parse(Deno.readTextFileSync(path)) as RecordFile;
+    return recordSchema.parse(JSON.parse(Deno.readTextFileSync(path)));
   } catch {
     return {};
   }

@@ -95,12 +95,14 @@ async function latest(
   let before = Infinity;
   for (const file of list().toReversed()) {
     let found: TrailLine[] = [];
+    // Of the newest file that has lines: one that was just begun may have none yet.
+    const isEnd = next === undefined;
     const from = { first: file.first, offset: 0, line: file.first };
     for await (const batch of read(list, from, context.signal)) {
       // Reading goes on into the files behind this one, which were read already.
       const lines = batch.lines.filter(({ line }) => line < before);
       if (lines.length === 0) break;
-      if (before === Infinity) next = batch.next;
+      if (isEnd) next = batch.next;
       found.push(...eventsOf(lines, context).filter(fits));
       const room = limit - events.length;
       if (found.length > 2 * room + DEFAULT_LIMIT) found = found.slice(-room);

@@ -39,6 +39,9 @@ const COUNT = `(\\d{1,6}(?:\\.\\d+)?|${Object.keys(NUMBERS).join("|")})`;
 const DAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 const DAY = `(${DAYS.map((day) => `${day.slice(0, 3)}(?:${day.slice(3)})?`).join("|")})`;
 
+/** The earliest moment that a date can be. */
+const EARLIEST = -8.64e15;
+
 /** How times are written, for messages. */
 export const TIME_FORMS =
   "2h, 3 days ago, today, yesterday, last week, monday, 2026-11-20, 2026-11-20T14:00";
@@ -95,9 +98,7 @@ function elapsed(said: string, now: number): TimeRange | undefined {
   const amount = count === undefined ? 1 : NUMBERS[count] ?? Number(count);
   if (/^(?:mo|y)/.test(unit!)) {
     const months = amount * (unit!.startsWith("y") ? 12 : 1);
-    const date = new Date(now);
-    date.setMonth(date.getMonth() - Math.round(months));
-    return { since: date.getTime() };
+    return { since: monthsBefore(now, Math.round(months)) };
   }
   return { since: now - amount * UNITS[unit![0]!]! };
 }
@@ -157,6 +158,17 @@ function addDays(time: number, days: number): number {
 
 function addHours(day: number, hours: number): number {
   return new Date(day).setHours(hours, 0, 0, 0);
+}
+
+/** The same day and hour so many months earlier; the last day of a month that is shorter, the earliest time there is where there was none. */
+function monthsBefore(time: number, months: number): number {
+  const date = new Date(time);
+  const day = date.getDate();
+  date.setMonth(date.getMonth() - months, 1);
+  const lastDay = new Date(date.getFullYear(), date.getMonth() + 1, 0).getDate();
+  date.setDate(Math.min(day, lastDay));
+  const since = date.getTime();
+  return Number.isNaN(since) ? EARLIEST : since;
 }
 
 /** Beginning of the week, month or year that lies so many of them away. */

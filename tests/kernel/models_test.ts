@@ -222,6 +222,28 @@ Deno.test("list() and remove() know what is here, by revision", async () => {
   assert.notEqual(store.find(FILE), undefined);
 });
 
+Deno.test("a pull that gives up waiting takes nothing from under the one that it waited for", async () => {
+  using folder = temporaryFolder();
+  await using hub = new LoopbackHub({ "acme/tiny/weights.gguf": WEIGHTS });
+  const store = storeOf(hub, folder.path);
+  // The first has asked for the file and has not one byte of it yet.
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  hub.fault = async (_request, right) => {
+    ask();
+    await answered;
+    return right();
+  };
+  const first = store.pull(FILE);
+  await asked;
+  await assert.rejects(
+    storeOf(hub, folder.path).pull(FILE, { signal: AbortSignal.timeout(50) }),
+    { name: "TimeoutError" },
+  );
+  answer();
+  holds(await first, WEIGHTS);
+});
+
 Deno.test("remove() takes nothing from under a pull", async () => {
   using folder = temporaryFolder();
   await using hub = new LoopbackHub({ "acme/tiny/weights.gguf": WEIGHTS });

@@ -160,3 +160,35 @@ Deno.test("a lock that is taken again and again names its holder while it is hel
   repeated[Symbol.dispose]();
   assert.equal(await repeated.hold(0, nameOf), "batos image", "and is closed once more");
 });
+
+Deno.test("acquire() that does not wait is not refused because somebody only looks who holds the lock", async () => {
+  using temporary = temporaryLock();
+  {
+    using _made = await WorkspaceLock.acquire(temporary.path, { command: "batos" });
+  }
+  const code = `import { WorkspaceLock } from "${MODULE}";
+    console.log("looking");
+    for (;;) {
+      for (let n = 0; n < 500; n++) WorkspaceLock.holder(${JSON.stringify(temporary.path)});
+      await new Promise((done) => setTimeout(done, 1));
+    }`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-config", "--no-lock", code],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  try {
+    const reader = child.stdout.getReader();
+    await reader.read();
+    for (let n = 0; n < 3_000; n++) {
+      using _lock = await WorkspaceLock.acquire(temporary.path, {
+        command: "batos serve",
+        timeoutMs: 0,
+      });
+    }
+    await reader.cancel();
+  } finally {
+    child.kill("SIGKILL");
+    await child.status;
+  }
+});

@@ -68,6 +68,16 @@ Deno.test("read() gives bytes, and follows no link out of the workspace", async 
   }
 });
 
+Deno.test("read() takes a file whose name begins with two dots, and opens no state of a workspace within this one", () => {
+  using place = temporary();
+  const { workspace } = place;
+  Deno.writeTextFileSync(join(workspace.root, "..rc"), "three");
+  assert.equal(new TextDecoder().decode(workspace.read("..rc")), "three");
+  Deno.mkdirSync(join(workspace.root, "src/.batos"));
+  Deno.writeTextFileSync(join(workspace.root, "src/.batos/connection.json"), "a key");
+  assert.throws(() => workspace.read("src/.batos/connection.json"), /keeps its own state/);
+});
+
 Deno.test("the limit of a workspace is kept, and decides what is within", () => {
   using place = temporary();
   const { workspace } = place;

@@ -42,6 +42,17 @@ Deno.test("parseTime() counts back from now", () => {
   }
 });
 
+Deno.test("parseTime() counts months by the calendar, to the last day of a shorter one, and back to the beginning of time", () => {
+  const at = (month: number, date: number) => new Date(2026, month, date, 12, 0).getTime();
+  assert.deepEqual(parseTime("1 month ago", at(2, 31)), { since: at(1, 28) });
+  assert.deepEqual(parseTime("2 months", at(11, 31)), { since: at(9, 31) });
+  assert.deepEqual(parseTime("a year ago", new Date(2028, 1, 29, 12, 0).getTime()), {
+    since: new Date(2027, 1, 28, 12, 0).getTime(),
+  });
+  const { since } = parseTime("999999 years", NOW)!;
+  assert.ok(since! < -1e15, String(since));
+});
+
 Deno.test("parseTime() takes exact moments with and without a zone, and refuses what is no time", () => {
   const zoned = Date.parse("2026-11-20T14:30:00Z");
   assert.deepEqual(parseTime("2026-11-20T14:30:00Z", NOW), { since: zoned, until: zoned });
