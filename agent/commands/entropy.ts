@@ -1,8 +1,8 @@
 /**
  * The commands about the Composite Entropy Metric.
  *
- * Owns what is handed to it: the questions of the trail as memory has them, the vectors of their answers, the image. What must hold: no
- * file of the workspace is read for it, and no index made; what of the metric cannot be known costs that part and is said.
+ * Owns what is handed to it: the questions of the trail as memory has them, the vectors of their answers, the image. What must hold: where
+ * nothing was asked nothing is made for it; what of the metric cannot be known costs that part and is said.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -23,11 +23,12 @@ import {
   AnswerVectors,
   EmbedderError,
   type Fractal,
+  type Memory,
   openMemoryIfMade,
   WorkspaceTrail,
 } from "../../rag/mod.ts";
 import { kept } from "./kept.ts";
-import { embedderOf, locate, trailPlace } from "./place.ts";
+import { embedderOf, indexOf, locate, trailPlace } from "./place.ts";
 
 /** The first line of an answer without a model: the same in each of them, so it would make all of them alike. */
 const SAME_IN_ALL = /^Extractive answer \([^)]*\): .*$/m;
@@ -40,8 +41,8 @@ export const entropyHandlers: Pick<Handlers, "cem" | "cem_set"> = {
     using image = await openedImage(workspace);
     using view = image?.view();
     const { settings, problem } = desk.readEntropySettings(view);
-    using memory = openMemoryIfMade(workspace.root, kept.memories);
     const place = trailPlace(workspace, "cem", context);
+    using memory = await memoryOf(workspace, place.list().length > 0, context);
     const trail = memory && new WorkspaceTrail(memory, place);
     const { FACETS, facetsIn, QUESTION_RECORDS } = await import("../mod.ts");
     const since = named === undefined ? undefined : parseTime(named, Date.now())?.since;
@@ -80,6 +81,22 @@ export const entropyHandlers: Pick<Handlers, "cem" | "cem_set"> = {
 
 function pathOf({ folder }: Workspace): string {
   return join(folder, "image.db");
+}
+
+/**
+ * Memory, which reads the trail.
+ * @param isAsked whether there is a trail: without one nothing is made for it
+ */
+async function memoryOf(
+  workspace: Workspace,
+  isAsked: boolean,
+  context: HandlerContext,
+): Promise<Memory | undefined> {
+  const memory = openMemoryIfMade(workspace.root, kept.memories);
+  if (memory !== undefined || !isAsked) return memory;
+  // The index was deleted, or another version made it.
+  await using embedder = embedderOf(workspace, context);
+  return await indexOf(workspace, "cem", context, embedder).open(false);
 }
 
 /** The image, to be read; undefined where there is none yet. */

@@ -45,18 +45,20 @@ export function facetEntropy(
 
 /** How far new answers lie from earlier ones. */
 export interface Novelty {
-  /** H_sol: the mean of the distances. */
+  /** H_sol. */
   readonly mean: number;
   /** Answers that were compared. */
   readonly compared: number;
-  /** Those among them that say the same as an earlier one. */
+  /** Those among them that say the same as one that was there. */
   readonly repeated: number;
 }
 
 /**
- * H_sol: the mean distance of new answers from those before, where the distance of an answer is the one to the nearest of them: an answer
- * that was given before is nothing new, however different all the others were. Distance is 1 less the cosine, and 1 where that is
- * negative.
+ * H_sol: the mean of what each new answer adds to those that were there, which is its distance from the nearest of them: an answer that was
+ * given before is nothing new, however different all the others were. Distance is 1 less the cosine, and 1 where that is negative.
+ *
+ * New answers are taken in the order in which each adds least, and are there for those that follow, so that what was asked three times counts
+ * once; whichever came first has no say. That is the spanning tree of least weight that Prim's algorithm (1957) grows from the earlier answers.
  *
  * @param fresh vectors of length 1; those of nothing but zeros say nothing, and are passed over
  * @returns undefined where there is nothing to compare, or nothing to compare it with
@@ -68,15 +70,23 @@ export function novelty(
   const known = past.filter(isSomething);
   const compared = fresh.filter(isSomething);
   if (known.length === 0 || compared.length === 0) return undefined;
-  const distances = compared.map((vector) => {
-    let nearest = 0;
-    for (const other of known) nearest = Math.max(nearest, dot(vector, other));
-    return bounded(1 - nearest);
-  }).sort((a, b) => a - b);
+  const waiting = compared.map((vector) => ({
+    vector,
+    nearest: known.reduce((nearest, other) => Math.max(nearest, dot(vector, other)), 0),
+  }));
+  const added: number[] = [];
+  while (waiting.length > 0) {
+    const next = waiting.reduce((best, one) => one.nearest > best.nearest ? one : best);
+    waiting.splice(waiting.indexOf(next), 1);
+    added.push(bounded(1 - next.nearest));
+    for (const one of waiting) one.nearest = Math.max(one.nearest, dot(one.vector, next.vector));
+  }
+  // In the order of size, as above.
+  added.sort((one, other) => one - other);
   return {
-    mean: bounded(distances.reduce((sum, one) => sum + one, 0) / distances.length),
-    compared: distances.length,
-    repeated: distances.filter((one) => one < SAME_ANSWER).length,
+    mean: bounded(added.reduce((sum, one) => sum + one, 0) / added.length),
+    compared: added.length,
+    repeated: added.filter((one) => one < SAME_ANSWER).length,
   };
 }
 

@@ -22,8 +22,8 @@ export const ENTROPY_FIELDS = {
   weight_cog: share.default(0.4),
   weight_sol: share.default(0.4),
   weight_struc: share.default(0.2),
-  // Of questions about the sources of batos: four of them over and over came to 0.20, forty different ones to 0.40, with every third in
-  // two parts to 0.55. Past the upper end facets, answers and structure are all new at once.
+  // Of questions about the sources of batos: four of them over and over came to 0.20, forty different ones to 0.38, with every third in
+  // two parts to 0.53. Past the upper end facets, answers and structure are all new at once.
   band_low: share.default(0.25),
   band_high: share.default(0.75),
   // Some days of one person's questions.

@@ -1,5 +1,6 @@
 /** The Composite Entropy Metric as its users meet it: asked for too early, after questions, with settings of their own. */
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { Repository } from "./harness.ts";
 
 const FILES = Object.fromEntries(
@@ -55,6 +56,12 @@ Deno.test("cem: too early it says how many questions are missing, then what they
   assert.equal(later.state, "within", JSON.stringify(later));
   assert.ok(later.value > one.value);
   assert.deepEqual(later.facets.filter(({ uses }: { uses: number }) => uses === 0), []);
+  // What is derived can be made again: the objects stay, the index goes.
+  const database = new DatabaseSync(repository.at(".batos/image.db"));
+  database.exec("UPDATE meta SET value = '0' WHERE key = 'content'");
+  database.close();
+  const anew = await repository.run(["cem", "--json"]);
+  assert.deepEqual(anew.json[0], later, anew.err);
   // The object, its slot and its parent, and its name in the lobby.
   assert.deepEqual(later.growth, { objects: 1, slots: 2, methods: 0, parents: 1 });
 });

@@ -78,6 +78,8 @@ Deno.test("H_sol: nothing without answers on both sides; 0 of answers that were 
   assert.equal(novelty([nothing], [x]), undefined);
   assert.deepEqual(novelty([x, x], [y, x]), { mean: 0, compared: 2, repeated: 2 });
   assert.deepEqual(novelty([x], [y]), { mean: 1, compared: 1, repeated: 0 });
+  // What is said three times is new once.
+  assert.deepEqual(novelty([y, y, y], [x]), { mean: 1 / 3, compared: 3, repeated: 2 });
   // Opposite is as new as unrelated.
   assert.deepEqual(novelty([x], [new Float32Array([-1, 0])])!.mean, 1);
   assert.deepEqual(novelty([x, nothing, y], [x]), { mean: 0.5, compared: 2, repeated: 1 });
