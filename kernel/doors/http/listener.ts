@@ -68,6 +68,10 @@ const REQUEST_MS = 60_000;
 /** How long a connection may be idle: longer than clients keep one, or it closes under a request that is on its way. */
 const IDLE_MS = 75_000;
 
+/** How much of a body that nobody wants is let come, in bytes and milliseconds: more than twice the largest that is taken. */
+const MAX_DISCARDED = 20_000_000;
+const DISCARD_MS = 5_000;
+
 /** How often these times are looked at. */
 const CHECK_MS = 2_000;
 
@@ -140,10 +144,12 @@ async function serve(
     }
   });
   try {
-    const request = requestOf(incoming, gone.signal);
+    const body = new Body(incoming);
+    const request = requestOf(incoming, gone.signal, body);
     const response = request === undefined
       ? malformed()
       : (await answer(request, addressOf(incoming)))!;
+    body.discard();
     await send(response, incoming, outgoing);
   } catch {
     // The client went away, or what was to be sent ended in an error: it sees that the answer is not whole.
@@ -191,7 +197,11 @@ async function wholeOf(response: Response): Promise<Uint8Array> {
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /** A request as the rest of the door knows it; undefined where it names no path, or two hosts. */
-function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request | undefined {
+function requestOf(
+  incoming: IncomingMessage,
+  signal: AbortSignal,
+  sent?: Body,
+): Request | undefined {
   const { method = "GET", url = "", rawHeaders } = incoming;
   const names = rawHeaders.filter((_, place) => place % 2 === 0);
   const hosts = names.filter((name) => name.toLowerCase() === "host").length;
@@ -201,7 +211,7 @@ function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request | un
   if (!url.startsWith("/") || !URL.canParse(address)) return undefined;
   const headers = new Headers();
   names.forEach((name, place) => headers.append(name, rawHeaders[2 * place + 1]!));
-  const body = method === "GET" || method === "HEAD" ? null : bodyOf(incoming);
+  const body = method === "GET" || method === "HEAD" ? null : sent?.stream ?? null;
   return new Request(address, { method, headers, signal, body });
 }
 
@@ -213,20 +223,60 @@ function malformed(): Response {
   }, { status: 400 });
 }
 
-/** What a client sends, read when somebody asks for it: who is refused is not read at all. */
-function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
-  let chunks: AsyncIterator<Uint8Array<ArrayBuffer>> | undefined;
-  return new ReadableStream({
-    async pull(controller) {
-      chunks ??= incoming.iterator({ destroyOnReturn: false });
-      const { done, value } = await chunks.next();
-      if (done) controller.close();
-      else controller.enqueue(new Uint8Array(value));
-    },
-    async cancel() {
-      await chunks?.return?.();
-    },
-  }, { highWaterMark: 0 });
+/** What a client sends: read when somebody asks for it, thrown away when nobody does. */
+class Body {
+  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly #incoming: IncomingMessage;
+  #isBegun = false;
+  /** Whether there is nothing more to be had of it. */
+  #isOver = false;
+
+  constructor(incoming: IncomingMessage) {
+    this.#incoming = incoming;
+    this.stream = new ReadableStream({
+      pull: (controller) => {
+        if (!this.#isBegun) this.#begin(controller);
+        incoming.resume();
+      },
+      cancel: () => void (this.#isOver = true),
+    }, { highWaterMark: 0 });
+  }
+
+  #begin(controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): void {
+    this.#isBegun = true;
+    const end = (how: () => void) => {
+      if (this.#isOver) return;
+      this.#isOver = true;
+      how();
+    };
+    this.#incoming.on("data", (chunk: Uint8Array) => {
+      if (this.#isOver) return;
+      this.#incoming.pause();
+      controller.enqueue(new Uint8Array(chunk));
+    });
+    this.#incoming.once("end", () => end(() => controller.close()));
+    const broken = () => end(() => controller.error(new TypeError("the body is not whole")));
+    this.#incoming.once("error", broken);
+    this.#incoming.once("close", broken);
+  }
+
+  /**
+   * Lets the rest come and go, so that a client which sends all of it before it reads can read why it was refused; and so that what it asks next
+   * can be told from it. Who sends too much is cut off.
+   */
+  discard(): void {
+    const incoming = this.#incoming;
+    if (incoming.readableEnded) return;
+    this.#isOver = true;
+    const cut = () => void incoming.socket.destroy();
+    const late = setTimeout(cut, DISCARD_MS);
+    for (const end of ["end", "close"]) incoming.once(end, () => clearTimeout(late));
+    let left = MAX_DISCARDED;
+    incoming.on("data", ({ length }: Uint8Array) => {
+      if ((left -= length) < 0) cut();
+    });
+    incoming.resume();
+  }
 }
 
 async function send(
@@ -236,8 +286,6 @@ async function send(
 ): Promise<void> {
   outgoing.statusCode = response.status;
   for (const [name, value] of response.headers) outgoing.appendHeader(name, value);
-  // Nobody will read the rest: it is not to be taken for the next request, nor to be waited for.
-  if (!incoming.complete) outgoing.setHeader("connection", "close");
   if (response.body === null || incoming.method === "HEAD") {
     await response.body?.cancel();
     outgoing.end();

@@ -19,6 +19,7 @@ import { oneLine } from "../one_line.ts";
 import { render } from "../render.ts";
 import { allOf } from "../results.ts";
 import { colours, progressText } from "../terminal.ts";
+import { BodyError, readBody } from "./body.ts";
 import { SaidText } from "./said_text.ts";
 
 /** What the handler works with. */
@@ -32,9 +33,6 @@ export interface OpenAiParts {
 
 /** The one model there is. */
 export const MODEL = "batos";
-
-/** Longest body of a request, in bytes: a long conversation fits; clients send all of it each time. */
-const MAX_BODY = 8_000_000;
 
 /** Silence after which a comment keeps a stream open, in milliseconds: proxies close silent ones after half a minute. */
 const KEEP_ALIVE_MS = 15_000;
@@ -135,9 +133,11 @@ function requireModel(name: string): void {
 async function readRequest(request: Request): Promise<CompletionRequest> {
   let given: unknown;
   try {
-    given = JSON.parse(await bodyOf(request));
+    given = JSON.parse(await readBody(request));
   } catch (error) {
-    if (error instanceof ApiError) throw error;
+    if (error instanceof BodyError) {
+      throw new ApiError(error.status, `${error.message}; send a shorter conversation`);
+    }
     throw new ApiError(400, `body: it is no JSON: ${oneLine((error as Error).message)}`);
   }
   const parsed = completionRequest.safeParse(given);
@@ -151,20 +151,6 @@ async function readRequest(request: Request): Promise<CompletionRequest> {
     throw new ApiError(400, `"n": one answer is all there is; use 1`, null, "n");
   }
   return parsed.data;
-}
-
-async function bodyOf(request: Request): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY) {
-      throw new ApiError(413, `body: more than ${MAX_BODY} bytes; send a shorter conversation`);
-    }
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
 }
 
 /** Answers a conversation. */

@@ -195,7 +195,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpDoor> {
     } catch (error) {
       if (error instanceof BodyError) {
         note("too_large", error.message, address);
-        return access.secure(refusal(error.status, error.message, { connection: "close" }));
+        return access.secure(refusal(error.status, error.message));
       }
       if (!request.signal.aborted) onFault(error);
       return access.secure(refusal(500, "a defect of batos; the kernel's own output says where"));

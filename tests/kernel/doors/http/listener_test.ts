@@ -198,3 +198,43 @@ Deno.test("clients that break off wherever they are harm nobody", async () => {
   const answer = await talk(echo, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   assert.match(answer, /GET \/ plain 0/);
 });
+
+Deno.test("who sends a whole body before reading can read why it was not wanted, and ask again on the same connection; who sends without end is cut off", async () => {
+  await using echo = await openEcho({
+    answer: async (request) => {
+      if (request.url.endsWith("/part")) {
+        const reader = request.body!.getReader();
+        await reader.read();
+        await reader.cancel();
+        return new Response("answer to a part.");
+      }
+      if (request.url.endsWith("/none")) return new Response("answer to nothing.");
+      return new Response(`answer to ${(await request.text()).length}.`);
+    },
+  });
+  const body = "x".repeat(3_000_000);
+  const request = (path: string, more = "") =>
+    `POST ${path} HTTP/1.1\r\nHost: a\r\n${more}Content-Length: ${body.length}\r\n\r\n${body}`;
+  for (const path of ["/none", "/part"]) {
+    const answers = await talk(
+      echo,
+      request(path) + request("/all", "Connection: close\r\n"),
+    );
+    assert.equal(answers.match(/HTTP\/1\.1 200/g)?.length, 2, path);
+    assert.ok(answers.includes("answer to 3000000."), path);
+  }
+  const head = "POST /part HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  using socket = await Deno.connect({ hostname: "127.0.0.1", port: echo.port });
+  await socket.write(new TextEncoder().encode(head));
+  const chunk = new TextEncoder().encode(`f4240\r\n${"x".repeat(1_000_000)}\r\n`);
+  let sent = 0;
+  const sending = (async () => {
+    for (; sent < 200; sent++) {
+      for (let at = 0; at < chunk.length;) at += await socket.write(chunk.subarray(at));
+    }
+  })().catch(() => {});
+  const buffer = new Uint8Array(4_096);
+  while ((await socket.read(buffer).catch(() => null)) !== null);
+  await sending;
+  assert.ok(sent < 60, `${sent} MB were taken`);
+});

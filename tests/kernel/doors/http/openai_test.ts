@@ -1,10 +1,13 @@
-/** The codebase as a chat model: a real server on loopback, a real index, requests as chat front ends send them. */
+/** The codebase as a chat model: behind the door that a kernel has for it, over a real index, asked as chat front ends ask. */
 import assert from "node:assert/strict";
 import { askInCycle, openCyclePlace } from "../../../../agent/mod.ts";
 import { questionOf } from "../../../../kernel/doors/http/openai.ts";
 import { type Handlers, openChatApi } from "../../../../kernel/mod.ts";
 import { openMemory } from "../../../../rag/mod.ts";
 import { PROJECT, Repository } from "../../../end_to_end/harness.ts";
+import { bearer, openDoor } from "./door.ts";
+
+const TOKEN = "0123456789abcdef".repeat(4);
 
 const repository = new Repository(PROJECT);
 await repository.ingest();
@@ -41,24 +44,28 @@ const ask: Handlers["ask"] = async ({ question }, { progress, signal }) => {
   return answer;
 };
 
+const get = (url: string, method = "GET") =>
+  fetch(url, { method, headers: { authorization: `Bearer ${TOKEN}` } });
+
 type Post = (body: unknown, signal?: AbortSignal) => Promise<Response>;
 
 async function withServer(work: (url: string, post: Post) => Promise<void>): Promise<void> {
-  const handler = await openChatApi({ handlers: { ask }, repo: repository.path });
-  const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
-  const server = Deno.serve(options, handler);
-  const url = `http://127.0.0.1:${server.addr.port}`;
+  const v1 = await openChatApi({ handlers: { ask }, repo: repository.path });
+  const door = await openDoor({}, { token: TOKEN, mounts: { v1 } });
+  const url = door.base;
   const post: Post = (body, signal) =>
     fetch(`${url}/v1/chat/completions`, {
       method: "POST",
-      headers: { "content-type": "application/json" },
-      body: typeof body === "string" ? body : JSON.stringify(body),
+      headers: bearer(door, { "content-type": "application/json" }),
+      body: typeof body === "string" || body instanceof ReadableStream
+        ? body
+        : JSON.stringify(body),
       signal,
     });
   try {
     await work(url, post);
   } finally {
-    await server.shutdown();
+    await door.stop();
   }
 }
 
@@ -76,9 +83,9 @@ async function events(response: Response): Promise<string[]> {
 
 Deno.test("the list of models has one, which requests have to name", async () => {
   await withServer(async (url, post) => {
-    const { data } = await (await fetch(`${url}/v1/models`)).json();
+    const { data } = await (await get(`${url}/v1/models`)).json();
     assert.deepEqual(data.map(({ id }: { id: string }) => id), ["batos"]);
-    assert.equal((await (await fetch(`${url}/v1/models/batos`)).json()).object, "model");
+    assert.equal((await (await get(`${url}/v1/models/batos`)).json()).object, "model");
     const refused = await post({ model: "gpt-9", messages: [user(QUESTION)] });
     assert.equal(refused.status, 404);
     const { error } = await refused.json();
@@ -191,7 +198,8 @@ Deno.test("what goes wrong is in the form of the API: before an answer as a stat
         500,
         /^the disk is gone$/,
       ],
-      ["x".repeat(8_100_000), 413, /more than 8000000 bytes/],
+      // Its length is not said: then the door would refuse it before it is read.
+      [new Blob(["x".repeat(8_100_000)]).stream(), 413, /more than 8000000 bytes/],
     ];
     for (const [body, status, expected] of cases) {
       const response = await post(body);
@@ -212,7 +220,7 @@ Deno.test("what goes wrong is in the form of the API: before an answer as a stat
         ["GET", "/v1/models/other", 404],
       ] as const
     ) {
-      const response = await fetch(url + path, { method });
+      const response = await get(url + path, method);
       assert.equal(response.status, status, path);
       assert.ok((await response.json()).error.message);
     }

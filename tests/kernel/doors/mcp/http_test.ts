@@ -1,4 +1,4 @@
-/** MCP over HTTP: a handler behind a real server on loopback, talked to by the SDK's client. */
+/** MCP over HTTP: behind the door that a kernel has for it, talked to by the SDK's client. */
 import assert from "node:assert/strict";
 import { Client } from "@modelcontextprotocol/sdk/client";
 // @ts-types="@modelcontextprotocol/sdk/client/streamableHttp"
@@ -7,6 +7,9 @@ import { type Handlers, type McpHttp, type McpParts, openMcpHttp } from "../../.
 import { OpenMemories, WorkspaceIndex } from "../../../../rag/mod.ts";
 import { PROJECT, Repository } from "../../../end_to_end/harness.ts";
 import { callTool } from "../../../support/mcp_client.ts";
+import { openDoor } from "../http/door.ts";
+
+const TOKEN = "0123456789abcdef".repeat(4);
 
 /** A real index behind the one command that these tests call. */
 function partsFor(root: string, memories: OpenMemories): McpParts {
@@ -46,20 +49,25 @@ async function withServer(work: (url: URL, mcp: McpHttp) => Promise<void>): Prom
   using repository = new Repository(PROJECT);
   using memories = new OpenMemories();
   const mcp = await openMcpHttp(partsFor(repository.path, memories));
-  const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
-  const server = Deno.serve(options, (request) => mcp.handle(request));
+  const door = await openDoor({}, {
+    token: TOKEN,
+    mounts: { mcp: (request) => mcp.handle(request) },
+  });
   try {
-    await work(new URL(`http://127.0.0.1:${server.addr.port}/mcp`), mcp);
+    await work(new URL(`${door.base}/mcp`), mcp);
   } finally {
     await mcp.close();
-    await server.shutdown();
+    await door.stop();
   }
+  assert.deepEqual(door.faults, []);
 }
 
 async function connect(
   url: URL,
 ): Promise<{ client: Client; transport: StreamableHTTPClientTransport }> {
-  const transport = new StreamableHTTPClientTransport(url);
+  const transport = new StreamableHTTPClientTransport(url, {
+    requestInit: { headers: { authorization: `Bearer ${TOKEN}` } },
+  });
   const client = new Client({ name: "test", version: "1" });
   await client.connect(transport);
   await client.listTools();
@@ -102,7 +110,8 @@ Deno.test("more clients than there is room for: the one that was silent longest 
 Deno.test("what is no request of the protocol is refused, and leaves no session", async () => {
   await withServer(async (url, mcp) => {
     const accept = "application/json, text/event-stream";
-    const json = { "content-type": "application/json", accept };
+    const authorization = `Bearer ${TOKEN}`;
+    const json = { "content-type": "application/json", accept, authorization };
     const post = async (body: string, headers: Record<string, string> = json) => {
       const response = await fetch(url, { method: "POST", headers, body });
       await response.body?.cancel();
@@ -112,9 +121,9 @@ Deno.test("what is no request of the protocol is refused, and leaves no session"
     assert.equal(await post("{"), 400);
     assert.equal(await post(ping), 400);
     assert.equal(await post(ping, { ...json, "mcp-session-id": "made-up" }), 404);
-    assert.equal(await post(ping, { "content-type": "text/plain", accept }), 415);
+    assert.equal(await post(ping, { ...json, "content-type": "text/plain" }), 415);
     assert.equal(await post(" ".repeat(9_000_000)), 413);
-    const put = await fetch(url, { method: "PUT" });
+    const put = await fetch(url, { method: "PUT", headers: { authorization } });
     await put.body?.cancel();
     assert.equal(put.status, 405);
     assert.equal(mcp.sessions, 0);
