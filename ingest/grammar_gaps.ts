@@ -1,7 +1,7 @@
 /**
  * What a grammar does not know yet, put out of its sight: newer syntax in words that it knows, character for character.
  *
- * Owns the words and marks that the published grammars of Swift and Scala stumble over. One of them costs more than its line: it may turn
+ * Owns the words and marks that the published grammars of Swift, Scala and Kotlin stumble over. One of them costs more than its line: it may turn
  * a whole class into an error, and the search for a way out of it takes ten times as long as the file. What must hold: the text keeps its
  * length and its line ends, so every offset of the tree is one of the text as it stands; no name is changed but for a mark in front of it.
  */
@@ -61,7 +61,21 @@ const SCALA: readonly Gap[] = [
   UNIT,
 ];
 
-const GAPS: Readonly<Record<string, readonly Gap[]>> = { swift: SWIFT, scala: SCALA };
+/** Behind annotations the grammar takes these for a row of words, `open class A protected constructor`, and misses the class. */
+const KOTLIN: readonly Gap[] = [
+  // The visibility of a class's own constructor.
+  [
+    /(?<=\bclass[ \t]+\w+(?:<[^<>{}\r\n]*>)?\s+)(?:private|protected|internal|public)(?=\s+constructor\b)/g,
+    blanks,
+  ],
+  [/\bannotation(?=[ \t]+class\b)/g, blanks],
+];
+
+const GAPS: Readonly<Record<string, readonly Gap[]>> = {
+  swift: SWIFT,
+  scala: SCALA,
+  kotlin: KOTLIN,
+};
 
 /** The text as the grammar can read it: of the same length, with the same line ends. */
 export function closeGaps(grammar: string, text: string): string {

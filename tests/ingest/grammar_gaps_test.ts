@@ -21,6 +21,8 @@ Deno.test("closeGaps() keeps the length and the line ends of every text", () => 
       "(())",
       "[A @unchecked]",
       "given a: B[C] with {",
+      "class A protected constructor(",
+      "annotation class B",
       "\n",
       "\r\n",
       " ",
@@ -30,7 +32,7 @@ Deno.test("closeGaps() keeps the length and the line ends of every text", () => 
   );
   const text = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(""));
   fc.assert(
-    fc.property(fc.constantFrom("swift", "scala", "python"), text, (grammar, given) => {
+    fc.property(fc.constantFrom("swift", "scala", "kotlin", "python"), text, (grammar, given) => {
       const known = closeGaps(grammar, given);
       assert.equal(known.length, given.length);
       assert.deepEqual(
@@ -84,4 +86,31 @@ given b: Ord[A] with {
     "+class b",
     "+method b.cmp",
   ]);
+});
+
+Deno.test("parse() of Kotlin reads annotated classes with a hidden constructor, and annotation classes", async () => {
+  const text = `package a
+
+/** What runs. */
+@OptIn(Internal::class)
+@Marker(
+    "(",
+)
+open class App protected constructor() {
+    @Test
+    fun run() {}
+}
+
+@Target(AnnotationTarget.CLASS)
+annotation class Internal
+`;
+  const { chunks, definitions, problems } = await parse("a.kt", text, { maxSize: 40 });
+  assert.deepEqual(problems, []);
+  assert.equal(chunks.map(({ start, end }) => text.slice(start, end)).join(""), text);
+  assert.deepEqual(await outline("a.kt", text), [
+    "+class App",
+    "+test App.run",
+    "+class Internal",
+  ]);
+  assert.ok(text.slice(definitions[0]!.start).startsWith("/** What runs. */"));
 });
