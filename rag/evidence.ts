@@ -5,7 +5,7 @@
  * query, however many of its chunks are candidates.
  */
 import type { DefinedName, FileFeatures } from "./file_features.ts";
-import { MASKED_CONCEPTS, type WeighedConcept, type WordScores } from "./lexical.ts";
+import type { WeighedConcept, WordScores } from "./lexical.ts";
 import type { Query } from "./query.ts";
 import type { IndexReader, Ranked, RankOptions, Similarity } from "./rank.ts";
 
@@ -43,13 +43,13 @@ export function gatherEvidence(
   similarity: Similarity | undefined,
 ): Ranked[] {
   const asked = words.concepts.filter((concept) => !concept.derived);
-  const pathShares = sharesInPaths(asked, index);
+  const shares = sharesOf(asked);
+  const pathShares = sharesInPaths(shares, index);
   const vectorWeight = query.isSentence ? options.vectorOfSentence : options.vector;
   const candidates = admit(index, words, pathShares, options, allowed, similarity);
-  const names = new NameEvidence(query, words.concepts, asked.length || 1, options);
+  const names = new NameEvidence(query, words.concepts, shares, options);
   const isDeclared = query.isSymbol &&
     candidates.some(({ chunk }) => names.declares(index.names(chunk)));
-  const coverage = coverageOf(words.concepts);
   const sums = new Map<number, number>();
   for (const { file, lexical } of candidates) sums.set(file, (sums.get(file) ?? 0) + lexical);
   const highestSum = Math.max(0, ...sums.values()) || 1;
@@ -62,8 +62,7 @@ export function gatherEvidence(
       const bonus = options.pathShare * (pathShares.get(file) ?? 0) +
         options.stemShare * names.shareOf(features.stemWords) +
         options.coherence * sums.get(file)! / highestSum +
-        vectorWeight * (similarity?.ofFile(file) ?? 0) +
-        options.fileCoverage * coverage(maskOf(features, words.masks));
+        vectorWeight * (similarity?.ofFile(file) ?? 0);
       files.set(file, evidence = { features, bonus, penalty: penaltyOf(features, query, options) });
     }
     return evidence;
@@ -73,7 +72,6 @@ export function gatherEvidence(
     const { features, bonus, penalty } = fileEvidence(candidate.file);
     const defined = index.names(candidate.chunk);
     let score = candidate.lexical + bonus +
-      options.chunkCoverage * coverage(words.masks[candidate.chunk]!) +
       names.boost(defined, features, isDeclared);
     // Tests that stand beside the code they test, as in Rust.
     if (features.role !== "test" && defined[0]?.kind === "test" && !query.wants.has("tests")) {
@@ -108,25 +106,25 @@ function yieldOpenings(candidates: readonly Candidate[], index: IndexReader): vo
   }
 }
 
-/** The concepts that a file holds anywhere. */
-function maskOf(features: FileFeatures, masks: Uint32Array): number {
-  let mask = 0;
-  for (let at = 0; at < features.chunkCount; at++) mask |= masks[features.firstChunk + at]!;
-  return mask;
-}
-
 /** For each file whose path holds a word of the question, the share of the question's words that it holds. */
 function sharesInPaths(
-  asked: readonly WeighedConcept[],
+  asked: ReadonlyMap<string, number>,
   index: IndexReader,
 ): Map<number, number> {
   const shares = new Map<number, number>();
-  for (const { stem } of asked) {
+  for (const [stem, share] of asked) {
     for (const file of index.filesWithPathWord(stem)) {
-      shares.set(file, (shares.get(file) ?? 0) + 1 / asked.length);
+      shares.set(file, (shares.get(file) ?? 0) + share);
     }
   }
   return shares;
+}
+
+/** What share each word is of the question, the rarer the more; together 1. */
+function sharesOf(asked: readonly WeighedConcept[]): Map<string, number> {
+  let sum = 0;
+  for (const { idf } of asked) sum += idf;
+  return new Map(asked.map(({ stem, idf }) => [stem, idf / sum]));
 }
 
 /** The chunks worth a close look: the best by words and path, the nearest by vector, and the openings of files that only the path names. */
@@ -182,30 +180,12 @@ function thresholdOf(values: Float32Array, wanted: number): number {
   return -Infinity;
 }
 
-/** Share of the question, by idf, that a mask of concepts holds. */
-function coverageOf(concepts: readonly WeighedConcept[]): (mask: number) => number {
-  let all = 0;
-  for (const concept of concepts) if (!concept.derived) all += concept.idf;
-  const seen = new Map<number, number>();
-  return (mask) => {
-    let share = seen.get(mask);
-    if (share === undefined) {
-      let sum = 0;
-      for (let at = 0; at < Math.min(MASKED_CONCEPTS, concepts.length); at++) {
-        if (mask & (1 << at) && !concepts[at]!.derived) sum += concepts[at]!.idf;
-      }
-      seen.set(mask, share = all > 0 ? sum / all : 0);
-    }
-    return share;
-  };
-}
-
 /** What the names that a chunk defines have to do with the question. */
 class NameEvidence {
   #query: Query;
   #options: RankOptions;
   #stems: ReadonlySet<string>;
-  #asked: number;
+  #shares: ReadonlyMap<string, number>;
   #exact: ReadonlySet<string>;
   #lower: ReadonlySet<string>;
   /** The symbol asked for as a file would be called after it. */
@@ -214,12 +194,12 @@ class NameEvidence {
   constructor(
     query: Query,
     concepts: readonly WeighedConcept[],
-    asked: number,
+    shares: ReadonlyMap<string, number>,
     options: RankOptions,
   ) {
     this.#query = query;
     this.#options = options;
-    this.#asked = asked;
+    this.#shares = shares;
     this.#stems = new Set(concepts.map((concept) => concept.stem));
     this.#exact = new Set(query.identifiers);
     this.#lower = new Set(query.identifiers.map((name) => name.toLowerCase()));
@@ -245,7 +225,10 @@ class NameEvidence {
     let coverage = 0;
     let defines = 0;
     for (const name of defined) {
-      const level = name.isTopLevel
+      // A header beside its source has its penalty already.
+      const level = name.isPrototype && features.role !== "declaration"
+        ? options.prototypeName
+        : name.isTopLevel
         ? options.topLevel
         : name.kind === "property" || name.kind === "enum_member"
         ? options.propertyName
@@ -271,12 +254,13 @@ class NameEvidence {
   /** Share of the question in one name; a single common word is no evidence unless it is the whole name. */
   #coverage(stems: readonly string[]): number {
     let matched = 0;
+    let share = 0;
     for (let at = 0; at < stems.length; at++) {
-      if (this.#stems.has(stems[at]!) && stems.indexOf(stems[at]!) === at) matched++;
+      if (!this.#stems.has(stems[at]!) || stems.indexOf(stems[at]!) !== at) continue;
+      matched++;
+      share += this.#shares.get(stems[at]!) ?? 1 / (this.#shares.size || 1);
     }
-    return matched >= 2 || (matched === 1 && stems.length === 1)
-      ? Math.min(1, matched / this.#asked)
-      : 0;
+    return matched >= 2 || (matched === 1 && stems.length === 1) ? Math.min(1, share) : 0;
   }
 }
 

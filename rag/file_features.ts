@@ -64,7 +64,7 @@ const BENCHMARK_FILE =
 const DOCUMENT_FOLDER = /^(docs?|documentation|website)\//;
 const EXAMPLE_PATH = /(^|\/)(examples?|samples?|demos?|playgrounds?|docs?_src|_examples)\//;
 const COMPAT_PATH =
-  /(^|\/)(compat|compatibility|legacy|deprecated|v\d+-compat|polyfills?|shims?|vendor|third[_-]?party|single[_-]include|amalgamat(?:ed|ion))(\/|[._-][^/]*$|\.[^/]*$)|(^|\/)_?compat\.[^/]+$/;
+  /(^|\/)(compat|compatibility|legacy|deprecated|v\d+-compat|polyfills?|shims?|vendor(?:ed)?|bundled|externals?|(?:third|3rd)[_-]?party|single[_-]include|amalgamat(?:ed|ion))(\/|[._-][^/]*$|\.[^/]*$)|(^|\/)_?compat\.[^/]+$/;
 const DOCUMENTS = new Set(["markdown", "text", "restructuredtext", "asciidoc", "mdx"]);
 const DATA = new Set(["json", "yaml", "toml", "jsonl", "xml", "csv", "html", "css", "ini"]);
 
@@ -88,15 +88,28 @@ export function supersededFolders(paths: Iterable<string>): string[] {
   }).sort();
 }
 
+const HEADER = /\.(?:h|hh|hpp|hxx)$/;
+/** How files end that define what the header of the same name declares. C++ has sources as well, but its headers define classes. */
+const HEADERS_SOURCES = [
+  ".c",
+  ...["-inl", "_inl", "-impl", "_impl"].flatMap((word) => [`${word}.h`, `${word}.hpp`]),
+  ".inl",
+  ".ipp",
+  ".tpp",
+];
+
 /**
- * Headers of C that stand beside their source, each with it: they declare what it defines. Not those of C++, which define classes.
+ * Headers that stand beside what defines the things they declare, each with it: `list.h` beside `list.c`, or beside `list-inl.h` in a
+ * library that is all headers.
  */
 export function headersOfSources(paths: Iterable<string>): Map<string, string> {
   const known = new Set(paths);
   const headers = new Map<string, string>();
   for (const path of known) {
-    const source = `${path.slice(0, -1)}c`;
-    if (path.endsWith(".h") && known.has(source)) headers.set(path, source);
+    if (!HEADER.test(path)) continue;
+    const bare = path.replace(HEADER, "");
+    const source = HEADERS_SOURCES.map((ending) => bare + ending).find((other) => known.has(other));
+    if (source !== undefined) headers.set(path, source);
   }
   return headers;
 }

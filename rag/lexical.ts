@@ -17,15 +17,10 @@ export interface WordScores {
   readonly concepts: readonly WeighedConcept[];
   /** BM25 score by chunk id. */
   readonly scores: Float32Array;
-  /** By chunk id, one bit for each of the first 32 concepts that it holds. */
-  readonly masks: Uint32Array;
   /** Ids of the chunks that hold any concept. */
   readonly matched: readonly number[];
   readonly highest: number;
 }
-
-/** Concepts with a bit in `WordScores.masks`. */
-export const MASKED_CONCEPTS = 32;
 
 /** Scores every chunk that holds a concept of the query; undefined when no chunk passes the filter. */
 export function scoreWords(
@@ -42,7 +37,6 @@ export function scoreWords(
   const flat = k1 * (1 - b);
   const slope = k1 * b / (total / count);
   const scores = new Float32Array(lengths.length);
-  const masks = new Uint32Array(lengths.length);
   const frequencies = new Float32Array(lengths.length);
   const matched: number[] = [];
   const concepts: WeighedConcept[] = [];
@@ -50,7 +44,6 @@ export function scoreWords(
     const holders: number[] = [];
     const documents = countConcept(concept, query, index, options, allowed, frequencies, holders);
     const idf = Math.log(1 + (count - documents + 0.5) / (documents + 0.5));
-    const bit = concepts.length < MASKED_CONCEPTS ? 1 << concepts.length : 0;
     concepts.push({ ...concept, idf });
     const weight = concept.weight * idf * (k1 + 1);
     for (const chunk of holders) {
@@ -58,12 +51,11 @@ export function scoreWords(
       frequencies[chunk] = 0;
       if (scores[chunk] === 0) matched.push(chunk);
       scores[chunk]! += weight * frequency / (frequency + flat + slope * lengths[chunk]!);
-      masks[chunk]! |= bit;
     }
   }
   let highest = 0;
   for (const chunk of matched) if (scores[chunk]! > highest) highest = scores[chunk]!;
-  return { concepts, scores, masks, matched, highest };
+  return { concepts, scores, matched, highest };
 }
 
 function countAllowed(

@@ -46,6 +46,23 @@ const IDENTIFIER = /[a-z0-9][A-Z]|[A-Z]{2,}[a-z]|_|\$|[A-Za-z]\d/;
 const ASKING =
   /^\W*(?:(?:please |can you |could you )*(?:explain|describe|show|tell)\b.*\b)?(?:how|what|where|when|why|which|who|whose|is|are|does|do|did|can|could|should|will)\b|\?\s*$/i;
 
+/** Words whose initials are tried as a name: two letters are too often some other name, and names of six are rare. */
+const INITIALS = { fewest: 3, most: 5 };
+
+/** What neighbouring words would be called for short: `mdc` of "mapped diagnostic context". Where the code has no such word it is asked in vain. */
+function* initialsOf(words: readonly { word: string; offset: number }[]): Generator<string> {
+  for (let start = 0; start < words.length; start++) {
+    let initials = "";
+    let end = words[start]!.offset - 1;
+    for (const { word, offset } of words.slice(start, start + INITIALS.most)) {
+      if (offset - end !== 1 || !/^\p{L}{3,}$/u.test(word)) break;
+      initials += word[0]!.toLowerCase();
+      end = offset + word.length;
+      if (initials.length >= INITIALS.fewest) yield initials;
+    }
+  }
+}
+
 export function analyseQuery(text: string): Query {
   const source = text.length > LONGEST_QUERY ? text.slice(0, LONGEST_QUERY) : text;
   const trimmed = source.trim();
@@ -95,6 +112,10 @@ export function analyseQuery(text: string): Query {
     } else {
       previous = undefined;
     }
+  }
+
+  if (!isSymbol) {
+    for (const initials of initialsOf(kept)) add(initials, initials, PAIR_WEIGHT, true);
   }
 
   const wants = new Set<"tests" | "examples" | "documents" | "types">();

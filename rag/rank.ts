@@ -71,16 +71,21 @@ export interface RankOptions {
   readonly b: number;
   /** What an inflected form counts of the word that was asked. */
   readonly stemWeight: number;
-  /** Weight of the share of the question's words that stand in the path. */
+  /**
+   * Weight of the share of the question that stands in the path. Here and in `nameCoverage` a word is as large a share as it is rare
+   * (idf): in a library of logging every other file is called after a log.
+   */
   readonly pathShare: number;
   /** Weight of the share of the file name's words that stand in the question. */
   readonly stemShare: number;
-  /** Weight of the share of the question's words in one name that the chunk defines. */
+  /** Weight of the share of the question that stands in one name which the chunk defines. */
   readonly nameCoverage: number;
   /** Factor for names at top level, for `nameCoverage` and the definition boosts. */
   readonly topLevel: number;
   /** The same for properties and enum members. */
   readonly propertyName: number;
+  /** The same for prototypes of C and C++: what is asked for is where the thing is defined. */
+  readonly prototypeName: number;
   /** Boost of the chunk that defines the symbol which is the whole query. */
   readonly definition: number;
   /** Boost of the chunk that defines an identifier which the question mentions. */
@@ -91,10 +96,6 @@ export interface RankOptions {
   readonly symbolFile: number;
   /** Weight of all of a file's matches together, against the best file's. */
   readonly coherence: number;
-  /** Weight of the share of the question (by idf) that the file holds anywhere. */
-  readonly fileCoverage: number;
-  /** Weight of the share of the question (by idf) that the chunk holds. */
-  readonly chunkCoverage: number;
   /** Factor for each further chunk of one file. */
   readonly saturation: number;
   /** Files of more chunks than this (some 1,500 lines) are about several things: in one of twice as many, chunks count less half as fast. */
@@ -130,16 +131,15 @@ export const DEFAULTS: RankOptions = {
   nameCoverage: 0.8,
   topLevel: 1,
   propertyName: 0.3,
+  prototypeName: 0.5,
   definition: 1.5,
   identifierDefinition: 0.75,
   reexport: 0.3,
   symbolFile: 1,
   coherence: 0.45,
-  fileCoverage: 0.15,
-  chunkCoverage: 0.2,
   saturation: 0.5,
   largeFile: 40,
-  imported: 0.8,
+  imported: 0.6,
   testPenalty: 0.3,
   examplePenalty: 0.3,
   compatPenalty: 0.3,
@@ -148,7 +148,7 @@ export const DEFAULTS: RankOptions = {
   dataPenalty: 0.3,
   barrelPenalty: 0.8,
   supersededPenalty: 0.5,
-  vector: 0.02,
+  vector: 0.15,
   vectorOfSentence: 0.2,
 };
 

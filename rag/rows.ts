@@ -5,7 +5,7 @@
  *
  * Packed forms
  * - lists of names: JSON, the empty list as the empty string;
- * - what a chunk defines: a line a name, behind one character: 64 + kind, + 32 at top level;
+ * - what a chunk defines: a line a name, behind one character: 64 + kind, + 32 at top level, + 64 for a prototype;
  * - imports: JSON of `[specifier, line, kind * 2 + type-only, name, alias, …]`, an alias that is the name itself left empty; deflated
  *   where that makes it shorter;
  * - dependencies of a chunk: a byte for each, its place among the distinct specifiers of the file's imports; where a file imports
@@ -55,6 +55,8 @@ export interface NameRow {
   readonly kind: Definition["kind"];
   /** No scope encloses it. */
   readonly isTopLevel: boolean;
+  /** A prototype of C or C++: says that it is, not how. */
+  readonly isPrototype: boolean;
 }
 
 /** Columns of `file` without the large ones. */
@@ -115,15 +117,21 @@ export const DEFINITION_KINDS: readonly Definition["kind"][] = [
   "test",
 ];
 const TOP_LEVEL = 32;
+const PROTOTYPE = 64;
+/** Languages in which a function is declared in one place and defined in another. */
+const WITH_PROTOTYPES = new Set(["c", "cpp"]);
 
 /** For each chunk of a file, the names whose place is in it: a line each, behind a character for kind and level. */
 export function packNames(file: SourceFile): string[] {
   const names = file.chunks.map(() => "");
   let at = 0;
-  for (const { name, kind, container, nameStart } of file.definitions) {
+  const hasPrototypes = WITH_PROTOTYPES.has(file.language);
+  for (const { name, kind, container, nameStart, body, end } of file.definitions) {
     while (at > 0 && file.chunks[at]!.start > nameStart) at--;
     while (at < names.length - 1 && file.chunks[at + 1]!.start <= nameStart) at++;
-    const code = DEFINITION_KINDS.indexOf(kind) + (container.length === 0 ? TOP_LEVEL : 0);
+    const isPrototype = hasPrototypes && body === end && (kind === "function" || kind === "method");
+    const code = DEFINITION_KINDS.indexOf(kind) + (container.length === 0 ? TOP_LEVEL : 0) +
+      (isPrototype ? PROTOTYPE : 0);
     if (at < names.length) {
       names[at] += `${String.fromCharCode(64 + code)}${name.replaceAll("\n", " ")}\n`;
     }
@@ -139,7 +147,8 @@ export function unpackNames(packed: string): NameRow[] {
     return {
       name: line.slice(1),
       kind: DEFINITION_KINDS[code % TOP_LEVEL]!,
-      isTopLevel: code >= TOP_LEVEL,
+      isTopLevel: (code & TOP_LEVEL) !== 0,
+      isPrototype: (code & PROTOTYPE) !== 0,
     };
   });
 }

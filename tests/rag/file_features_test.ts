@@ -69,7 +69,15 @@ Deno.test("both count as what answers fewer questions than the code itself", () 
 });
 
 Deno.test("copies made of other files, and code among the documents, answer fewer questions", () => {
-  for (const path of ["single_include/json/json.hpp", "amalgamation/db.c", "thirdparty/zip.c"]) {
+  for (
+    const path of [
+      "single_include/json/json.hpp",
+      "amalgamation/db.c",
+      "thirdparty/zip.c",
+      "include/log/fmt/bundled/core.h",
+      "external/zip/zip.c",
+    ]
+  ) {
     assert.equal(roleOf(path, "cpp"), "compat", path);
   }
   for (const path of ["docs/public/search.js", "website/build.py"]) {
@@ -84,4 +92,12 @@ Deno.test("copies made of other files, and code among the documents, answer fewe
 Deno.test("a header of C declares what the source beside it defines; a header alone may define", () => {
   const paths = ["src/value.h", "src/value.c", "src/types.h", "lib/value.hpp", "lib/value.cpp"];
   assert.deepEqual([...headersOfSources(paths)], [["src/value.h", "src/value.c"]]);
+});
+
+Deno.test("a header declares what the inline part beside it defines", () => {
+  const paths = ["log/sink.h", "log/sink-inl.h", "log/base.hpp", "log/base.ipp", "log/plain.h"];
+  assert.deepEqual([...headersOfSources(paths)], [
+    ["log/sink.h", "log/sink-inl.h"],
+    ["log/base.hpp", "log/base.ipp"],
+  ]);
 });

@@ -24,6 +24,19 @@ Deno.test("analyseQuery() joins neighbours that may be one identifier", () => {
   assert.ok(analyseQuery("the safe parse result").concepts.some((c) => c.term === "safeparse"));
 });
 
+Deno.test("analyseQuery() asks for the initials of neighbours as well, but not across other words", () => {
+  const derived = (text: string) =>
+    analyseQuery(text).concepts.filter((c) => c.derived && c.term.length < 6).map((c) => c.term);
+  assert.deepEqual(derived("mapped diagnostic context"), ["mdc"]);
+  assert.deepEqual(derived("middleware for cross-origin resource sharing"), [
+    "cor",
+    "cors",
+    "ors",
+  ]);
+  assert.deepEqual(derived("parse the request body, then reply"), []);
+  assert.deepEqual(derived("common.table.expression"), []);
+});
+
 Deno.test("analyseQuery() knows a query that is one name", () => {
   for (const name of ["Mux", "z.object", "Foo::bar", "create_app", "app.use()", "$ZodType"]) {
     assert.ok(analyseQuery(name).isSymbol, name);

@@ -78,3 +78,43 @@ Deno.test("a second place in a file of thousands of lines counts more than one i
   const long = await second(DEFAULT_RANKING.largeFile * 2);
   assert.ok(long.own > 1.2 * long.other, `${long.own} above ${long.other}`);
 });
+
+Deno.test("a rare word of the question weighs more in names and paths than the one that every file is called after", async () => {
+  const others = Object.fromEntries(
+    ["Level", "Line", "Group", "Store", "Reader", "Page"].map((name) => [
+      `src/LogRecord${name}.ts`,
+      `/** The ${name.toLowerCase()} of log records. */\nexport class LogRecord${name} {\n  record() {}\n}\n`,
+    ]),
+  );
+  await withFiles({
+    ...others,
+    "src/Sampling.ts": "export class Sampling {\n  pick(log: unknown) {\n    return log;\n  }\n}\n",
+  }, (memory) => {
+    assert.equal(memory.search("sampling of log records")[0]!.path, "src/Sampling.ts");
+  });
+});
+
+Deno.test("a prototype in the public header of a library of C comes after the definition", async () => {
+  await withFiles({
+    "include/kettle.h":
+      "/* Boils the kettle: boil, boil, boil. */\nint kettle_boil(int litres);\nint kettle_pour(int cups);\n",
+    "src/boil.c":
+      '#include "kettle.h"\n\nint kettle_boil(int litres) {\n  int heat = litres * 4;\n  return heat;\n}\n',
+    "src/pour.c": '#include "kettle.h"\n\nint kettle_pour(int cups) {\n  return cups;\n}\n',
+  }, (memory) => {
+    assert.equal(memory.search("kettle_boil")[0]!.path, "src/boil.c");
+    assert.equal(memory.search("kettle_pour")[0]!.path, "src/pour.c");
+  });
+});
+
+Deno.test("words of the question are found by their initials", async () => {
+  await withFiles({
+    "src/mdc.ts":
+      "const values = new Map();\nexport const mdc = { put: values.set, get: values.get };\n",
+    "src/context.ts": "export class Context {\n  parent?: Context;\n}\n",
+    "src/page.ts": "/** Has a context. */\nexport function page() {}\n",
+  }, (memory) => {
+    const paths = memory.search("mapped diagnostic context").map(({ path }) => path);
+    assert.ok(paths.slice(0, 2).includes("src/mdc.ts"), paths.join(" "));
+  });
+});
