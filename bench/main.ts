@@ -6,10 +6,10 @@
  * figures of the README mean what they say; progress goes to stderr, figures to stdout; the exit code is 2 when a run fails.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { AnnotatedSets } from "./annotated.ts";
+import { AnnotatedSets, OWN_ANNOTATIONS } from "./annotated.ts";
 import { REPOSITORY } from "./batos.ts";
 import { CORPORA, corpus, type CorpusName } from "./corpora.ts";
 import { environment } from "./process.ts";
@@ -195,7 +195,8 @@ Other names:
   readme     write the figures that were kept into README.md and bench/FIGURES.md, and draw the chart
 
 Flags:
-  --annotations DIR  annotated queries for retrieval, tokens and ask (default: bench/queries)
+  --annotations DIR  annotated queries for retrieval, tokens and ask (default: bench/queries); those of
+                     bench/queries/SET are kept as bench/results/NAME-SET.json
   --checkouts DIR    a checkout for each annotated repository, in a folder of its name
                      (default: made from npm packages where npm has the sources)
   --corpus DIR       measure ingest (cold), query, vectors, graph or chunking on this folder (a copy of it)
@@ -273,13 +274,19 @@ export async function main(args: readonly string[]): Promise<number> {
         ? `-${basename(resolve(flags.corpus))}`
         : flags.model !== undefined
         ? "-model"
-        : "";
+        : shippedSet(flags.annotations);
       mkdirSync(RESULTS, { recursive: true });
       writeFileSync(join(RESULTS, `${name}${folder}.json`), JSON.stringify(saved, null, 2) + "\n");
       log(`kept in bench/results/${name}${folder}.json`);
     }
   }
   return 0;
+}
+
+/** Annotated queries that ship in a folder of their own are kept under its name, beside the others. */
+function shippedSet(annotations: string | undefined): string {
+  if (annotations === undefined || dirname(resolve(annotations)) !== OWN_ANNOTATIONS) return "";
+  return `-${basename(resolve(annotations))}`;
 }
 
 function parse(args: readonly string[]) {

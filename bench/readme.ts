@@ -102,12 +102,15 @@ export function readSaved<R>(results: string, name: string): Saved<R> | undefine
   return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) as Saved<R> : undefined;
 }
 
-/** Results of runs on folders of the user's: `NAME-FOLDER.json`. */
-function readFolders<R>(results: string, name: string): Saved<R>[] {
+/** Results of runs on other folders, `NAME-FOLDER.json`, without their ending. */
+function folderResults(results: string, name: string): string[] {
   return readdirSync(results).filter((file) =>
     file.startsWith(`${name}-`) && file.endsWith(".json")
-  )
-    .sort().map((file) => readSaved<R>(results, file.slice(0, -".json".length))!);
+  ).map((file) => file.slice(0, -".json".length)).sort();
+}
+
+function readFolders<R>(results: string, name: string): Saved<R>[] {
+  return folderResults(results, name).map((file) => readSaved<R>(results, file)!);
 }
 
 /** Replaces what stands between the markers of each section; sections that the text lacks are left out. */
@@ -137,7 +140,7 @@ export function updateReadme(repository: string, results: string): string[] {
   };
   add<RetrievalResult>("retrieval", (saved) => {
     writeFileSync(join(results, "retrieval.svg"), retrievalChart(saved.result));
-    return retrievalSection(saved.result);
+    return `${retrievalSection(saved.result)}\n\n${retrievalSets(results)}`.trimEnd();
   });
   add<IngestResult>(
     "ingest",
@@ -302,6 +305,37 @@ function retrievalSection(result: RetrievalResult): string {
       ]),
     ),
   ].join("\n\n");
+}
+
+/** A row for each set of queries that was run beside the first, and for each time that was kept. */
+function retrievalSets(results: string): string {
+  const rows = folderResults(results, "retrieval").map((name) => {
+    const { environment, result: { all, by_repository } } = readSaved<RetrievalResult>(
+      results,
+      name,
+    )!;
+    return [
+      name.slice("retrieval-".length),
+      Object.keys(by_repository).length,
+      all.queries,
+      thousandths(all.ndcg10_chunks),
+      thousandths(all.ndcg10_files),
+      thousandths(all.file_recall_at_10),
+      `${environment.commit?.slice(0, 10) ?? ""}${environment.modified ? " with changes" : ""}`,
+    ];
+  });
+  return rows.length === 0 ? "" : markdownTable(
+    [
+      "other queries",
+      "repositories",
+      "queries",
+      "NDCG@10, chunks",
+      "NDCG@10, files",
+      "file recall at 10",
+      "commit",
+    ],
+    rows,
+  );
 }
 
 function ingestSection({ cold, parse, change, million }: IngestResult): string {
