@@ -11,6 +11,7 @@ import { named, visible } from "./excerpt.ts";
 import { alike } from "./references.ts";
 import { isChangelog, type Role, roleOf } from "./roles.ts";
 import type { Question } from "./question.ts";
+import { asWritten } from "./text_places.ts";
 import { isBenchmarkPath, splitIdentifier } from "../rag/mod.ts";
 
 /** Statements of a default that are listed: the first ones say it. */
@@ -31,7 +32,7 @@ export function textList(state: MorphState, question: Question, room: number): L
   const texts: string[] = [];
   const listed: Reference[] = [];
   for (const text of question.texts) {
-    const uses = referencesTo(state, text, ["text", "near"]);
+    const uses = asWritten(referencesTo(state, text, ["text", "near"]), text);
     const shown = `“${visible(text)}”`;
     if (uses.length === 0) {
       if (wasLookedFor(state, text)) {

@@ -22,6 +22,7 @@ import {
 import { alike, innermost, qualified, splitName } from "./references.ts";
 import { isChangelog, isCopy, type Role, roleOf } from "./roles.ts";
 import { Matcher } from "./matcher.ts";
+import { asWritten } from "./text_places.ts";
 import type { Question } from "./question.ts";
 
 /** A piece of a file that may answer: a definition where one is known, else a chunk. */
@@ -151,8 +152,13 @@ export class Evidence {
     this.#matcher = matcher;
     const items = state.retrieved_context;
     this.references = items.filter((item) => item.type === "reference");
-    this.#texts = this.references.filter((use) =>
-      (use.kind === "text" || use.kind === "near") && question.texts.includes(use.name)
+    this.#texts = question.texts.flatMap((text) =>
+      asWritten(
+        this.references.filter(({ kind, name }) =>
+          (kind === "text" || kind === "near") && name === text
+        ),
+        text,
+      )
     );
     for (const item of items) {
       if (item.type === "summary" && item.summary.level === "file") {

@@ -10,12 +10,20 @@ import type { Past } from "./past_question.ts";
 import { actionKey, LONGEST_NAME, LONGEST_QUERY } from "./actions.ts";
 import { areaFile, areaFolder, README_LINES, readmeOf } from "./answer_area.ts";
 import { composeExtractive } from "./answer_text.ts";
-import { DOCUMENTED_WITHIN, isHeadword, nameOf, settingText, settingUses } from "./answer_finds.ts";
+import {
+  DOCUMENTED_WITHIN,
+  isHeadword,
+  nameOf,
+  referencesTo,
+  settingText,
+  settingUses,
+} from "./answer_finds.ts";
 import { CLASS_LIKE } from "./candidates.ts";
 import { Evidence, lastName } from "./evidence.ts";
 import { alike } from "./references.ts";
 import { isChangelog, roleOf } from "./roles.ts";
 import { Matcher } from "./matcher.ts";
+import { asWritten } from "./text_places.ts";
 import { parseQuestion, type Question, termsOf } from "./question.ts";
 import { withCorrections } from "../rag/mod.ts";
 
@@ -322,12 +330,8 @@ function* lookForTexts(state: MorphState, { texts }: Question): Generator<Propos
       action: "references",
       arguments: { name: text.slice(0, LONGEST_NAME), resolve: false },
     };
-    const uses = state.retrieved_context.filter((item) =>
-      item.type === "reference" && (item.kind === "text" || item.kind === "near") &&
-      item.name === text
-    );
+    const uses = asWritten(referencesTo(state, text, ["text", "near"]), text);
     for (const use of uses.slice(0, MOST_AROUND)) {
-      if (use.type !== "reference") continue;
       yield {
         thought: `Read the lines around it in ${use.path}.`,
         action: "read",

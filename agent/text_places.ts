@@ -82,6 +82,17 @@ export function referencesByText(text: string, memory: MemoryPort, signal?: Abor
   };
 }
 
+/** Of the lines that hold a text those that hold it as it is written, with blanks between its words; all where none does. */
+export function asWritten<T extends { readonly text: string }>(
+  lines: readonly T[],
+  text: string,
+): readonly T[] {
+  const between = "[^\\p{L}\\p{N}_-]*\\s[^\\p{L}\\p{N}_-]*";
+  const pattern = new RegExp(wordsIn(text).map(escaped).join(between), "iu");
+  const held = lines.filter((line) => pattern.test(line.text));
+  return held.length > 0 ? held : lines;
+}
+
 /** Whether a text is more than a name: it holds a blank, and is no path. */
 export function isText(name: string): boolean {
   return /\S\s+\S/.test(name);

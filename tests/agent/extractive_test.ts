@@ -456,32 +456,3 @@ Deno.test("places that doc comments name are words, not citations that would hav
   assert.match(text, /“Reads a place such as `lib\/missing\.ts lines 10-42`\.”/);
   assert.ok(!text.includes("removed"), text);
 });
-
-Deno.test("how: what does it comes before accessors that only bear the words", async () => {
-  const text = await ask("how is a connection leak detected?", {
-    "src/Settings.java": `class Settings {
-  private long leakDetectionThreshold;
-
-  public long getLeakDetectionThreshold() {
-    return leakDetectionThreshold;
-  }
-
-  public void setLeakDetectionThreshold(long leakDetectionThreshold) {
-    this.leakDetectionThreshold = leakDetectionThreshold;
-  }
-}
-`,
-    "src/LeakTask.java": `/** Reports a connection that was not given back in time. */
-class LeakTask implements Runnable {
-  /** Runs when the connection is late: a leak. */
-  public void run() {
-    isLeaked = true;
-    final var stack = exception.getStackTrace();
-    logger.warn("connection leak detected for {}", connection, stack);
-    tracker.leaks(connection);
-  }
-}
-`,
-  });
-  assert.match(text.split("\n\n")[1]!, /^`LeakTask(?:\.run)?`/);
-});
