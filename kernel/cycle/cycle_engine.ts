@@ -294,7 +294,14 @@ export class CycleEngine {
   #show(running: Running, onState: CycleOptions["onState"]): void {
     const cycle = shown(running);
     onState?.(cycle);
-    for (const listener of this.#listeners) listener(cycle);
+    for (const listener of this.#listeners) {
+      try {
+        listener(cycle);
+      } catch (error) {
+        // Who only watches harms no cycle.
+        console.error("a listener of cycles failed:", error);
+      }
+    }
   }
 
   /** What survives a failure: an object that says what was wanted and why it did not come about. */

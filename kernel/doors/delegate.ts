@@ -2,11 +2,17 @@
  * Hands a command to the kernel that runs in its workspace, or does it alone.
  *
  * Owns that decision. What must hold: without a kernel that runs, answers and is of the same version, the command is done alone, with the
- * same results; a kernel that dies in the middle costs time and no answer; where there is no kernel, looking for one costs a system call or two.
+ * same results; a kernel that dies in the middle costs time and no answer; what changes the image is never done twice; where there is no kernel, looking for one costs a system call or two.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { CommandName, HandlerContext, Handlers, Progress } from "../commands.ts";
+import {
+  CommandError,
+  type CommandName,
+  type HandlerContext,
+  type Handlers,
+  type Progress,
+} from "../commands.ts";
 import { chosenModel, NO_MODEL } from "../model_commands.ts";
 import { readSettings } from "../settings.ts";
 import { type ConnectionInfo, kernelHolder, readConnection } from "../connection_file.ts";
@@ -30,6 +36,9 @@ const DELEGATED: readonly CommandName[] = [
   "image_undo",
   "conversation_forget",
 ];
+
+/** Those that only read, or that leave no more behind when they are done twice than a turn of a conversation. */
+const REPEATABLE: readonly CommandName[] = ["ask", "search", "refs", "impact", "outline"];
 
 /** Where the kernel of a command is looked for. */
 export interface KernelPlace {
@@ -69,6 +78,12 @@ export function delegateToKernel(handlers: Handlers, place: KernelPlace): Handle
         }
       } catch (error) {
         if (!(error instanceof KernelGoneError) || given > 0) throw error;
+        if (error.mayHaveBegun && !REPEATABLE.includes(name)) {
+          throw new CommandError(
+            `${error.message} while it did this, perhaps after it was done; "batos image log" shows whether it was, if not run the command again`,
+            { cause: error },
+          );
+        }
         // What it wrote is not what will be written here.
         if (hasText) context.progress({ phase: "", text: "", restart: true });
         note(context, `${error.message}; working without it`);

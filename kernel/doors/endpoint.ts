@@ -248,13 +248,18 @@ export class Endpoint {
     results: AsyncGenerator<unknown, ExitCode>,
   ): Promise<{ result: unknown; exit: ExitCode }> {
     let held: { result: unknown } | undefined;
-    for (;;) {
-      const { value, done } = await results.next();
-      if (done) return { result: held?.result, exit: value as ExitCode };
-      if (held !== undefined) {
-        this.#send(caller, id, { type: "event", event: "result", result: held.result });
+    try {
+      for (;;) {
+        const { value, done } = await results.next();
+        if (done) return { result: held?.result, exit: value as ExitCode };
+        if (held !== undefined) {
+          this.#send(caller, id, { type: "event", event: "result", result: held.result });
+        }
+        held = { result: value };
       }
-      held = { result: value };
+    } finally {
+      // Where one was too large to be sent, the command ends here; otherwise it has ended.
+      await results.return(1);
     }
   }
 

@@ -248,7 +248,9 @@ export class KernelClient implements AsyncDisposable {
     const message = signer.open(signature, payload) as Message | undefined;
     if (message === undefined) return false;
     const waiting = message.re === null ? undefined : this.#waiting.get(message.re);
-    if (message.type === "event") (waiting?.onEvent ?? this.#options.onEvent)?.(message);
+    // What comes behind the end of its request is nobody's.
+    const onEvent = message.re === null ? this.#options.onEvent : waiting?.onEvent;
+    if (message.type === "event") onEvent?.(message);
     else if (message.type === "reply") waiting?.resolve(message);
     else waiting?.reject(new KernelError(message.code as ErrorCode, String(message.message)));
     return true;

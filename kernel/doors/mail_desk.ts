@@ -94,7 +94,7 @@ export class MailDesk {
   readonly #endpoint: Endpoint;
   readonly #refusals: RefusalNotes;
   readonly #clients = new Map<string, MailClient>();
-  readonly #watcher: Deno.FsWatcher;
+  readonly #watcher: Deno.FsWatcher | undefined;
   readonly #watching: Promise<void>;
   readonly #sweeping: ReturnType<typeof setInterval>;
   #presence: ReturnType<typeof setInterval> | undefined;
@@ -107,8 +107,8 @@ export class MailDesk {
     // What an earlier kernel left belongs to nobody: its clients noticed its end.
     if (existsSync(folder)) Deno.removeSync(folder, { recursive: true });
     Deno.mkdirSync(folder, { mode: 0o700 });
-    this.#watcher = Deno.watchFs(folder, { recursive: false });
-    this.#watching = this.#watch();
+    this.#watcher = watchIfPossible(folder);
+    this.#watching = this.#watch(this.#watcher);
     this.#sweeping = setInterval(() => this.#look(), SWEEP_MS);
   }
 
@@ -117,7 +117,7 @@ export class MailDesk {
     clearInterval(this.#sweeping);
     clearInterval(this.#presence);
     try {
-      this.#watcher.close();
+      this.#watcher?.close();
     } catch {
       // It closed itself because the folder is gone.
     }
@@ -130,9 +130,9 @@ export class MailDesk {
     }
   }
 
-  async #watch(): Promise<void> {
+  async #watch(watcher: Deno.FsWatcher | undefined): Promise<void> {
     try {
-      for await (const { paths } of this.#watcher) {
+      for await (const { paths } of watcher ?? []) {
         if (paths.some((path) => path.endsWith(".request"))) this.#look();
       }
     } catch {
@@ -215,6 +215,15 @@ export class MailDesk {
   }
 }
 
+/** Many systems have a bound on what may be watched, and editors use it up: then the sweep has to do. */
+function watchIfPossible(folder: string): Deno.FsWatcher | undefined {
+  try {
+    return Deno.watchFs(folder, { recursive: false });
+  } catch {
+    return undefined;
+  }
+}
+
 /** What a command line is called in the trail. */
 function nameOf(id: string): string {
   return `command line ${id.slice(0, 8)}`;
@@ -250,7 +259,9 @@ class MailClient implements Caller {
       for (let at = 0; at < bytes.length;) at += this.#reply.writeSync(bytes.subarray(at));
       return true;
     } catch {
+      // Half a message may stand there, and no other will: that its files are gone says so.
       this.end();
+      removeFiles(this.files);
       return false;
     }
   }

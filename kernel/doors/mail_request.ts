@@ -4,6 +4,7 @@
  * Owns the client's half. What must hold: the kernel is watched as long as its reply is awaited; nothing is left behind, however this process
  * ends (the kernel clears away what a killed one leaves).
  */
+import { existsSync } from "node:fs";
 import {
   CommandError,
   type CommandName,
@@ -54,7 +55,7 @@ export async function* requestByMail(
     });
     const sender = new TextEncoder().encode([Deno.cwd(), conversation].join(SENDER_PARTS));
     post(files, packFrames([sender, ...frames]));
-    for await (const message of messages(folder, files.reply, signer, signal)) {
+    for await (const message of messages(folder, files, signer, signal)) {
       if (message.type === "event" && message.event === "result") yield message.result;
       else if (message.type === "event") progress(message as unknown as Progress);
       else if (message.type === "reply") {
@@ -100,7 +101,7 @@ function post({ draft, request }: ReturnType<typeof mailFiles>, bytes: Uint8Arra
 /** What the kernel appends to the reply, message by message. */
 async function* messages(
   folder: string,
-  path: string,
+  files: ReturnType<typeof mailFiles>,
   signer: Signer,
   signal: AbortSignal,
 ): AsyncGenerator<Message> {
@@ -112,7 +113,7 @@ async function* messages(
   try {
     for (;;) {
       signal.throwIfAborted();
-      file ??= openIfThere(path);
+      file ??= openIfThere(files.reply);
       const more = file === undefined ? undefined : readMore(file);
       if (more !== undefined) {
         pause = FIRST_LOOK_MS;
@@ -131,7 +132,14 @@ async function* messages(
       }
       if (performance.now() - looked > PRESENCE_MS) {
         looked = performance.now();
-        if (kernelHolder(folder) === undefined) throw new KernelGoneError("the kernel has ended");
+        const isTaken = !existsSync(files.request);
+        if (kernelHolder(folder) === undefined) {
+          throw new KernelGoneError("the kernel has ended", isTaken);
+        }
+        // By a kernel that could not answer, or by the next one, which clears away what the last one left.
+        if (!existsSync(files.client)) {
+          throw new KernelGoneError("the kernel has given the request up", isTaken);
+        }
       }
       await new Promise((done) => setTimeout(done, pause));
       pause = Math.min(pause * 1.5, MAX_LOOK_MS);

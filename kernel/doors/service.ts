@@ -116,7 +116,16 @@ export async function* serveWorkspace(options: ServiceOptions): AsyncGenerator<S
   const key = crypto.getRandomValues(new Uint8Array(MIN_KEY_BYTES));
   const runs = new Runs();
   const listeners = new Set<(state: unknown) => void>();
-  const tell = (state: unknown) => listeners.forEach((listener) => listener(state));
+  const tell = (state: unknown) => {
+    for (const listener of listeners) {
+      try {
+        listener(state);
+      } catch (error) {
+        // What changed has changed, whoever hears of it.
+        report(`telling of a change: ${oneLine(error)}`);
+      }
+    }
+  };
   const handlers = tellChanges(options.handlers, tell);
   const endpointFor = (signer: Signer, door: string) =>
     new Endpoint({ signer, version, handlers: runs.track(handlers, door), root, image, refusals });

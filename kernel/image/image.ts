@@ -70,7 +70,14 @@ export class Image implements Disposable {
       blobs: parts.blobs,
       exclusively: parts.exclusively ?? ((_action, commit) => commit()),
       onCommit: (commit) => {
-        for (const listener of this.#listeners) listener(commit);
+        for (const listener of this.#listeners) {
+          try {
+            listener(commit);
+          } catch (error) {
+            // What is durable is not to look as if it had failed.
+            console.error("a listener of commits failed:", error);
+          }
+        }
       },
     };
   }

@@ -93,7 +93,7 @@ const OWN = ["", "api", "events", "runs"];
 export async function startHttp(options: HttpOptions): Promise<HttpDoor> {
   const { hostname: given = "127.0.0.1", port: wanted = 0, mounts = {}, onFault = console.error } =
     options;
-  const hostname = LOOPBACK[given];
+  const hostname = Object.hasOwn(LOOPBACK, given) ? LOOPBACK[given] : undefined;
   if (hostname === undefined) {
     throw new CommandError(
       `host "${given}": the page and the API are served to this machine only; use ${

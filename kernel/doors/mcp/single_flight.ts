@@ -26,7 +26,8 @@ export class SingleFlight {
     if (this.#current === undefined) {
       return await this.#start(new Run(this.#work)).join(context);
     }
-    this.#next ??= new Run(this.#work);
+    // One that everybody gave up before it began is over: whoever comes then gets another.
+    if (this.#next === undefined || this.#next.isGivenUp) this.#next = new Run(this.#work);
     return await this.#next.join(context);
   }
 
@@ -52,6 +53,11 @@ class Run {
   constructor(work: (context: HandlerContext) => Promise<void>) {
     this.#work = work;
     this.#done.promise.catch(() => {}); // a run may end when nobody waits any more
+  }
+
+  /** Whether somebody waited for it, and nobody does any more. */
+  get isGivenUp(): boolean {
+    return this.#controller.signal.aborted;
   }
 
   async start(): Promise<void> {

@@ -1,7 +1,7 @@
 /** The endpoint of a kernel over real sockets: the contract, its limits, its end. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { commands } from "../../../kernel/commands.ts";
+import { commands, type Handlers } from "../../../kernel/commands.ts";
 import { readConnection } from "../../../kernel/connection_file.ts";
 import { type Message, Signer } from "../../../kernel/doors/contract.ts";
 import { MAX_IN_FLIGHT } from "../../../kernel/doors/endpoint.ts";
@@ -378,4 +378,23 @@ Deno.test("a port that was named and is in use is an error that says what is the
   await inUse(one.info.port, "a ZeroMQ socket, such as the kernel of another workspace");
   await using two = await Kernel.start();
   assert.notEqual(one.info.port, two.info.port);
+});
+
+Deno.test("a command ends where a result of several is too large to be sent", async () => {
+  let isOpen = true;
+  const search = async function* () {
+    try {
+      yield { query: "x".repeat(68_000_000), results: [] };
+      yield { query: "more", results: [] };
+    } finally {
+      isOpen = false;
+    }
+  };
+  await using kernel = await Kernel.start({
+    handlers: { ...handlers, search } as unknown as Handlers,
+  });
+  await using client = await kernel.client();
+  const error = await refused(client.call("search", briefOf("search", ["a"])));
+  assert.match(error.message, /can be sent; ask for less/);
+  assert.equal(isOpen, false);
 });

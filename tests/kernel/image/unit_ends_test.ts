@@ -33,3 +33,15 @@ Deno.test("a unit that is aborted after its image was closed tells those who joi
   assert.deepEqual(told, ["aborted"]);
   assert.equal(unit.status, "ended");
 });
+
+Deno.test("a commit stands, and is told to the others, when one who listens fails", async () => {
+  using image = await openMemoryImage();
+  const told: number[] = [];
+  using _failing = image.onCommit(() => {
+    throw new Error("this one fails");
+  });
+  using _other = image.onCommit(({ tid }) => void told.push(tid));
+  const tid = await image.transact((unit) => unit.create());
+  assert.deepEqual(told, [image.newest]);
+  assert.ok(tid > 0);
+});

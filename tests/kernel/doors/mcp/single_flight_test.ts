@@ -64,6 +64,24 @@ Deno.test("a caller who gives up leaves the run to the others; the last one ends
   await next;
 });
 
+Deno.test("a run that its last caller gave up before it began is not given to the next one", async () => {
+  const { flight, runs } = controlled();
+  const blocked = flight.run(context());
+  await settle();
+  const leaving = new AbortController();
+  const left = flight.run(context(leaving.signal));
+  await settle();
+  leaving.abort(new Error("leaves"));
+  await assert.rejects(left, /leaves/);
+  const next = flight.run(context());
+  runs[0]!.end.resolve();
+  await blocked;
+  await settle();
+  runs.at(-1)!.end.resolve();
+  await next;
+  assert.equal(runs.length, 2);
+});
+
 Deno.test("everybody who waits sees the progress and the error; the next run begins anew", async () => {
   const { flight, runs } = controlled();
   const blocked = flight.run(context());
