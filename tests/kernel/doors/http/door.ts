@@ -81,3 +81,18 @@ export async function until(holds: () => boolean, what: string): Promise<void> {
   }
   throw new Error(`waited in vain for: ${what}`);
 }
+
+/** The head of a request for `/events`, as bytes, for sockets that send what no WebSocket object would. */
+export function upgradeHead(door: HttpDoor, ...more: readonly string[]): Uint8Array<ArrayBuffer> {
+  const head = [
+    "GET /events HTTP/1.1",
+    `Host: 127.0.0.1:${door.port}`,
+    `Authorization: Bearer ${door.token}`,
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ...more,
+  ];
+  return new TextEncoder().encode(`${head.join("\r\n")}\r\n\r\n`);
+}

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { KernelEvent } from "../../../../kernel/doors/http/events.ts";
 import type { HttpDoor } from "../../../../kernel/doors/http/server.ts";
-import { bearer, openDoor, post, until } from "./door.ts";
+import { bearer, openDoor, post, until, upgradeHead } from "./door.ts";
 
 /** A connection and everything that came over it. */
 function connect(door: HttpDoor, headers: Record<string, string> = bearer(door)) {
@@ -104,19 +104,7 @@ Deno.test("a client that does not read is let go, and delays nobody", async () =
   await using door = await openDoor({}, { listen: kernel.listen, slowMs: 200 });
   // A socket of our own: a WebSocket object always reads.
   using slow = await Deno.connect({ hostname: "127.0.0.1", port: door.port });
-  await slow.write(
-    new TextEncoder().encode([
-      "GET /events HTTP/1.1",
-      `Host: 127.0.0.1:${door.port}`,
-      `Authorization: Bearer ${door.token}`,
-      "Upgrade: websocket",
-      "Connection: Upgrade",
-      "Sec-WebSocket-Version: 13",
-      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-      "",
-      "",
-    ].join("\r\n")),
-  );
+  await slow.write(upgradeHead(door));
   const reader = connect(door);
   await until(() => reader.messages.length >= 2, "the reader");
   const text = "x".repeat(100_000);

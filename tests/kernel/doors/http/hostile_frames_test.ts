@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Refusal } from "../../../../kernel/audit/refusal_log.ts";
 import type { HttpDoor, HttpOptions } from "../../../../kernel/doors/http/server.ts";
-import { bearer, openDoor, until } from "./door.ts";
+import { bearer, openDoor, until, upgradeHead } from "./door.ts";
 
 const CONTINUATION = 0;
 const TEXT = 1;
@@ -77,19 +77,12 @@ class Bare implements Disposable {
 
   static async open(door: HttpDoor, { reads = true } = {}): Promise<Bare> {
     const socket = await Deno.connect({ hostname: "127.0.0.1", port: door.port });
-    const head = [
-      "GET /events HTTP/1.1",
-      `Host: 127.0.0.1:${door.port}`,
-      `Authorization: Bearer ${door.token}`,
-      "Upgrade: websocket",
-      "Connection: Upgrade",
-      "Sec-WebSocket-Version: 13",
-      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-      // What a browser offers; nothing is to be agreed on.
+    // What a browser offers; nothing is to be agreed on.
+    await socket.write(upgradeHead(
+      door,
       "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
       "Sec-WebSocket-Protocol: chat",
-    ];
-    await socket.write(new TextEncoder().encode(`${head.join("\r\n")}\r\n\r\n`));
+    ));
     let bytes: Uint8Array = new Uint8Array();
     const more = async () => {
       const buffer = new Uint8Array(65_536);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Refusal } from "../../../../kernel/audit/refusal_log.ts";
 import type { HttpDoor } from "../../../../kernel/doors/http/server.ts";
-import { bearer, openDoor, post, raw, until } from "./door.ts";
+import { bearer, openDoor, post, raw, until, upgradeHead } from "./door.ts";
 
 /** An open door and what it noted. */
 async function watchedDoor() {
@@ -16,16 +16,7 @@ async function watchedDoor() {
 /** Opens `/events` on a bare socket, which can send what no WebSocket object would. */
 async function upgrade(door: HttpDoor): Promise<Deno.TcpConn> {
   const socket = await Deno.connect({ hostname: "127.0.0.1", port: door.port });
-  const head = [
-    "GET /events HTTP/1.1",
-    `Host: 127.0.0.1:${door.port}`,
-    `Authorization: Bearer ${door.token}`,
-    "Upgrade: websocket",
-    "Connection: Upgrade",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-  ];
-  await socket.write(new TextEncoder().encode(`${head.join("\r\n")}\r\n\r\n`));
+  await socket.write(upgradeHead(door));
   const buffer = new Uint8Array(4_096);
   const count = await socket.read(buffer);
   assert.match(new TextDecoder().decode(buffer.subarray(0, count ?? 0)), /^HTTP\/1\.1 101/);
