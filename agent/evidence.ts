@@ -102,7 +102,9 @@ const KIND_WEIGHT: Partial<Record<Question["shape"], Readonly<Record<string, num
 /** A variable, constant or alias of a line or two rarely answers by itself. */
 const SMALL_WEIGHT = 0.8;
 const SETUP_WEIGHT = 0.7;
-/** A file that has nothing better to say of how than an accessor comes behind others of the same rank. */
+/** Says that something exists, and does nothing. */
+const DECLARES = new Set(["interface", "type", "enum"]);
+/** A file that has nothing better to say of how than an accessor or a declaration comes behind others of the same rank. */
 const PASSING_SHARE = 0.75;
 /** A class of more lines than these does many things. */
 const LARGE = 150;
@@ -417,8 +419,9 @@ export class Evidence {
         score: this.#kindWeight(entry) * (CHUNK_WEIGHT * chunk + content) + bonus,
         coverage: this.score(`${qualified(entry)} ${entry.doc} ${entry.signature} ${body} ${path}`),
       };
-      const passing = this.#question.shape === "how" && isPassing(entry);
-      return { place, bonus, share: passing ? PASSING_SHARE : 1 };
+      const isIdle = this.#question.shape === "how" &&
+        (isPassing(entry) || DECLARES.has(entry.kind));
+      return { place, bonus, share: isIdle ? PASSING_SHARE : 1 };
     });
     scored.sort((one, other) => other.place.score - one.place.score);
     const chosen: Place[] = [];

@@ -456,3 +456,25 @@ Deno.test("places that doc comments name are words, not citations that would hav
   assert.match(text, /“Reads a place such as `lib\/missing\.ts lines 10-42`\.”/);
   assert.ok(!text.includes("removed"), text);
 });
+
+Deno.test("how: what does it comes before what only declares it", async () => {
+  const text = await ask("how is the state of a circuit changed when it breaks?", {
+    "src/state.ts": `/** The state of a circuit that may break. */
+export interface CircuitState {
+  /** Whether the circuit is open. */
+  open: boolean;
+}
+`,
+    "src/breaker.ts": `import type { CircuitState } from "./state.ts";
+
+/** Opens the circuit after too many failures. */
+export function breakAfter(circuit: CircuitState, failures: number, most: number): void {
+  if (failures <= most) return;
+  // The state stays as it is until it is closed by hand.
+  circuit.open = true;
+  report("the circuit breaks");
+}
+`,
+  });
+  assert.match(text.split("\n\n")[1]!, /^`breakAfter` \(function, /);
+});
