@@ -12,6 +12,7 @@
  * @module
  */
 export { type LinePosition, type ReadLines, runAudit } from "./audit/audit_command.ts";
+export type { CountedQuestion } from "./audit/drift_report.ts";
 export type { EndedQuestion, EntropySources } from "./audit/entropy_report.ts";
 export type { ChangedSettings } from "./audit/entropy_object.ts";
 export type { EntropySettings } from "./audit/entropy_settings.ts";
@@ -266,11 +267,13 @@ export async function imageDesk(image: Image, findShown?: FindShown): Promise<Im
   return new ImageDesk(image, findShown);
 }
 
-/** The Composite Entropy Metric: its windows, its settings, its report; loaded when somebody asks for it. */
+/** The Composite Entropy Metric with its windows and settings, and drift; loaded when somebody asks for either. */
 export interface EntropyDesk {
   readonly windowOf: typeof import("./audit/entropy_report.ts").windowOf;
   readonly questionsRead: typeof import("./audit/entropy_report.ts").questionsRead;
   readonly entropyReport: typeof import("./audit/entropy_report.ts").entropyReport;
+  readonly driftReads: typeof import("./audit/drift_report.ts").driftReads;
+  readonly driftReport: typeof import("./audit/drift_report.ts").driftReport;
   readonly readEntropySettings: typeof import("./audit/entropy_object.ts").readEntropySettings;
   readonly changeEntropySettings: typeof import("./audit/entropy_object.ts").changeEntropySettings;
 }
@@ -278,6 +281,7 @@ export interface EntropyDesk {
 /** That metric; see `audit/entropy_report.ts`. */
 export async function entropyDesk(): Promise<EntropyDesk> {
   return {
+    ...await import("./audit/drift_report.ts"),
     ...await import("./audit/entropy_report.ts"),
     ...await import("./audit/entropy_object.ts"),
   };

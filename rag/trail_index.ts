@@ -85,15 +85,17 @@ export interface TrailReport {
 /** Whether cited lines are those that were read. */
 export type LinesStatus = "verified" | "stale" | "removed";
 
-/** Questions that came to an end of their own: an answer, or word that nothing was found. */
-const ANSWERED = "kind = 'question' AND outcome IN ('done', 'nothing')";
+/** Questions that came to an end of their own: an answer, word that nothing was found, or a failure. */
+const ENDED = "kind = 'question' AND outcome IN ('done', 'nothing', 'failed')";
+/** The same without failures, in words that let SQLite use the one index. */
+const ANSWERED = `${ENDED} AND outcome <> 'failed'`;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS fractal(
     id INTEGER PRIMARY KEY, cycle TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, outcome TEXT NOT NULL, about_past INTEGER NOT NULL,
     since INTEGER NOT NULL, until INTEGER NOT NULL, first_line INTEGER NOT NULL, last_line INTEGER NOT NULL, digest TEXT NOT NULL);
   CREATE INDEX IF NOT EXISTS fractal_since ON fractal(since);
-  CREATE INDEX IF NOT EXISTS fractal_answered ON fractal(last_line, until) WHERE ${ANSWERED};
+  CREATE INDEX IF NOT EXISTS fractal_ended ON fractal(last_line, until, outcome) WHERE ${ENDED};
   CREATE TABLE IF NOT EXISTS fractal_vector(fractal INTEGER PRIMARY KEY, model TEXT NOT NULL, vector BLOB NOT NULL);
   CREATE TABLE IF NOT EXISTS fractal_part(
     fractal INTEGER NOT NULL, first_line INTEGER NOT NULL, numbers TEXT NOT NULL, PRIMARY KEY(fractal, first_line)) WITHOUT ROWID;
@@ -107,7 +109,7 @@ const SCHEMA = `
     last_offset INTEGER NOT NULL, last_hash TEXT NOT NULL);
 `;
 /** Rises whenever tables, digests or terms change: what another version made is made again. */
-const VERSION = "3";
+const VERSION = "4";
 /** Key of the version in `meta`. */
 const META = "trail";
 const TABLES = [
@@ -360,11 +362,14 @@ export class TrailIndex {
   /**
    * Questions that were answered or found nothing, in the order in which they ended, which is that of their lines: the clock has no say.
    * @param limit how many at most, the latest
+   * @param failed with those that failed
    */
-  answered(limit: number): Fractal[] {
+  answered(limit: number, failed = false): Fractal[] {
     if (!this.#isMade) return [];
     return this.#store.all(
-      `SELECT *, 0 AS score FROM fractal WHERE ${ANSWERED} ORDER BY last_line DESC LIMIT ?`,
+      `SELECT *, 0 AS score FROM fractal WHERE ${
+        failed ? ENDED : ANSWERED
+      } ORDER BY last_line DESC LIMIT ?`,
       limit,
     ).map(fractalOf).reverse();
   }

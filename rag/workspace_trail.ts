@@ -36,9 +36,9 @@ export class WorkspaceTrail {
   }
 
   /** The latest questions that came to their end; see `TrailIndex.answered`. */
-  async answered(limit: number): Promise<Fractal[]> {
+  async answered(limit: number, failed = false): Promise<Fractal[]> {
     await (this.#current ??= this.#refresh());
-    return this.#memory.trail.answered(limit);
+    return this.#memory.trail.answered(limit, failed);
   }
 
   /** How many of them there are; with a time, how many that ended at or after it. */

@@ -1,5 +1,5 @@
 /**
- * The commands about the Composite Entropy Metric.
+ * The commands about the Composite Entropy Metric, and about drift.
  *
  * Owns what is handed to it: the questions of the trail as memory has them, the vectors of their answers, the image. What must hold: where
  * nothing was asked nothing is made for it; what of the metric cannot be known costs that part and is said.
@@ -8,6 +8,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
   CommandError,
+  type CountedQuestion,
   type EndedQuestion,
   entropyDesk,
   type EntropySources,
@@ -34,7 +35,7 @@ import { embedderOf, indexOf, locate, trailPlace } from "./place.ts";
 const SAME_IN_ALL = /^Extractive answer \([^)]*\): .*$/m;
 
 /** The handlers. */
-export const entropyHandlers: Pick<Handlers, "cem" | "cem_set"> = {
+export const entropyHandlers: Pick<Handlers, "cem" | "cem_set" | "drift"> = {
   async cem({ repo, since: named }, context) {
     const workspace = locate(repo);
     const desk = await entropyDesk();
@@ -67,6 +68,16 @@ export const entropyHandlers: Pick<Handlers, "cem" | "cem_set"> = {
       settings,
       problem,
     });
+  },
+
+  async drift({ repo, window }, context) {
+    const workspace = locate(repo);
+    const { driftReads, driftReport } = await entropyDesk();
+    const place = trailPlace(workspace, "drift", context);
+    using memory = await memoryOf(workspace, place.list().length > 0, context);
+    const trail = memory && new WorkspaceTrail(memory, place);
+    const fractals = await trail?.answered(driftReads(window), true) ?? [];
+    return driftReport(fractals.map(countedOf), window);
   },
 
   async cem_set({ repo, reset, ...wanted }) {
@@ -133,6 +144,18 @@ async function vectorsOf(
 
 function textOf({ digest }: Fractal): string {
   return digest.answer.replace(SAME_IN_ALL, "").trim();
+}
+
+function countedOf({ until, digest }: Fractal): CountedQuestion {
+  const { outcome, driver, tokens, stepCount, ms } = digest;
+  return {
+    ended: until,
+    outcome: outcome === "done" || outcome === "nothing" ? outcome : "failed",
+    driver,
+    tokens,
+    steps: stepCount,
+    ms,
+  };
 }
 
 function questionOf(

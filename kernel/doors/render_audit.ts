@@ -5,7 +5,7 @@
  */
 import type { TrailLine } from "../audit/event.ts";
 import type { auditCommands } from "../table/audit.ts";
-import { count, duration, fit, type Look, type Renderers, safe } from "./look.ts";
+import { count, duration, fit, type Look, type Renderers, safe, wrap } from "./look.ts";
 import { clip, pad, textWidth } from "./terminal.ts";
 
 /** Digits of a cycle that tell it from the others of a screen; `--cycle` takes them. */
@@ -49,6 +49,41 @@ export const auditRenderers: Renderers<keyof typeof auditCommands> = {
     return `${dim(localTime(event.timestamp))}  ${cyan(event.cycle_id.slice(0, SHORT))} ${
       colour(mark + type)
     }  ${text}`.trimEnd();
+  },
+
+  drift({ window, baseline, drivers, measures, said }, look) {
+    const { bold, dim, yellow } = look.colours;
+    const lines = said.flatMap((sentence) => wrap(safe(sentence, look), look));
+    if (window === null) return lines.join("\n");
+    const number = (value: number | null, unit: string) =>
+      value === null
+        ? "–"
+        : unit === "share"
+        ? `${Math.round(value * 100)} %`
+        : unit === "ms"
+        ? duration(value)
+        : String(Math.round(value * 10) / 10);
+    lines.push("", dim(`${pad("", 12)}${pad("before", 10)}${pad("now", 10)}windows, oldest first`));
+    for (const { name, unit, now, before, change, slow, course } of measures) {
+      const isNews = change === "more" || change === "less" || slow !== "none";
+      const row = `${pad(name.replace("_ms", ""), 12)}${pad(number(before, unit), 10)}${
+        pad(number(now, unit), 10)
+      }`;
+      const windows = fit(course.map((one) => number(one, unit)).join("  "), textWidth(row), look);
+      lines.push(`${isNews ? yellow(bold(row)) : row}${dim(windows)}`);
+    }
+    const others = baseline!.cycles - baseline!.alike;
+    const by = safe(drivers.join(", "), look);
+    lines.push(
+      "",
+      ...wrap(
+        `${window.cycles} questions${by && `, answered by ${by}`}, beside ${
+          baseline!.alike
+        } before them${others > 0 ? ` (costs; ${others} more by others, or failed)` : ""}`,
+        look,
+      ).map((line) => dim(line)),
+    );
+    return lines.join("\n");
   },
 };
 

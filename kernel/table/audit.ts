@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { TRAIL_LINE } from "../audit/event.ts";
 import { parseTime, TIME_FORMS } from "../audit/time_range.ts";
-import { command, field, line, repo } from "./entry.ts";
+import { command, field, foundWhen, line, repo } from "./entry.ts";
 
 const time = z.string().refine((text) => parseTime(text, Date.now()) !== undefined, {
   error: `no time that is known here; write ${TIME_FORMS}`,
@@ -21,6 +21,25 @@ const verdict = z.object({
     z.object({ file: z.string(), line, reason: z.string() }).optional(),
     "The first line that breaks the chain; lines are numbered over all files",
   ),
+});
+
+const measure = z.object({
+  name: z.enum(["tokens", "steps", "latency_ms", "failures"]),
+  unit: z.enum(["tokens", "steps", "ms", "share"]),
+  now: field(
+    z.number().nullable(),
+    "Median of the window, or the share of it; null where nothing can be compared",
+  ),
+  before: field(z.number().nullable(), "The same of the baseline"),
+  change: field(
+    z.enum(["same", "more", "less", "unknown"]),
+    "Whether it differs by more than chance, and by enough to notice",
+  ),
+  slow: field(
+    z.enum(["none", "rising", "falling"]),
+    "Whether it goes one way from window to window",
+  ),
+  course: field(z.array(z.number()), "The windows, oldest first, and this one"),
 });
 
 /** The entries, in the order of `--help`. */
@@ -70,5 +89,42 @@ export const auditCommands = {
         : results.some((result) => "whole" in result && !result.whole)
         ? 2
         : 0,
+  }),
+
+  drift: command({
+    summary: "Show whether questions cost or fail more than before",
+    doc:
+      "Tokens, steps, time and failures of the latest questions that ended, beside those before them that the same driver answered. A change " +
+      "is told where chance does not explain it and it is large enough to notice; a slow drift, where window after window goes one way.",
+    examples: [
+      ["drift", "the last 50 questions beside those before"],
+      ["drift --window 20", "the last 20"],
+      ["drift --json", "the same as JSON"],
+    ],
+    positionals: [],
+    input: z.object({
+      repo,
+      window: field(z.int().min(5).max(500).default(50), "Questions in a window", {
+        placeholder: "N",
+      }),
+    }),
+    result: z.object({
+      window: field(
+        z.object({ cycles: z.int(), since: z.string(), until: z.string() }).nullable(),
+        "The questions that are looked at; null where there are too few",
+      ),
+      baseline: field(
+        z.object({
+          cycles: field(z.int(), "Questions before them"),
+          alike: field(z.int(), "Those that the same driver answered"),
+        }).nullable(),
+        "What they are compared with",
+      ),
+      drivers: field(z.array(z.string()), "What answered the questions of the window"),
+      missing: field(z.int().min(0), "Questions that are wanting"),
+      measures: z.array(measure),
+      said: field(z.array(z.string()), "What it means, in words"),
+    }),
+    exit: foundWhen((result) => result.window !== null),
   }),
 };

@@ -21,6 +21,7 @@ async function ask(repository: Repository, questions: readonly string[]): Promis
 Deno.test("cem: too early it says how many questions are missing, then what they were like; settings are objects", async () => {
   using repository = new Repository(FILES);
   const none = await repository.run(["cem", "--json"]);
+  assert.equal((await repository.run(["drift"])).code, 1);
   assert.deepEqual([none.code, none.json[0].value, none.json[0].missing], [1, null, 10]);
   // Asked for in a place where nothing was made yet, it makes nothing.
   assert.throws(() => Deno.statSync(repository.at(".batos/image.db")), Deno.errors.NotFound);
@@ -37,6 +38,14 @@ Deno.test("cem: too early it says how many questions are missing, then what they
   assert.deepEqual(
     one.facets.map(({ facet, uses }: { facet: string; uses: number }) => `${facet} ${uses}`),
     ["BABS ground 5", "ALFRED check 5", "BRICK decompose 0", "ROBIN weave 0"],
+  );
+  // None of it cost more than what came before.
+  const drift = await repository.run(["drift", "--json"]);
+  assert.equal(drift.code, 0, drift.err);
+  assert.deepEqual(drift.json[0].baseline, { cycles: 5, alike: 5 });
+  assert.deepEqual(
+    drift.json[0].measures.map(({ name, now }: { name: string; now: number }) => [name, now > 0]),
+    [["tokens", true], ["steps", true], ["latency_ms", true], ["failures", false]],
   );
   // Vectors are kept, so that they are not made again.
   const again = await repository.run(["cem"]);

@@ -153,6 +153,13 @@ Deno.test("questions that ended come in the order of their ends, with facets and
   assert.deepEqual([last!.digest.facets, last!.digest.tid], [{ "BABS ground": 1 }, 101]);
   assert.equal(trail.countAnswered(last!.until + 1), 0);
   assert.equal(trail.countAnswered(0), 2);
+  // With failures, where they are asked for.
+  await place.record([
+    asked(4, "")[0]!,
+    { ...asked(4, "")[2]!, event_type: "CYCLE_FAILED", status: "FAILURE" },
+  ]);
+  assert.deepEqual(trail.answered(1, true).map(({ cycle }) => cycle), [cycle(4)]);
+  assert.equal(trail.answered(10).length, 2);
   await place.record([three[2]!]);
   assert.deepEqual(trail.answered(1).map(({ cycle }) => cycle), [cycle(3)]);
 });

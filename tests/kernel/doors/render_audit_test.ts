@@ -37,3 +37,30 @@ Deno.test("a refusal says why first, then from whom; many of them how many, from
   assert.ok(textWidth(narrow) <= 80, narrow);
   assert.match(narrow, /replayed at endpoint: x+…$/);
 });
+
+Deno.test("drift: words first, then a row a measure that fits 80 columns", () => {
+  const measure = {
+    name: "latency_ms" as const,
+    unit: "ms" as const,
+    now: 1_900,
+    before: 250,
+    change: "more" as const,
+    slow: "none" as const,
+    course: Array.from({ length: 10 }, (_, at) => 200 + at),
+  };
+  const text = render("drift", {
+    window: { cycles: 50, since: "2026-11-20T12:00:00Z", until: "2026-11-20T13:00:00Z" },
+    baseline: { cycles: 450, alike: 440 },
+    drivers: ["extractive"],
+    missing: 0,
+    measures: [measure, { ...measure, name: "failures", unit: "share", now: null, before: 0.125 }],
+    said: ["Time to an answer: more than before (250 ms before, 1900 ms now)."],
+  }, look);
+  for (const line of text.split("\n")) assert.ok(textWidth(line) <= 80, line);
+  assert.match(text, /^Time to an answer: more than before/);
+  assert.match(text, /^latency {5}250 ms {4}1\.9 s {5}200 ms {2}201 ms/m);
+  assert.match(text, /^failures {4}13 % {6}– /m);
+  assert.match(text, /answered by extractive, beside 440 before them \(costs; 10 more/);
+  const none = { window: null, baseline: null, drivers: [], missing: 10, measures: [] };
+  assert.equal(render("drift", { ...none, said: ["Nothing yet."] }, look), "Nothing yet.\n");
+});
