@@ -250,6 +250,8 @@ async function commitsOf(
         ...path ? [path] : [],
       ],
       cwd: root,
+      // Nor must what a partial clone lacks be fetched: that too starts what is configured.
+      env: { GIT_NO_LAZY_FETCH: "1", GIT_ALLOW_PROTOCOL: "none", LC_ALL: "C" },
       stdout: "piped",
       stderr: "piped",
       stdin: "null",
@@ -261,10 +263,19 @@ async function commitsOf(
       problem: error instanceof Deno.errors.NotFound ? "git is not installed" : String(error),
     };
   }
-  if (!output.success) return { problem: "this is not a git repository" };
+  if (!output.success) return { problem: problemOf(new TextDecoder().decode(output.stderr)) };
   const commits = new TextDecoder().decode(output.stdout).split("\n").filter(Boolean).map((row) => {
     const [id = "", date = "", author = "", ...subject] = row.split("\t");
     return { type: "commit", path, id, date, author, subject: subject.join("\t") } as const;
   });
   return { commits };
+}
+
+/** Why git told nothing, in a few words. */
+function problemOf(said: string): string {
+  if (/not a git repository/.test(said)) return "this is not a git repository";
+  if (/does not have any commits/.test(said)) return "there are no commits yet";
+  const first = said.split("\n").find((line) => /^fatal: /.test(line)) ?? said.split("\n")[0]!;
+  const reason = first.replace(/^fatal: /, "").replace(/\p{Cc}/gu, " ").trim().slice(0, 200);
+  return reason === "" ? "git failed" : `git failed: ${reason}`;
 }

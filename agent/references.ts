@@ -34,11 +34,21 @@ export function isFamiliar(name: string): boolean {
  */
 export function couldMean(use: Reference, owner: string | undefined): boolean {
   if (owner === undefined || use.resolution === "compiler" || !isFamiliar(use.name)) return true;
-  const before = use.text.split(new RegExp(`\\b${use.name}\\b`))[0]!;
+  const before = beforeName(use);
   const holder = /([\w$]+)(?:\(\))?\s*(?:\?\.|\.|::|->)\s*$/.exec(before)?.[1]?.toLowerCase();
   const whole = owner.toLowerCase();
   return holder !== undefined && holder.length > 2 &&
     (holder.includes(whole) || whole.includes(holder));
+}
+
+/** What a line has before the name that it uses; the whole line where it is not there. */
+function beforeName({ name, text }: Reference): string {
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
+    const isWhole = !isWordPart(text.charCodeAt(at - 1)) &&
+      !isWordPart(text.charCodeAt(at + name.length));
+    if (isWhole) return text.slice(0, at);
+  }
+  return text;
 }
 
 /** The symbol graph, as far as references need it: `SymbolGraph` of rag has this shape. */

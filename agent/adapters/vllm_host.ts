@@ -106,7 +106,7 @@ export class VllmHost implements AdapterHost {
     if (this.#mount === undefined) return folder;
     const { here, there } = this.#mount;
     const inside = relative(here, folder);
-    return inside.startsWith("..") || isAbsolute(inside) ? folder : join(there, inside);
+    return /^\.\.(?:[/\\]|$)/.test(inside) || isAbsolute(inside) ? folder : join(there, inside);
   }
 
   #failure(what: string, { record }: WarmAdapter, found: string, cause?: unknown): AdapterError {

@@ -203,6 +203,15 @@ function noteSuggestions(names: readonly string[], { progress }: HandlerContext)
   }
 }
 
+/** Undefined for a file that can no longer be read, whatever the reason: what was shown of it is of another time. */
+async function hashNow(workspace: Workspace, path: string): Promise<string | undefined> {
+  try {
+    return await sha256(workspace.read(path));
+  } catch {
+    return undefined;
+  }
+}
+
 /** Says so when a file that was shown is no longer what was read. */
 async function noteStale(
   workspace: Workspace,
@@ -211,8 +220,7 @@ async function noteStale(
 ): Promise<void> {
   let stale = 0;
   for (const [path, hash] of new Map(hits.slice(0, 20).map((hit) => [hit.path, hit.hash]))) {
-    const now = workspace.has(path) ? await sha256(workspace.read(path)) : undefined;
-    if (now !== hash) stale++;
+    if (await hashNow(workspace, path) !== hash) stale++;
   }
   if (stale === 0) return;
   const files = stale === 1 ? "1 file shown has" : `${stale} files shown have`;

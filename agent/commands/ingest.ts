@@ -42,8 +42,14 @@ export const ingestHandlers: Pick<Handlers, "ingest"> = {
     using own = input.watch && !kept.compilers ? new CompilerThread() : undefined;
     const compilers = kept.compilers ?? own;
     // Watching begins before the first pass, so that no change falls between the two.
-    const batches = input.watch ? watchFolder(workspace.root, context.signal) : undefined;
+    const ended = new AbortController();
+    using watching = new DisposableStack();
+    watching.defer(() => ended.abort());
+    const until = AbortSignal.any([context.signal, ended.signal]);
+    const batches = input.watch ? watchFolder(workspace.root, until) : undefined;
     let next = batches?.next();
+    // That a folder cannot be watched is told after the first pass, by whoever waits for it.
+    next?.catch(() => {});
     {
       using _lock = await workspace.lock("ingest", input.wait * 1000, context);
       if (input.root !== undefined) workspace.limit = limit;

@@ -66,7 +66,7 @@ export function parseModelName(name: string): ModelChoice {
       "its key is not the name of an environment variable, which is in capitals",
     );
   }
-  const model = decodeURIComponent(url.hash.slice(1)) || undefined;
+  const model = modelOf(url.hash.slice(1)) || undefined;
   url.hash = "";
   url.search = "";
   return {
@@ -131,4 +131,13 @@ function isSafe(address: string): boolean {
 
 function refuse(name: string, found: string): LanguageModelError {
   return new LanguageModelError(`use the model "${name}": ${found}`, "unusable");
+}
+
+/** The name of a model; as it was written where a percent sign begins no character. */
+function modelOf(hash: string): string {
+  try {
+    return decodeURIComponent(hash);
+  } catch {
+    return hash;
+  }
 }

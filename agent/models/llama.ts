@@ -243,7 +243,7 @@ class LlamaModel implements LanguageModel {
   readonly counting = "exact";
   readonly adapters: AdapterHost;
   readonly #parts: Parts;
-  readonly #grammars = new Map<JsonSchema, Promise<LlamaGrammar>>();
+  readonly #grammars = new Map<string, Promise<LlamaGrammar>>();
   #closed = false;
   #calls = 0;
   #idle: (() => void) | undefined;
@@ -377,10 +377,12 @@ class LlamaModel implements LanguageModel {
   }
 
   async #grammar(schema: JsonSchema): Promise<LlamaGrammar> {
-    let grammar = this.#grammars.get(schema);
+    // By its text: callers make the same schema anew for every call.
+    const text = grammarOf(schema);
+    let grammar = this.#grammars.get(text);
     if (grammar === undefined) {
-      grammar = this.#parts.access.llama.createGrammar({ grammar: grammarOf(schema) });
-      this.#grammars.set(schema, grammar);
+      grammar = this.#parts.access.llama.createGrammar({ grammar: text });
+      this.#grammars.set(text, grammar);
     }
     return await grammar;
   }

@@ -46,8 +46,8 @@ interface Window {
   /** Calls that use it or wait for a sequence. */
   users: number;
   isClosed: boolean;
-  /** Of whoever waits to close it. */
-  onIdle: (() => void) | undefined;
+  /** Of those who wait to close it. */
+  readonly onIdle: (() => void)[];
 }
 
 /** See the module text. Closing the model closes them. */
@@ -122,7 +122,8 @@ export class LlamaWindows implements AdapterContexts {
     this.#held.delete(key);
     const window = await this.#windows.get(key)?.catch(() => undefined);
     if (window === undefined) return await this.#free(lora);
-    if (window.users > 0) await new Promise<void>((done) => window.onIdle = done);
+    // A call may come between that it is idle and that we know it.
+    while (window.users > 0) await new Promise<void>((done) => window.onIdle.push(done));
     await this.#shut(window);
   }
 
@@ -138,7 +139,7 @@ export class LlamaWindows implements AdapterContexts {
 
   #exit(window: Window): void {
     window.users--;
-    if (window.users === 0) window.onIdle?.();
+    if (window.users === 0) { for (const done of window.onIdle.splice(0)) done(); }
   }
 
   /** Made where there is none; the longest unused goes where there are too many. */
@@ -177,7 +178,7 @@ export class LlamaWindows implements AdapterContexts {
         waiting: [],
         users: 0,
         isClosed: false,
-        onIdle: undefined,
+        onIdle: [],
       };
     } catch (error) {
       // The matrices may have come before what failed.

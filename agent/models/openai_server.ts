@@ -16,6 +16,8 @@ const POST_MS = 120_000;
 export const SHOWN = 300;
 /** Errors longer than this are not read to their end. */
 export const MOST_ERROR = 64 * 1024;
+/** A longer list of models is none: hosted servers with hundreds send a fraction of it. */
+const MOST_LIST = 8 << 20;
 
 /** An attempt that failed in a way that may pass. */
 export class Passing extends Error {
@@ -85,7 +87,7 @@ export class Server {
         return [];
       }
       if (!response.ok) throw await this.refusal(response, patience);
-      const text = await patience.wait(response.text());
+      const text = await beginningOf(response, patience, MOST_LIST);
       let data: unknown;
       try {
         data = (JSON.parse(text) as { data?: unknown }).data;
@@ -244,12 +246,16 @@ export async function* bytesOf(response: Response, patience: Patience): AsyncGen
 }
 
 /** The text of an answer, up to where it is too long to be one. @throws {Passing} when the connection breaks. */
-async function beginningOf(response: Response, patience: Patience): Promise<string> {
+async function beginningOf(
+  response: Response,
+  patience: Patience,
+  most = MOST_ERROR,
+): Promise<string> {
   let text = "";
   const decoder = new TextDecoder();
   for await (const chunk of bytesOf(response, patience)) {
     text += decoder.decode(chunk, { stream: true });
-    if (text.length > MOST_ERROR) break;
+    if (text.length > most) break;
   }
   return text;
 }

@@ -37,11 +37,13 @@ export class SharedModel implements AsyncDisposable {
     if (this.#closed) throw new TypeError("lease a model: it was closed");
     clearTimeout(this.#timer);
     this.#leases++;
+    let opening: Promise<LanguageModel> | undefined;
     try {
       // Two of one model at once could be more than the memory holds.
       await this.#closing;
-      this.#model ??= this.#open();
-      const model = await this.#model;
+      if (this.#closed) throw new TypeError("lease a model: it was closed");
+      opening = this.#model ??= this.#open();
+      const model = await opening;
       let isGiven = false;
       return {
         model,
@@ -52,7 +54,7 @@ export class SharedModel implements AsyncDisposable {
         },
       };
     } catch (error) {
-      this.#model = undefined;
+      if (this.#model === opening) this.#model = undefined;
       this.#release();
       throw error;
     }
@@ -69,7 +71,8 @@ export class SharedModel implements AsyncDisposable {
   #release(): void {
     this.#leases--;
     if (this.#leases > 0 || this.#closed || this.#model === undefined) return;
-    this.#timer = setTimeout(() => this.#closing = this.#unload(), this.#idleMs);
+    // One that fails to close is gone all the same; whoever asks next is to have another.
+    this.#timer = setTimeout(() => this.#closing = this.#unload().catch(() => {}), this.#idleMs);
     // A process that has nothing else to do ends.
     Deno.unrefTimer(Number(this.#timer));
   }

@@ -237,7 +237,7 @@ function outcome(change: Change, what: Outcome["change"], root: string): Outcome
 /** A path as people read it: relative where it is in the workspace. */
 function shown(path: string, root: string): string {
   const inner = relative(root, path);
-  return inner.startsWith("..") ? path : inner.replaceAll("\\", "/");
+  return /^\.\.(?:[/\\]|$)/.test(inner) ? path : inner.replaceAll("\\", "/");
 }
 
 function readText(path: string): string | undefined {

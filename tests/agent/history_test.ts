@@ -104,3 +104,27 @@ Deno.test("historyOf() works without git, and reads no repository's own programs
     );
   });
 });
+
+Deno.test("historyOf() fetches nothing: a partial clone's own programs are not run, and why there is no history is said", async () => {
+  await withHistory(["Add a kettle"], async (memory, root) => {
+    const git = async (...args: string[]) => {
+      const { success, stderr } = await new Deno.Command("git", { args, cwd: root }).output();
+      assert.ok(success, new TextDecoder().decode(stderr));
+    };
+    const marker = join(root, "pwned");
+    const place = { memory, root, signal: undefined };
+    // The last commit is lacking, as commits of a promisor remote may.
+    await git("config", "core.repositoryformatversion", "1");
+    await git("config", "extensions.partialClone", "origin");
+    await git("config", "remote.origin.url", root);
+    await git("config", "remote.origin.promisor", "true");
+    await git("config", "remote.origin.uploadpack", `touch ${marker};`);
+    await Deno.writeTextFile(join(root, ".git", "HEAD"), `${"ab".repeat(20)}\n`);
+    const found = await historyOf("who added the kettle?", place);
+    await assert.rejects(Deno.stat(marker), Deno.errors.NotFound);
+    assert.match(found.summary, /no commits: git failed: /);
+    await Deno.writeTextFile(join(root, ".git", "HEAD"), "ref: refs/heads/new\n");
+    const empty = await historyOf("who added the kettle?", place);
+    assert.match(empty.summary, /no commits: there are no commits yet$/);
+  });
+});

@@ -96,7 +96,7 @@ export function openAiHandler(parts: OpenAiParts): (request: Request) => Promise
       }
       if (path.startsWith("/v1/models/")) {
         requireMethod(request, "GET");
-        requireModel(decodeURIComponent(path.slice("/v1/models/".length)));
+        requireModel(nameIn(path.slice("/v1/models/".length)));
         return Response.json(model);
       }
       if (path === "/v1/chat/completions") {
@@ -117,6 +117,15 @@ export function openAiHandler(parts: OpenAiParts): (request: Request) => Promise
 function requireMethod(request: Request, method: string): void {
   if (request.method === method) return;
   throw new ApiError(405, `${request.method}: not for this path; use ${method}`);
+}
+
+/** The name that a path has; as it stands there where a percent sign begins no character. */
+function nameIn(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 function requireModel(name: string): void {

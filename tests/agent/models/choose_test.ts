@@ -39,6 +39,8 @@ Deno.test("names say what they mean", () => {
     contextTokens: 16_384,
     keyVariable: "MINE",
   });
+  const stray = parseModelName("openai:http://127.0.0.1:8000/v1#half-50%");
+  assert.equal(stray.kind === "openai" && stray.model, "half-50%");
 });
 
 Deno.test("what is no name is refused with the names there are, and a key in one is not repeated", () => {

@@ -293,6 +293,20 @@ Deno.test("eventData() gives the same events wherever the network cuts", async (
   );
 });
 
+Deno.test("eventData() gives up an event that has no end", async () => {
+  let sent = 0;
+  const endless = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      if (sent++ > 40) return controller.close();
+      controller.enqueue(new TextEncoder().encode(`data: ${"a".repeat(1 << 20)}\n`));
+    },
+  });
+  await assert.rejects(async () => {
+    for await (const _ of eventData(endless)) assert.fail("no event has ended");
+  }, RangeError);
+  assert.ok(sent < 12, `${sent} megabytes were read`);
+});
+
 Deno.test("the servers and the model of this file are closed", async () => {
   await backed[Symbol.asyncDispose]();
   await llama[Symbol.asyncDispose]();

@@ -218,6 +218,7 @@ Deno.test("what goes wrong is in the form of the API: before an answer as a stat
         ["DELETE", "/v1/models", 405],
         ["GET", "/v1/embeddings", 404],
         ["GET", "/v1/models/other", 404],
+        ["GET", "/v1/models/50%", 404],
       ] as const
     ) {
       const response = await get(url + path, method);
