@@ -425,6 +425,11 @@ const EXTENDS = new Set([
   "extends_interfaces",
 ]);
 const IMPLEMENTS = new Set(["super_interfaces", "class_interface_clause"]);
+// Inside of these, in the head of a declaration, a name is an argument of what the type is built on.
+const BASE_ARGUMENTS =
+  /^(type_arguments|type_argument_list|template_argument_list|value_arguments|arguments|keyword_argument)$/;
+// What Ruby mixes modules in by.
+const MIXINS = /^(include|extend|prepend)$/;
 const TYPES = /(^|_)type(_|$)|type_annotation|type_arguments|user_type/;
 const CALLS: Readonly<Record<string, readonly string[]>> = {
   call: ["function", "method"],
@@ -460,6 +465,10 @@ const GENERIC = new Set([
 ]);
 
 function kindOf(node: Node): ReferenceKind {
+  // PHP takes a trait into a class by the word that imports elsewhere.
+  const isTrait = node.parent?.type === "use_declaration" &&
+    node.parent.parent?.type === "declaration_list" && node.type === "name";
+  if (isTrait) return "extends";
   for (let at: Node | null = node.parent, depth = 0; at && depth < 6; at = at.parent, depth++) {
     if (IMPORTS.test(at.type)) {
       return at.firstNamedChild?.type === "visibility_modifier" ? "reexport" : "import";
@@ -511,7 +520,20 @@ function heritageOf(node: Node): ReferenceKind | undefined {
     parent.parent?.type === "field_declaration_list" && !parent.childForFieldName("name") &&
     !parent.childForFieldName("declarator");
   if (isEmbedded) return "extends";
+  // Go embeds an interface by naming it alone.
+  const isAlone = (parent.type === "type_elem" || parent.type === "constraint_elem") &&
+    parent.parent?.type === "interface_type" && parent.namedChildCount === 1;
+  if (isAlone) return "extends";
+  const isMixedIn = parent.type === "argument_list" && parent.parent?.type === "call" &&
+    MIXINS.test(parent.parent.childForFieldName("method")?.text ?? "") &&
+    !parent.parent.childForFieldName("receiver");
+  if (isMixedIn) return "extends";
+  let below = node;
   for (let at: Node | null = parent, depth = 0; at && depth < 3; at = at.parent, depth++) {
+    if (BASE_ARGUMENTS.test(at.type)) return undefined;
+    // `Generic[T]` is built on Generic.
+    if (at.type === "subscript" && field(at, "subscript", below)) return undefined;
+    below = at;
     if (EXTENDS.has(at.type)) return "extends";
     if (IMPLEMENTS.has(at.type)) return "implements";
     if (at.type === "base_list") return /^I[A-Z]/.test(node.text) ? "implements" : "extends";

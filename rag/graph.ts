@@ -17,6 +17,7 @@ import { UsesByName } from "./graph_by_name.ts";
 import { GraphFiles } from "./graph_files.ts";
 import { ImpactSearch } from "./graph_impact.ts";
 import { createGraphTables, GraphStore } from "./graph_store.ts";
+import { GraphSubtypes } from "./graph_subtypes.ts";
 import { GraphTargets } from "./graph_targets.ts";
 import { CompiledUses } from "./graph_uses.ts";
 import {
@@ -30,6 +31,7 @@ import {
   innermost,
   type Located,
   type Reference,
+  type RefsOptions,
   type RefsResult,
   type Resolution,
   shown,
@@ -97,9 +99,10 @@ export class SymbolGraph implements SymbolAnswers {
   /**
    * Who refers to a name, a qualified name (`Class.method`, `module.fn`), a place (`path:line`), or a file.
    *
-   * A name that several definitions share gives the references of all of them. Builds first where that is due.
+   * A name that several definitions share gives the references of all of them. Builds first where that is due. What is built on
+   * a type or overrides a member is a list of its own, `subtypes`: one step, or all steps with `transitive`.
    */
-  async refs(target: string, options: BuildOptions = {}): Promise<RefsResult> {
+  async refs(target: string, options: RefsOptions = {}): Promise<RefsResult> {
     this.refresh();
     const file = this.#targets.fileOf(target);
     const located = file ? [] : this.#targets.locate(target);
@@ -109,6 +112,7 @@ export class SymbolGraph implements SymbolAnswers {
         definitions: [],
         references: [],
         literals: [],
+        subtypes: [],
         callers: [],
         callees: [],
         importers: [],
@@ -117,6 +121,7 @@ export class SymbolGraph implements SymbolAnswers {
       };
     }
     if (located.some(({ file }) => isCompiled(file.path))) await this.build(options);
+    const usesOf = new Map<Located, readonly Use[]>();
     const uses: Use[] = [];
     const own = new Set<string>();
     const definitions = new Map<string, GraphDefinition>();
@@ -128,14 +133,20 @@ export class SymbolGraph implements SymbolAnswers {
         own.add(`${declared.file.id}:${this.#files.nameLine(declared)}`);
         definitions.set(`${declared.file.path}:${declared.definition.nameStart}`, shown(declared));
       }
-      uses.push(...await this.uses(entry));
+      usesOf.set(entry, await this.uses(entry));
+      uses.push(...usesOf.get(entry)!);
     }
     const references = this.#perLine(uses, own);
+    const subtypes = new GraphSubtypes(
+      this.#files,
+      (entry) => Promise.resolve(usesOf.get(entry) ?? this.uses(entry)),
+    );
     return {
       target,
       definitions: [...definitions.values()].sort(byPlace),
       references,
       literals: this.#literals(uses, own),
+      subtypes: await subtypes.of(located, options.transitive ?? false),
       callers: this.#around(references),
       callees: unique((await Promise.all(located.map((entry) => this.#callees(entry)))).flat()),
       importers: this.#importers(new Set(located.map((entry) => entry.file.id))),
@@ -297,6 +308,7 @@ export class SymbolGraph implements SymbolAnswers {
       definitions: [definition],
       references: this.#perLine(uses, new Set()),
       literals: [],
+      subtypes: [],
       callers: [],
       callees: [],
       importers: this.#importers(new Set([file.id])),

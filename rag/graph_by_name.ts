@@ -15,6 +15,7 @@ import {
 } from "../ingest/mod.ts";
 import type { GraphStore } from "./graph_store.ts";
 import {
+  family,
   type GraphSource,
   type GraphSourceFile,
   innermost,
@@ -49,12 +50,6 @@ const IMPLICIT_THIS = new Set([
   "swift",
   "scala",
 ]);
-// Languages that use each other's names.
-const FAMILIES: Readonly<Record<string, string>> = {
-  c: "cpp",
-  kotlin: "java",
-  scala: "java",
-};
 // What every Elixir file may call without an import, so a bare call means that and no namesake elsewhere.
 const ELIXIR_KERNEL = new Set(
   ("apply elem exit get_in hd inspect is_nil length max min node not put_elem put_in raise reraise round self send " +
@@ -314,10 +309,6 @@ function isMember({ kind }: Definition): boolean {
 
 function lastSegment(path: string): string {
   return /[\w$@]+(?=\W*$)/.exec(path)?.[0] ?? path;
-}
-
-function family(language: string): string {
-  return FAMILIES[language] ?? language;
 }
 
 function folderOf(path: string): string {

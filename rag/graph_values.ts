@@ -51,6 +51,24 @@ export interface Reference {
   readonly resolution: Resolution;
 }
 
+/**
+ * A type that is built on what was asked about, or a member that overrides it.
+ *
+ * The definition is that of the heir. Where nobody wrote down the tie (an interface of Go, a protocol of Python), it was found by the
+ * names of methods, and is `likely`; so is a tie by name where several types share the name.
+ */
+export interface Subtype extends GraphDefinition {
+  /** `overrides` for members; for types whether the declaration extends or implements. */
+  readonly relation: "extends" | "implements" | "overrides";
+  /** What it is directly built on; of an override the member that was asked about. */
+  readonly of: string;
+  /** Steps from the target: 1 for what names it itself. */
+  readonly distance: number;
+  readonly certainty: "certain" | "likely";
+  /** Where a type says so; absent where only its shape does, and for members. */
+  readonly clause?: { readonly path: string; readonly line: number };
+}
+
 /** Who refers to a target, and what it uses itself. */
 export interface RefsResult {
   readonly target: string;
@@ -62,6 +80,11 @@ export interface RefsResult {
    * count them as references, a rename has to.
    */
   readonly literals: readonly { readonly path: string; readonly line: number }[];
+  /**
+   * Types built on the types of the target, members that override its members, nearest first: one step away, or all where
+   * `transitive` was asked for.
+   */
+  readonly subtypes: readonly Subtype[];
   /** The definitions around the references. */
   readonly callers: readonly GraphDefinition[];
   /** The definitions that the definitions use. */
@@ -110,9 +133,15 @@ export interface BuildOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Options of `refs`. */
+export interface RefsOptions extends BuildOptions {
+  /** Whether `subtypes` goes on to heirs of heirs; false by default. */
+  readonly transitive?: boolean;
+}
+
 /** The questions that a graph answers, wherever it is worked out; see `SymbolGraph`. */
 export interface SymbolAnswers {
-  refs(target: string, options?: BuildOptions): Promise<RefsResult>;
+  refs(target: string, options?: RefsOptions): Promise<RefsResult>;
   impact(
     targets: readonly string[],
     options?: BuildOptions & { depth?: number },
@@ -143,6 +172,18 @@ export interface Use {
   readonly file: number;
   readonly line: number;
   readonly kind: number;
+}
+
+// Languages that use each other's names.
+const FAMILIES: Readonly<Record<string, string>> = {
+  c: "cpp",
+  kotlin: "java",
+  scala: "java",
+};
+
+/** The same for all languages whose code uses each other's names. */
+export function family(language: string): string {
+  return FAMILIES[language] ?? language;
 }
 
 /** Whether a definition is something that code refers to by name. */

@@ -52,11 +52,11 @@ export const codeHandlers: Pick<
     }
   },
 
-  async refs({ target, repo }, context) {
+  async refs({ target, transitive, repo }, context) {
     using opened = await indexOf(locate(repo), "refs", context).graph();
-    const { definitions, callers, callees, ...rest } = await opened.graph.refs(
+    const { definitions, callers, callees, subtypes, ...rest } = await opened.graph.refs(
       target,
-      resolving(context),
+      { ...resolving(context), transitive },
     );
     noteSuggestions(rest.suggestions, context);
     const textOf = fileLines(opened.memory);
@@ -64,6 +64,10 @@ export const codeHandlers: Pick<
       ...rest,
       references: rest.references.map((each) => ({ ...each, text: textOf(each.path, each.line) })),
       definitions: definitions.map(definitionResult),
+      subtypes: subtypes.map((each) => {
+        const { relation, of, distance, certainty, clause } = each;
+        return { ...definitionResult(each), relation, of, distance, certainty, clause };
+      }),
       callers: callers.map(definitionResult),
       callees: callees.map(definitionResult),
     };

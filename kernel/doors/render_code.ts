@@ -91,7 +91,7 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
       : dim(`nothing found for "${clip(safe(query, look), 50)}"`);
   },
 
-  refs({ target, definitions, references, callers, callees, reason }, look) {
+  refs({ target, definitions, references, subtypes, callers, callees, reason }, look) {
     const { bold, cyan, dim } = look.colours;
     if (definitions.length + references.length === 0) return dim(nothingKnown([target], reason));
     const lines = [
@@ -121,6 +121,15 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
       const rest = fit(safe(scope + said, look), used, look);
       const shown = linked(cyan(where), path, line, look);
       lines.push(`  ${dim(pad(kind, kinds))}  ${shown}${dim(rest)}`);
+    }
+    if (subtypes.length > 0) {
+      const isOverride = subtypes.every(({ relation }) => relation === "overrides");
+      lines.push(bold(count(subtypes.length, isOverride ? "override" : "subtype")));
+      for (const each of subtypes) {
+        const said = each.relation === "overrides" ? "" : ` ${each.relation} ${each.of}`;
+        const likely = each.certainty === "likely" ? ", likely" : "";
+        lines.push(`${definitionLines([each], look)[0]}${dim(safe(said, look) + likely)}`);
+      }
     }
     if (callees.length > 0) lines.push(bold(`${count(callees.length, "definition")} used by it`));
     return [...lines, ...definitionLines(callees, look)].join("\n");

@@ -87,6 +87,21 @@ const reference = z.object({
   text: field(z.string(), "The line, without the blanks around it"),
 });
 
+/** A type built on the target, or a member that overrides it. */
+const subtype = definition.extend({
+  relation: z.enum(["extends", "implements", "overrides"]),
+  of: field(z.string(), "What it is directly built on, or overrides"),
+  distance: field(z.int().min(1), "Steps from the target"),
+  certainty: field(
+    z.enum(["certain", "likely"]),
+    "Likely: several types share the name, or only the names of methods say so",
+  ),
+  clause: field(
+    z.object({ path: z.string(), line }).optional(),
+    "Where a type says so; absent where its shape does",
+  ),
+});
+
 const suggestions = field(z.array(z.string()), "Near names, where there is no such definition");
 const reason = field(z.string().optional(), "Why a place PATH:LINE leads to nothing");
 
@@ -269,10 +284,15 @@ export const codeCommands = {
     examples: [
       ["refs parseQuery", "definitions, importers, callers"],
       ["refs src/router.ts:42", "the symbol at that line"],
+      ["refs Shape --transitive", "also what is built on what is built on it"],
     ],
     positionals: ["target"],
     input: z.object({
       target: field(queryText, "A name, or PATH:LINE", { placeholder: "NAME|PATH:LINE" }),
+      transitive: field(
+        z.boolean().default(false),
+        "List subtypes and overrides of subtypes too, not only those one step away",
+      ),
       repo,
     }),
     result: z.object({
@@ -282,6 +302,10 @@ export const codeCommands = {
       literals: field(
         z.array(z.object({ path: z.string(), line })),
         "Lines that name it only as a string in an indexed access type: a rename has to change them",
+      ),
+      subtypes: field(
+        z.array(subtype),
+        "Types built on it (extends, implements), members that override it, nearest first",
       ),
       callers: field(z.array(definition), "The definitions around the references"),
       callees: field(z.array(definition), "What the definitions use"),

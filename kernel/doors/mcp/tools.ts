@@ -235,15 +235,20 @@ export const tools: readonly Tool[] = [
     command: "refs",
     title: "Find definitions and uses",
     description:
-      "Show where a symbol is defined, every line that uses it, who calls it, what it uses, which files import it. " +
+      "Show where a symbol is defined, every line that uses it, who calls it, what it uses, which files import it, " +
+      "which types extend or implement it, which members override it (certain, or likely by name). " +
       "TypeScript and JavaScript are resolved by the compiler (aliases and re-exports included, same names elsewhere " +
       "excluded), other languages by name and scope. Use it instead of grep before renaming or changing a function.",
-    input: { target: refs.input.shape.target, max_tokens: maxTokens(LIST_TOKENS) },
+    input: {
+      target: refs.input.shape.target,
+      transitive: refs.input.shape.transitive,
+      max_tokens: maxTokens(LIST_TOKENS),
+    },
     output: { ...refs.result.shape, left_out: leftOut },
     tell(result, { max_tokens }) {
       const cut = fitLists(
         result,
-        ["references", "callers", "callees", "importers", "definitions"],
+        ["references", "subtypes", "callers", "callees", "importers", "definitions"],
         charactersOf(max_tokens),
       );
       return {

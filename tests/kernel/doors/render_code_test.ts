@@ -71,6 +71,7 @@ Deno.test("references that are all by name say so once, and no line is shown for
     references: [{ ...reference, line: 12, text }, { ...reference, line: 99, text }],
     callers: [definition],
     literals: [],
+    subtypes: [],
     callees: [],
     importers: [],
     suggestions: [],
