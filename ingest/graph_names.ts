@@ -425,6 +425,12 @@ const EXTENDS = new Set([
   "extends_interfaces",
 ]);
 const IMPLEMENTS = new Set(["super_interfaces", "class_interface_clause"]);
+// Types written with a path that are no access to a member.
+const QUALIFIED_TYPES = new Set([
+  "user_type",
+  "stable_type_identifier",
+  "nested_namespace_specifier",
+]);
 // Inside of these, in the head of a declaration, a name is an argument of what the type is built on.
 const BASE_ARGUMENTS =
   /^(type_arguments|type_argument_list|template_argument_list|value_arguments|arguments|keyword_argument)$/;
@@ -482,7 +488,7 @@ function kindOf(node: Node): ReferenceKind {
   while (top.parent && GENERIC.has(top.parent.type) && top.parent.firstNamedChild?.id === top.id) {
     top = top.parent;
   }
-  const heritage = heritageOf(top);
+  const heritage = isQualifier(node) ? undefined : heritageOf(top);
   if (heritage) return heritage;
   const { parent } = top;
   if (!parent) return "read";
@@ -509,6 +515,12 @@ function kindOf(node: Node): ReferenceKind {
     field(parent, "type", top) || field(parent, "return_type", top) || field(parent, "returns", top)
   ) return "type";
   return "read";
+}
+
+/** Whether a name only leads to another: of `Shape.Factory` nothing is built on `Shape`. */
+function isQualifier({ parent, nextNamedSibling }: Node): boolean {
+  return parent !== null && (parent.type in MEMBERS || QUALIFIED_TYPES.has(parent.type)) &&
+    /(identifier|^name|^constant|generic_name|template_type)$/.test(nextNamedSibling?.type ?? "");
 }
 
 function heritageOf(node: Node): ReferenceKind | undefined {

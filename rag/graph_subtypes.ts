@@ -23,19 +23,27 @@ const IMPLEMENTS = REFERENCE_KINDS.indexOf("implements");
 /** Kinds of definitions that others can be built on: Ruby mixes modules in, Elixir's behaviours are modules. */
 const TYPES = new Set(["class", "interface", "trait", "struct", "enum", "type", "module"]);
 const MEMBERS = new Set(["method", "property"]);
-/** Languages that say in the body of a type what it is built on: embedded fields, mixins, traits, behaviours. */
-const HERITAGE_IN_BODY = new Set(["go", "ruby", "php", "elixir"]);
+/** The lines in the body of a type that say what it is built on: embedded fields, mixins, traits, behaviours. */
+const HERITAGE_IN_BODY: Readonly<Record<string, RegExp>> = {
+  go: /^/,
+  ruby: /^\s*(?:include|extend|prepend)\b/,
+  php: /^\s*use\s/,
+  elixir: /^\s*(?:@behaviour|use)\s/,
+};
 /** Languages whose types have their members in other places than the type: `impl`, receivers, extensions, partial classes. */
 const SCATTERED = new Set(["go", "rust", "swift", "csharp", "cpp", "c"]);
 /** The type that takes a trait, a class or a protocol: `impl Trait for Type`, `instance Class Type`, `defimpl P, for: Type`. */
 const TAKERS: Readonly<Record<string, RegExp>> = {
-  rust: /^\s*(?:unsafe\s+)?impl\b[^{;]*?\sfor\s+(?:&\s*(?:'\w+\s+)?(?:mut\s+)?|dyn\s+)*([\w:]+)/,
+  rust:
+    /^\s*(?:unsafe\s+)?impl\b[^{;]*?\sfor\s+(?:&\s*(?:'\w+\s+)?(?:mut\s+)?|dyn\s+)*([\w:]+|[([][^{]*?(?=\s*(?:\{|where\b)))/,
   haskell: /^\s*instance\s+(?:.*?=>\s*)?[\w.']+\s+\(?([\w.']+)/,
   elixir: /^\s*defimpl\s+[\w.]+\s*,\s*for:\s*([\w.]+)/,
   swift: /^\s*(?:@\w+\s+|public\s+|private\s+|internal\s+|fileprivate\s+)*extension\s+([\w.]+)/,
 };
 /** An `impl` whose head is broken over lines is read so far, in characters: more would be another declaration. */
 const LONGEST_HEAD = 400;
+/** Fewest methods by which an interface is known whose other ones, embedded from another package, are not. */
+const LEAST_KNOWN_METHODS = 2;
 /** Steps from a type to its heirs: no hierarchy that people wrote is deeper, and a wrong edge by name must not lead everywhere. */
 const MOST_STEPS = 16;
 
@@ -122,8 +130,9 @@ export class GraphSubtypes {
     for (const use of await this.#usesOf(base)) {
       if (use.kind !== EXTENDS && use.kind !== IMPLEMENTS) continue;
       const file = this.#files.byId.get(use.file);
-      const entry = file && this.#declaredAt(file, use.line);
-      if (!file || !entry || keyOf(entry) === keyOf(base)) continue;
+      const heir = file && this.#declaredAt(file, use.line);
+      if (!file || !heir || keyOf(heir.entry) === keyOf(base)) continue;
+      const { entry, isSure } = heir;
       // Kotlin and C# have one list for both: what the base is tells them apart.
       const isImplemented = use.kind === IMPLEMENTS ||
         (base.definition.kind === "interface" && entry.definition.kind !== "interface");
@@ -131,9 +140,10 @@ export class GraphSubtypes {
         entry,
         relation: isImplemented ? "implements" : "extends",
         // Found by name, it is this type where there is no other, or the other ones stand in other files.
-        isCertain: isCompiled(file.path) || namesakes.length === 1 ||
-          (use.file === base.file.id &&
-            namesakes.filter((other) => other.file === use.file).length === 1),
+        isCertain: isCompiled(file.path) ||
+          (isSure && (namesakes.length === 1 ||
+            (use.file === base.file.id &&
+              namesakes.filter((other) => other.file === use.file).length === 1))),
         clause: { path: file.path, line: use.line },
       });
     }
@@ -149,8 +159,11 @@ export class GraphSubtypes {
     return [...heirs.values()];
   }
 
-  /** The type whose declaration says on a line what it is built on. */
-  #declaredAt(file: GraphSourceFile, line: number): Located | undefined {
+  /** The type whose declaration says on a line what it is built on; whether it is sure to be that one. */
+  #declaredAt(
+    file: GraphSourceFile,
+    line: number,
+  ): { entry: Located; isSure: boolean } | undefined {
     const text = this.#files.source.text(file.id);
     const start = offsetOf(text, line);
     const taker = TAKERS[file.language]?.exec(text.slice(start, start + LONGEST_HEAD))?.[1];
@@ -162,26 +175,44 @@ export class GraphSubtypes {
       if (!best || definition.end - definition.start <= best.end - best.start) best = definition;
     }
     // What stands in a body belongs to something without a name there, unless the language declares heritage in bodies.
-    const isHead = best !== undefined && start <= best.body;
-    return best && (isHead || HERITAGE_IN_BODY.has(file.language))
-      ? { file, definition: best }
+    if (!best) return undefined;
+    const end = text.indexOf("\n", start);
+    const said = text.slice(start, end < 0 ? text.length : end);
+    return start <= best.body || HERITAGE_IN_BODY[file.language]?.test(said)
+      ? { entry: { file, definition: best }, isSure: true }
       : undefined;
   }
 
   /** The type of a name that stands in a declaration apart from it; one of another package has only the line that names it. */
-  #taker(file: GraphSourceFile, line: number, written: string): Located {
-    const name = written.split(/::|\./).at(-1)!;
-    const named = this.#typesNamed(name, file.language);
-    const known = named.find((entry) => entry.file.id === file.id) ??
-      named.find((entry) => folderOf(entry.file.path) === folderOf(file.path)) ?? named[0];
-    if (known) return known;
-    const start = offsetOf(this.#files.source.text(file.id), line);
+  #taker(
+    file: GraphSourceFile,
+    line: number,
+    written: string,
+  ): { entry: Located; isSure: boolean } {
+    const name = /^[([]/.test(written) ? written : written.split(/::|\./).at(-1)!;
+    const text = this.#files.source.text(file.id);
+    const start = offsetOf(text, line);
+    // `impl<T> Trait for T` is about no type of that name.
+    const isParameter = new RegExp(
+      `^\\s*(?:unsafe\\s+)?impl\\s*<[^{]*?\\b${name}\\b[^{]*?\\sfor\\s`,
+    )
+      .test(/^\w+$/.test(name) ? text.slice(start, start + LONGEST_HEAD) : "");
+    const named = isParameter ? [] : this.#typesNamed(name, file.language);
+    const near = named.find((entry) => entry.file.id === file.id) ??
+      named.find((entry) => folderOf(entry.file.path) === folderOf(file.path));
+    const known = near ?? named[0];
+    if (known) return { entry: known, isSure: near !== undefined || named.length === 1 };
     const place = { start, declaration: start, nameStart: start, body: start, end: start };
     const lines = { startLine: line, endLine: line };
-    return {
-      file,
-      definition: { name, kind: "type", container: [], exported: false, ...place, ...lines },
+    const definition: Definition = {
+      name,
+      kind: "type",
+      container: [],
+      exported: false,
+      ...place,
+      ...lines,
     };
+    return { entry: { file, definition }, isSure: true };
   }
 
   #typesNamed(name: string, language: string): Located[] {
@@ -256,6 +287,7 @@ export class GraphSubtypes {
       if (isOwn) shape.set(definition.name, this.#signatureOf({ file, definition }));
     }
     if (!isInterface) return shape;
+    let isWhole = true;
     const body = this.#files.source.text(file.id).slice(type.body, type.end);
     for (const [, path] of body.matchAll(/^[ \t]*((?:\w+\.)?\w+)[ \t]*(?:\/\/.*)?$/gm)) {
       const name = path!.split(".").at(-1)!;
@@ -263,11 +295,11 @@ export class GraphSubtypes {
         entry.definition.kind === "interface" && keyOf(entry) !== keyOf(base) &&
         (path!.includes(".") || folderOf(entry.file.path) === folderOf(file.path))
       );
-      // What is embedded from another package has methods nobody here knows: no type can be said to have them.
-      if (!inner) return new Map();
-      for (const [method, said] of this.#shapeOf(inner, depth + 1)) shape.set(method, said);
+      if (!inner) isWhole = false;
+      else for (const [method, said] of this.#shapeOf(inner, depth + 1)) shape.set(method, said);
     }
-    return shape;
+    // What is embedded from another package has methods that nobody here knows.
+    return isWhole || shape.size >= LEAST_KNOWN_METHODS ? shape : new Map();
   }
 
   #isProtocol({ file, definition }: Located): boolean {

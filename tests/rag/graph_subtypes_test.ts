@@ -64,7 +64,7 @@ Deno.test("subtypes of Python: bases by import and attribute, several lines, nam
     "shapes/square.py":
       "from . import base\nfrom .base import Shape as S\n\nclass Square(\n    S,\n):\n    def area(self):\n        return 1\n    def draw(self, canvas):\n        pass\n    def bounds(self):\n        pass\n\nclass Circle(base.Shape, metaclass=Meta):\n    pass\n\nclass Holder:\n    def draw(self, canvas):\n        return S()\n",
     "other/shape.py":
-      "class Handle:\n    pass\n\nclass A(Handle):\n    pass\n\nclass B(Generic[Handle], metaclass=Handle):\n    pass\n",
+      "class Handle:\n    pass\n\nclass D(Handle.Inner):\n    pass\n\nclass A(Handle):\n    pass\n\nclass B(Generic[Handle], metaclass=Handle):\n    pass\n",
     "more/shape.py": "class Handle:\n    pass\n",
   };
   const [shape, area, drawable, handle] = await subtypesOf(files, [
@@ -82,16 +82,20 @@ Deno.test("subtypes of Python: bases by import and attribute, several lines, nam
 Deno.test("subtypes of Go: embedded types, and types with all methods of an interface in number and shape", async () => {
   const files = {
     "io/io.go":
-      "package io\n\ntype Reader interface {\n\tRead(p []byte) (n int, err error)\n}\n\ntype Closer interface {\n\tClose() error\n}\n\ntype ReadCloser interface {\n\tReader\n\tCloser\n}\n",
+      "package io\n\ntype Reader interface {\n\tRead(p []byte) (n int, err error)\n}\n\ntype Closer interface {\n\tClose() error\n}\n\ntype ReadCloser interface {\n\tReader\n\tCloser\n}\n\ntype Wide interface {\n\thttp.Handler\n\tRead(p []byte) (n int, err error)\n\tClose() error\n}\n\ntype Unknown interface {\n\thttp.Handler\n\tClose() error\n}\n",
     "file/file.go":
       'package file\n\ntype File struct{}\n\nfunc (f *File) Read(b []byte) (int, error) { return 0, nil }\nfunc (f *File) Close() error { return nil }\n\ntype Half struct{}\n\nfunc (h Half) Read(b []byte) (int, error) { return 0, nil }\n\ntype Odd struct{}\n\nfunc (o Odd) Read() string { return "" }\n\ntype Log struct {\n\t*File\n\tname string\n}\n',
   };
-  const [reader, both, read, file] = await subtypesOf(files, [
+  const [reader, both, read, file, wide, unknown] = await subtypesOf(files, [
     "Reader",
     "ReadCloser",
     "Reader.Read",
     "File",
+    "Wide",
+    "Unknown",
   ]);
+  assert.deepEqual(wide, ["File implements Wide?"]);
+  assert.deepEqual(unknown, []);
   assert.deepEqual(reader, [
     "File implements Reader?",
     "Half implements Reader?",
@@ -106,13 +110,21 @@ Deno.test("subtypes of Rust: impl blocks beside the type, over lines, and for ty
   const files = {
     "src/lib.rs": "pub mod shape;\npub mod square;\n",
     "src/shape.rs":
-      "pub trait Shape {\n    fn area(&self) -> u32;\n}\n\nimpl Shape for u32 {\n    fn area(&self) -> u32 { *self }\n}\n",
+      "pub trait Shape {\n    fn area(&self) -> u32;\n}\n\nimpl Shape for u32 {\n    fn area(&self) -> u32 { *self }\n}\n\nimpl<T> Shape for (T, T) {\n    fn area(&self) -> u32 { 0 }\n}\n\nimpl<F> Shape for F where F: Fn() -> u32 {\n    fn area(&self) -> u32 { self() }\n}\n",
     "src/square.rs":
-      "use crate::shape::Shape;\n\npub struct Square<T>(T);\n\nimpl<T> Shape\n    for Square<T>\nwhere\n    T: Copy,\n{\n    fn area(&self) -> u32 { 1 }\n}\n\npub fn grow<S: Shape>(shape: S) -> u32 { shape.area() }\n",
+      "use crate::shape::Shape;\n\npub struct F;\n\npub struct Square<T>(T);\n\nimpl<T> Shape\n    for Square<T>\nwhere\n    T: Copy,\n{\n    fn area(&self) -> u32 { 1 }\n}\n\npub fn grow<S: Shape>(shape: S) -> u32 { shape.area() }\n",
   };
   const [shape, area] = await subtypesOf(files, ["Shape", "Shape.area"]);
-  assert.deepEqual(shape, ["u32 implements Shape", "Square implements Shape"]);
-  assert.deepEqual(area, ["u32.area overrides Shape.area", "Square.area overrides Shape.area"]);
+  assert.deepEqual(shape, [
+    "u32 implements Shape",
+    "(T, T) implements Shape",
+    "F implements Shape",
+    "Square implements Shape",
+  ]);
+  assert.deepEqual(
+    area,
+    ["u32", "(T, T)", "F", "Square"].map((type) => `${type}.area overrides Shape.area`),
+  );
 });
 
 Deno.test("subtypes of eight other families of languages are what their declarations say, arguments of types left out", async () => {
@@ -123,7 +135,7 @@ Deno.test("subtypes of eight other families of languages are what their declarat
         "Square.java":
           "package p;\npublic class Square\n    extends Base\n    implements Shape {\n  public int area() { return 1; }\n}\n",
         "Base.java":
-          "package p;\npublic class Base {\n  Shape shape = new Shape() { public int area() { return 2; } };\n}\nclass Other extends Holder<Shape> implements Comparable<Shape> {}\n",
+          "package p;\npublic class Base {\n  Shape shape = new Shape() { public int area() { return 2; } };\n}\nclass Other extends Holder<Shape> implements Comparable<Shape>, Shape.Maker {}\n",
       },
       "Shape",
       ["Square implements Shape"],
@@ -132,7 +144,7 @@ Deno.test("subtypes of eight other families of languages are what their declarat
       {
         "Shape.kt": "package p\n\ninterface Shape {\n  fun area(): Int\n}\n",
         "Square.kt":
-          "package p\n\nopen class Base\n\nclass Square : Base(), Shape {\n  override fun area() = 1\n}\n\nclass Box : Holder<Shape>(Square())\n\nopen class Holder<T>(one: T)\n",
+          "package p\n\nopen class Base\n\nclass Square : Base(), Shape {\n  override fun area() = 1\n}\n\nclass Box : Holder<Shape>(Square()), Shape.Maker\n\nopen class Holder<T>(one: T)\n",
       },
       "Shape",
       ["Square implements Shape"],
@@ -141,7 +153,7 @@ Deno.test("subtypes of eight other families of languages are what their declarat
       {
         "Shape.cs": "namespace P;\npublic interface IShape { int Area(); }\n",
         "Square.cs":
-          "namespace P;\npublic class Square : Base, IShape\n{\n  public int Area() => 1;\n}\npublic class Base {}\npublic class Other : Holder<IShape> {}\n",
+          "namespace P;\npublic class Square : Base, IShape\n{\n  public int Area() => 1;\n}\npublic class Base {}\npublic class Other : Holder<IShape>, IShape.Maker {}\n",
       },
       "IShape",
       ["Square implements IShape"],
@@ -150,7 +162,7 @@ Deno.test("subtypes of eight other families of languages are what their declarat
       {
         "shape.h": "struct Shape {\n  virtual int area() = 0;\n};\n",
         "square.cpp":
-          '#include "shape.h"\nclass Square : public Shape {\n public:\n  int area() override { return 1; }\n};\nclass Other : public Holder<Shape> {};\n',
+          '#include "shape.h"\nclass Square : public Shape {\n public:\n  int area() override { return 1; }\n};\nclass Other : public Holder<Shape>, Shape::Maker {};\n',
       },
       "Shape",
       ["Square extends Shape"],
@@ -160,7 +172,7 @@ Deno.test("subtypes of eight other families of languages are what their declarat
         "Shape.php":
           "<?php\nnamespace P;\ninterface Shape { public function area(): int; }\ntrait Named { }\n",
         "Square.php":
-          "<?php\nnamespace P;\nclass Square extends Base implements Shape\n{\n  use Named;\n  public function area(): int { return 1; }\n}\nclass Base {}\n",
+          "<?php\nnamespace P;\nclass Square extends Base implements Shape\n{\n  use Named;\n  public function area(): int { return 1; }\n}\nclass Base {\n  public function make() { return new class extends Named implements Shape { }; }\n}\n",
       },
       "Shape",
       ["Square implements Shape"],
