@@ -67,6 +67,8 @@ const SUMMARY_WEIGHT = 0.15;
 const HEAD_WEIGHT = 0.6;
 const BODY_WEIGHT = 0.25;
 const NAME_WEIGHT = 0.2;
+/** Share of what a definition says of itself that a body holds of which no line is known. */
+const UNREAD = 0.7;
 /** A body that keeps speaking of the question is about it. */
 const DENSITY_WEIGHT = 0.15;
 const DENSE_LINES = 8;
@@ -391,7 +393,9 @@ export class Evidence {
     }
     const scored = candidates.map((entry) => {
       const body = (own.get(entry) ?? []).join("\n");
-      const bodyScore = this.score(body);
+      const head = this.#headScore(entry);
+      // What was not read speaks neither for a definition nor against it.
+      const bodyScore = body ? this.score(body) : UNREAD * head;
       const chunk = Math.max(
         0,
         ...hits.filter(({ hit }) =>
@@ -399,7 +403,7 @@ export class Evidence {
         ).map(({ score }) => score),
       );
       const matching = (own.get(entry) ?? []).filter((line) => this.#matcher.match(line)).length;
-      const content = HEAD_WEIGHT * this.#headScore(entry) + BODY_WEIGHT * bodyScore +
+      const content = HEAD_WEIGHT * head + BODY_WEIGHT * bodyScore +
         NAME_WEIGHT * this.#nameShare(entry) + DENSITY_WEIGHT * Math.min(1, matching / DENSE_LINES);
       const holds = this.#texts.some((use) =>
         use.path === path && innermost(candidates, use.line) === entry
