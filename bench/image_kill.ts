@@ -92,9 +92,13 @@ async function liveAndDie(path: string, name: string): Promise<{ count: number; 
     // From the first commit on: any moment may be the last.
     killer ??= setTimeout(() => child.kill("SIGKILL"), Math.random() * LONGEST_LIFE_MS);
   }
-  await child.status;
+  // Whatever ends by itself is no longer there to be killed.
   clearTimeout(deadline);
-  if (killer !== undefined) clearTimeout(killer);
+  clearTimeout(killer);
+  const { code, signal } = await child.status;
+  if (signal !== "SIGKILL") {
+    throw new Error(`kill "${name}" in the midst of a commit: it ended before, with code ${code}`);
+  }
   // Its last line may be cut: what was not read whole was not acknowledged.
   const numbers = text.split("\n").slice(0, -1).map(Number);
   return { count: numbers.length, last: numbers.at(-1) ?? 0 };

@@ -29,7 +29,10 @@ export class KernelProcess implements AsyncDisposable {
   static async start(folder = newRepository()): Promise<KernelProcess> {
     const kernel = new KernelProcess(folder);
     for (let turn = 0; kernel.port === 0; turn++) {
-      if (turn === 300) throw new Error("start a kernel: it did not listen within 30 seconds");
+      if (turn === 300) {
+        await kernel[Symbol.asyncDispose]();
+        throw new Error("start a kernel: it did not listen within 30 seconds");
+      }
       await new Promise((done) => setTimeout(done, 100));
       const info = readConnection(join(kernel.folder, ".batos"));
       if (info !== undefined) [kernel.port, kernel.key] = [info.port, info.key];

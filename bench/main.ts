@@ -251,7 +251,7 @@ export async function main(args: readonly string[]): Promise<number> {
       }
       continue;
     }
-    const bench = BENCHES[name];
+    const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
     if (!bench) {
       throw new Error(
         `cannot run "${name}": ${nearest(name, [...Object.keys(BENCHES), "readme", "corpora"])}`,
@@ -306,7 +306,7 @@ function parse(args: readonly string[]) {
   } as const;
   for (const arg of args) {
     const name = /^--([^=]+)/.exec(arg)?.[1];
-    if (name !== undefined && !(name in options)) {
+    if (name !== undefined && !Object.hasOwn(options, name)) {
       throw new Error(`cannot read "--${name}": ${nearest(name, Object.keys(options), "--")}`);
     }
   }

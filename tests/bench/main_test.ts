@@ -109,6 +109,8 @@ Deno.test("exactTokens() counts text that looks like a control token as text", (
 Deno.test("main() refuses what it does not know and says what was meant", async () => {
   await assert.rejects(main(["--jsn"]), /cannot read "--jsn": did you mean "--json"/);
   await assert.rejects(main(["retreival"]), /cannot run "retreival": did you mean "retrieval"/);
+  await assert.rejects(main(["constructor"]), /cannot run "constructor": it is none of/);
+  await assert.rejects(main(["--toString"]), /cannot read "--toString"/);
   await assert.rejects(main(["ingest", "--part", "clod"]), /did you mean "cold"/);
   await assert.rejects(main(["tokens", "--part", "x"]), /it has no parts/);
   await assert.rejects(main(["ingest", "--rounds", "0"]), /a whole number from 1 is expected/);

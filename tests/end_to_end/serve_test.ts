@@ -430,7 +430,7 @@ Deno.test("the console does lines of a script in order, with results as elsewher
   const child = new Deno.Command("sh", {
     args: [
       "-c",
-      `printf 'search retryDelay -k 1\nread none.ts\nserve\n\n' | "$@"`,
+      `printf 'search retryDelay -k 1\nread none.ts\nserve\n\nexit\nread after.ts\n' | "$@"`,
       "sh",
       Deno.execPath(),
       ...argsOf("console"),

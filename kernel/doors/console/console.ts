@@ -92,6 +92,7 @@ class Console {
   /** What runs now, each with what it last said of itself. */
   readonly #running = new Map<AbortController, Said>();
   #input: readline.Interface | undefined;
+  #isLeft = false;
   #interruptedAt = -Infinity;
   #drawnAt = 0;
   #drawing: ReturnType<typeof setTimeout> | undefined;
@@ -142,7 +143,7 @@ class Console {
       completer: (line: string, done: (error: null, found: [string[], string]) => void) =>
         void this.#complete(line).then((found) => done(null, found)),
     });
-    const leave = () => input.close();
+    const leave = () => this.#leave();
     signal.addEventListener("abort", leave);
     input.on("SIGINT", () => this.#interrupt());
     const closed = new Promise<void>((done) => input.once("close", done));
@@ -151,11 +152,16 @@ class Console {
       this.#draw();
       await closed;
     } else {
-      for await (const line of input) await this.#do(line);
+      for await (const line of input) {
+        await this.#do(line);
+        // Of what was read, readline gives out more lines even when it was closed.
+        if (this.#isLeft) break;
+      }
     }
     signal.removeEventListener("abort", leave);
     clearTimeout(this.#drawing);
     this.#leaving.abort(new DOMException("the console was left", "AbortError"));
+    // The end of input is an end too.
     for (const controller of this.#running.keys()) controller.abort();
     if (this.#isTerminal) process.stdout.write("\n");
     await this.#client[Symbol.asyncDispose]();
@@ -206,10 +212,17 @@ class Console {
     process.stdout.write(`${prompt}${line}\n`);
   }
 
+  /** Ends the conversation, and what runs. */
+  #leave(): void {
+    this.#isLeft = true;
+    for (const controller of this.#running.keys()) controller.abort();
+    this.#input?.close();
+  }
+
   /** Does one line. */
   async #do(line: string): Promise<void> {
     if (line.trim() === "") return;
-    if (/^\s*(exit|quit)\s*$/.test(line)) return this.#input?.close();
+    if (/^\s*(exit|quit)\s*$/.test(line)) return this.#leave();
     if (/^\s*new\s*$/.test(line)) {
       this.#conversation = newConversation();
       return this.#say(this.#paint.dim("the next question begins another conversation"));
@@ -257,7 +270,7 @@ class Console {
       input.write(null, { ctrl: true, name: "e" });
       input.write(null, { ctrl: true, name: "u" });
     } else if (now - this.#interruptedAt < TWICE_MS) {
-      return input.close();
+      return this.#leave();
     } else {
       this.#print(this.#paint.dim("Ctrl-C again leaves"));
       this.#interruptedAt = now;
@@ -276,7 +289,7 @@ class Console {
       if (this.#leaving.signal.aborted) return;
       this.#say(yellow(`${oneLine(error)}; leaving`));
       this.#failed++;
-      this.#input?.close();
+      this.#leave();
     }
   }
 

@@ -114,7 +114,7 @@ function paths(begun: string, root: string): string[] {
   const inner = begun.endsWith("/") ? begun : dirname(begun) === "." ? "" : dirname(begun) + "/";
   const folder = join(root, inner);
   const away = relative(root, folder);
-  if (away.startsWith("..") || isAbsolute(away) || isAbsolute(begun)) return [];
+  if (/^\.\.(?:[/\\]|$)/.test(away) || isAbsolute(away) || isAbsolute(begun)) return [];
   try {
     return readdirSync(folder, { withFileTypes: true })
       .filter((entry) => !HIDDEN.includes(entry.name))
