@@ -143,7 +143,8 @@ export class ExtractiveDriver implements Driver {
       ["callers", "impact", "where", "what"].includes(question.shape);
     const symbols = question.symbols.filter((name) => name.length <= LONGEST_NAME)
       .slice(0, MOST_NAMES - 1);
-    const resolve = question.shape === "callers" || question.shape === "impact";
+    const resolve = question.shape === "callers" || question.shape === "impact" ||
+      question.wantsSubtypes;
     if (certain) yield* symbols.map((name) => followName(name, resolve));
     if (question.wantsSubtypes) yield* followSubtypes(state, resolve);
     yield {

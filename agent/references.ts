@@ -66,6 +66,15 @@ export interface GraphPort {
       readonly kind: string;
       readonly resolution: "compiler" | "name";
     }[];
+    readonly subtypes: readonly {
+      readonly path: string;
+      readonly startLine: number;
+      readonly name: string;
+      readonly container: readonly string[];
+      readonly relation: "extends" | "implements" | "overrides";
+      /** Where it says so; what only has the methods of an interface says it nowhere. */
+      readonly clause?: { readonly path: string; readonly line: number };
+    }[];
   }>;
 }
 
@@ -245,6 +254,23 @@ export async function referencesByGraph(
         resolution,
       });
     }
+  }
+  for (const { path, startLine, name: type, container, relation, clause } of known.subtypes) {
+    // Those that say it are among the references.
+    if (clause !== undefined || relation === "overrides") continue;
+    found.push({
+      type: "reference",
+      name: last,
+      path,
+      line: startLine,
+      text: (memory.file(path)?.text.split("\n")[startLine - 1] ?? "").trim().slice(
+        0,
+        LONGEST_LINE,
+      ),
+      kind: "subtype",
+      within: [...container.slice(-1), type].join("."),
+      resolution: "name",
+    });
   }
   const definitions = definitionsOf(name, memory).filter((entry) =>
     known.definitions.some((one) => one.path === entry.path && one.startLine === entry.startLine)

@@ -400,7 +400,9 @@ function accessOf(node: Node): Node | undefined {
   if (fields[1] === "") return parent.lastNamedChild?.id === node.id ? parent : undefined;
   if (field(parent, fields[1], node)) return parent;
   const last = parent.lastNamedChild;
-  return parent.type === "field_expression" && last?.id === node.id ? parent : undefined;
+  // Some grammars give the parts of a path no names.
+  const isLast = parent.type === "field_expression" || parent.type === "scoped_type_identifier";
+  return isLast && last?.id === node.id ? parent : undefined;
 }
 
 function receiverOf(node: Node): string | undefined {
@@ -410,7 +412,8 @@ function receiverOf(node: Node): string | undefined {
   // The same node has other fields in other grammars: C++'s `argument`, Java's `scope`.
   const object = name
     ? access.childForFieldName(name) ?? access.childForFieldName("argument") ??
-      access.childForFieldName("scope")
+      access.childForFieldName("scope") ??
+      (access.type === "scoped_type_identifier" ? access.firstNamedChild : null)
     : access.firstNamedChild;
   return object && object.id !== node.id ? object.text : undefined;
 }

@@ -29,7 +29,12 @@ export type CompilerRequest =
     /** Largest size of a chunk, in tokens. */
     readonly maxSize?: number;
   }
-  | ({ readonly type: "refs"; readonly target: string; readonly transitive?: boolean } & GraphPlace)
+  | ({
+    readonly type: "refs";
+    readonly target: string;
+    readonly transitive?: boolean;
+    readonly withoutBuild?: boolean;
+  } & GraphPlace)
   | ({
     readonly type: "impact";
     readonly targets: readonly string[];
@@ -101,8 +106,11 @@ export class CompilerThread implements Disposable {
   /** The symbol graph of a workspace, worked out there. The caller holds the writer's lock, unless `readOnly`. */
   graph(place: GraphPlace): SymbolAnswers {
     return {
-      refs: async (target, { transitive, ...options } = {}) =>
-        await this.#ask({ type: "refs", target, transitive, ...place }, options) as RefsResult,
+      refs: async (target, { transitive, withoutBuild, ...options } = {}) =>
+        await this.#ask(
+          { type: "refs", target, transitive, withoutBuild, ...place },
+          options,
+        ) as RefsResult,
       impact: async (targets, { depth, ...options } = {}) =>
         await this.#ask({ type: "impact", targets, depth, ...place }, options) as ImpactResult,
     };

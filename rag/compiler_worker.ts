@@ -54,6 +54,11 @@ async function perform(
   using memory = openMemory(root, { readOnly });
   const graph = await memory.graph();
   return request.type === "refs"
-    ? await graph.refs(request.target, { signal, onProgress, transitive: request.transitive })
+    ? await graph.refs(request.target, {
+      signal,
+      onProgress,
+      transitive: request.transitive,
+      withoutBuild: request.withoutBuild,
+    })
     : await graph.impact(request.targets, { signal, onProgress, depth: request.depth });
 }

@@ -105,7 +105,9 @@ export class SymbolGraph implements SymbolAnswers {
   async refs(target: string, options: RefsOptions = {}): Promise<RefsResult> {
     this.refresh();
     const file = this.#targets.fileOf(target);
-    const located = file ? [] : this.#targets.locate(target);
+    const named = file ? [] : this.#targets.locate(target);
+    const isCompilers = named.some(({ file }) => isCompiled(file.path));
+    const located = isCompilers && options.withoutBuild && !this.isCurrent() ? [] : named;
     if (located.length === 0) {
       return file ? this.#fileRefs(target, file) : {
         target,
@@ -120,7 +122,7 @@ export class SymbolGraph implements SymbolAnswers {
         ...this.#targets.explain(target),
       };
     }
-    if (located.some(({ file }) => isCompiled(file.path))) await this.build(options);
+    if (isCompilers && !options.withoutBuild) await this.build(options);
     const usesOf = new Map<Located, readonly Use[]>();
     const uses: Use[] = [];
     const own = new Set<string>();

@@ -300,7 +300,8 @@ function fitsName(
   const stem = segments.at(-1) === "__init__" || segments.at(-1) === "mod"
     ? segments.at(-2)
     : segments.at(-1);
-  return receiver === stem || (file.language === "go" && receiver === segments.at(-2));
+  return receiver === stem ||
+    (FOLDER_SCOPED.has(file.language) && receiver === segments.at(-2));
 }
 
 function isMember({ kind }: Definition): boolean {

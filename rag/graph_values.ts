@@ -137,6 +137,11 @@ export interface BuildOptions {
 export interface RefsOptions extends BuildOptions {
   /** Whether `subtypes` goes on to heirs of heirs; false by default. */
   readonly transitive?: boolean;
+  /**
+   * Whether the compiler is not waited for: what only it could tell, and has not told yet of the files as they are, is answered as if
+   * nothing had the name. False by default.
+   */
+  readonly withoutBuild?: boolean;
 }
 
 /** The questions that a graph answers, wherever it is worked out; see `SymbolGraph`. */

@@ -18,7 +18,7 @@ import {
   writeProblem,
 } from "../../kernel/mod.ts";
 import { loadTokenCounter, WorkspaceTrail } from "../../rag/mod.ts";
-import type { Turn } from "../mod.ts";
+import type { GraphPort, Turn } from "../mod.ts";
 import { kept } from "./kept.ts";
 import { embedderOf, indexOf, locate, note, redactor, trailPlace, vectorOf } from "./place.ts";
 
@@ -46,9 +46,11 @@ export const askHandlers: Pick<Handlers, "ask"> = {
     // A question does not wait for the compiler; what it found for an earlier `refs` or `impact` is used.
     const known = await memory.graph();
     const { root } = workspace;
-    const graph = known.isCurrent()
-      ? kept.compilers?.graph({ root, readOnly: true }) ?? known
-      : undefined;
+    const withoutBuild = !known.isCurrent();
+    const symbols = kept.compilers?.graph({ root, readOnly: true }) ?? known;
+    const graph: GraphPort = {
+      refs: (target, options) => symbols.refs(target, { ...options, withoutBuild }),
+    };
     await using recorder = audit
       ? await openTrail(workspace.folder, { redactor, progress: context.progress })
       : undefined;

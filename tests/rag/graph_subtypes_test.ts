@@ -241,9 +241,46 @@ Deno.test("subtypes of eight other families of languages are what their declarat
   }
 });
 
+Deno.test("subtypes of types inside of others are told apart by what stands before the name", async () => {
+  const files = {
+    "p/Adapter.java": "package p;\npublic interface Adapter { abstract class Factory {} }\n",
+    "p/Reader.java": "package p;\npublic interface Reader { abstract class Factory {} }\n",
+    "p/Json.java": "package p;\nclass Json extends Adapter.Factory {}\n",
+    "p/Text.java": "package p;\nclass Text extends p.Reader.Factory {}\n",
+    "q/Own.java":
+      "package q;\nimport p.Reader;\nclass Own extends Reader.Factory {}\nclass Factory {}\nclass Sub extends q.Factory {}\n",
+  };
+  assert.deepEqual(
+    (await subtypesOf(files, ["Adapter.Factory", "Reader.Factory", "q/Own.java:4"]))
+      .map((types) => types.map((type) => type.split(" ")[0])),
+    [["Json"], ["Text", "Own"], ["Sub"]],
+  );
+});
+
 Deno.test("subtypes end in a cycle of bases, and a name without heirs has none", async () => {
   const files = {
     "a.py": "class A(B):\n    pass\n\nclass B(A):\n    pass\n\nclass C:\n    pass\n",
   };
   assert.deepEqual(await subtypesOf(files, ["A", "C"], true), [["B extends A"], []]);
+});
+
+Deno.test("refs() that does not wait for the compiler knows names of other languages, and its own once it has been there", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "batos-subtypes-"));
+  writeFileSync(join(folder, "a.ts"), "export class Tile {}\nexport class Roof extends Tile {}\n");
+  writeFileSync(join(folder, "a.py"), "class Shape:\n    pass\n\nclass Square(Shape):\n    pass\n");
+  const memory = openMemory(folder);
+  try {
+    await memory.absorb(readTree(folder, memory.known()));
+    const graph = new SymbolGraph(memory.store);
+    const namesOf = async (target: string) =>
+      (await graph.refs(target, { withoutBuild: true })).subtypes.map(({ name }) => name);
+    assert.deepEqual(await namesOf("Shape"), ["Square"]);
+    assert.deepEqual(await namesOf("Tile"), []);
+    assert.equal(graph.isCurrent(), false);
+    await graph.build();
+    assert.deepEqual(await namesOf("Tile"), ["Roof"]);
+  } finally {
+    memory.close();
+    rmSync(folder, { recursive: true });
+  }
 });
