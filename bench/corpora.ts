@@ -313,7 +313,7 @@ function pin({ name, version, integrity }: Package) {
  * Folder with the kept files of a package; fetched through npm where the cache does not have it.
  * @throws {Error} when npm fails, or when the tarball does not have the pinned hash.
  */
-async function fetchPackage(wanted: Package, log: Log): Promise<string> {
+export async function fetchPackage(wanted: Package, log: Log): Promise<string> {
   const id = `${wanted.name}@${wanted.version}`;
   const folder = join(cacheFolder(), "packages", id.replace("/", "+"));
   const recipe = JSON.stringify(wanted);
@@ -354,8 +354,8 @@ async function fetchPackage(wanted: Package, log: Log): Promise<string> {
   return folder;
 }
 
-/** Runs npm or tar. */
-async function run(command: readonly string[], id: string): Promise<void> {
+/** Runs the client of a registry, or what unpacks; throws its last line when it fails. */
+export async function run(command: readonly string[], id: string): Promise<void> {
   const { success, stderr } = await new Deno.Command(command[0]!, {
     args: command.slice(1),
     stdin: "null",

@@ -133,7 +133,7 @@ async function compare(folder: string, name: string, options: GraphBenchOptions)
   };
 }
 
-function share(part: number, whole: number): number {
+export function share(part: number, whole: number): number {
   return whole === 0 ? 1 : Math.round(part / whole * 10_000) / 10_000;
 }
 
@@ -456,7 +456,7 @@ function declared(ts: typeof TS, file: TS.SourceFile, path: string): DrawnDefini
 }
 
 /** So many of the definitions, the same for the same seed. */
-function drawn(all: readonly DrawnDefinition[], count: number, seed: number): DrawnDefinition[] {
+export function drawn<T>(all: readonly T[], count: number, seed: number): T[] {
   const pool = [...all];
   let state = seed >>> 0;
   const random = (): number => {
@@ -466,7 +466,7 @@ function drawn(all: readonly DrawnDefinition[], count: number, seed: number): Dr
     x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
     return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
   };
-  const chosen: DrawnDefinition[] = [];
+  const chosen: T[] = [];
   while (chosen.length < count && pool.length > 0) {
     const at = Math.floor(random() * pool.length);
     chosen.push(pool[at]!);

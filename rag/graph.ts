@@ -156,10 +156,20 @@ export class SymbolGraph implements SymbolAnswers {
     };
   }
 
-  /** The references of what is declared at an offset of a TypeScript or JavaScript file; call `build` before. */
-  refsAt(path: string, start: number): Reference[] {
+  /**
+   * The references of what is declared at an offset of a file, where its name begins; call `build` before when that is
+   * TypeScript or JavaScript.
+   */
+  async refsAt(path: string, start: number): Promise<Reference[]> {
     const file = this.#files.byPath.get(path);
-    return file ? this.#perLine(this.#compiled.usesAt({ file: file.id, start }), new Set()) : [];
+    if (!file) return [];
+    if (isCompiled(path)) {
+      return this.#perLine(this.#compiled.usesAt({ file: file.id, start }), new Set());
+    }
+    const definition = this.#files.definitionsIn(file.id).find((one) => one.nameStart === start);
+    return definition
+      ? this.#perLine(await this.#byName.usesOf({ file, definition }), new Set())
+      : [];
   }
 
   /**
