@@ -7,14 +7,13 @@
  */
 import type * as sitter from "@vscode/tree-sitter-wasm";
 import type { ReferenceKind } from "./reference_edges.ts";
-import { parseKnown } from "./grammar_gaps.ts";
+import { keptTree } from "./kept_trees.ts";
 import { languageFor } from "./languages.ts";
 import { type Place, PLACES } from "./name_places.ts";
 import { lineAt, lineStarts } from "./syntax_tree.ts";
-import { loadGrammar } from "./syntax_treesitter.ts";
+import type { FileFacts, TypeTerm } from "./type_terms.ts";
 
 type Node = sitter.Node;
-type Tree = sitter.Tree;
 
 /** One use of a name. */
 export interface NameUse {
@@ -24,6 +23,8 @@ export interface NameUse {
   readonly kind: ReferenceKind;
   /** What stands before the dot, as written: `a.b` in `a.b.name`; undefined for a bare name. */
   readonly receiver: string | undefined;
+  /** What the text says about the type of that, in languages whose types are read (`type_terms.ts`). */
+  readonly type?: TypeTerm;
 }
 
 /** Whether references of a file are found by name. */
@@ -46,46 +47,20 @@ export async function findNameUses(
   const offsets = occurrences(text, name);
   const { grammar } = languageFor(path, text);
   if (offsets.length === 0 || grammar === undefined) return [];
-  const { parser } = await loadGrammar(grammar);
+  const tree = await keptTree(path, text, grammar);
   // From here on nothing is awaited, so no tree goes while it is read.
-  const tree = treeOf(path, text, grammar, parser);
-  return tree ? usesIn(tree.rootNode, grammar, text, name, offsets, declaredAt) : [];
+  if (!tree) return [];
+  const { types } = tree;
+  return usesIn(tree.root, grammar, text, name, offsets, declaredAt).map(({ node, ...use }) => {
+    const object = types && use.receiver !== undefined ? objectOf(node) : undefined;
+    return object ? { ...use, type: types!.term(object) } : use;
+  });
 }
 
-/** Characters whose trees are kept: a question asks each file for one name after the other, and parsing is most of the work. */
-const KEPT_CHARACTERS = 3_000_000;
-
-const trees = new Map<string, { readonly text: string; readonly tree: Tree }>();
-let kept = 0;
-
-/** The tree of a text; of the texts that were parsed lately, the one that was made then. */
-function treeOf(
-  path: string,
-  text: string,
-  grammar: string,
-  parser: sitter.Parser,
-): Tree | null {
-  const known = trees.get(path);
-  if (known?.text === text) return known.tree;
-  drop(path);
-  const tree = parseKnown(grammar, text, (known) => parser.parse(known));
-  if (!tree) return null;
-  // The youngest go first: a walk over more files than there is room for comes by the oldest again.
-  for (const other of [...trees.keys()].reverse()) {
-    if (kept + text.length <= KEPT_CHARACTERS) break;
-    drop(other);
-  }
-  trees.set(path, { text, tree });
-  kept += text.length;
-  return tree;
-}
-
-function drop(path: string): void {
-  const known = trees.get(path);
-  if (known === undefined) return;
-  known.tree.delete();
-  trees.delete(path);
-  kept -= known.text.length;
+/** What a file says about types, where those of its language are read. */
+export async function findTypeFacts(path: string, text: string): Promise<FileFacts | undefined> {
+  const { grammar } = languageFor(path, text);
+  return grammar === undefined ? undefined : (await keptTree(path, text, grammar))?.facts;
 }
 
 /** Offsets at which `name` stands as a whole word. */
@@ -121,7 +96,7 @@ function usesIn(
   name: string,
   offsets: readonly number[],
   declaredAt: number | undefined,
-): NameUse[] {
+): (NameUse & { readonly node: Node })[] {
   const found: Occurrence[] = [];
   const outer = new Map<number, number>(); // function -> the function around it
   const placeOf = PLACES[grammar];
@@ -145,12 +120,13 @@ function usesIn(
     if (role === "local" && scope !== 0 && node.startIndex !== declaredAt) hidden.add(scope);
   }
   const lines = lineStarts(text);
-  const uses: NameUse[] = [];
+  const uses: (NameUse & { readonly node: Node })[] = [];
   for (const { node, role, place, scope } of found) {
     if (role !== "use" || node.startIndex === declaredAt) continue;
     const receiver = place ? place.receiver : receiverOf(node);
     if (receiver === undefined && hides(scope, hidden, outer)) continue;
     uses.push({
+      node,
       start: node.startIndex,
       line: lineAt(lines, node.startIndex),
       kind: place?.kind ?? kindOf(node),
@@ -406,6 +382,11 @@ function accessOf(node: Node): Node | undefined {
 }
 
 function receiverOf(node: Node): string | undefined {
+  return objectOf(node)?.text;
+}
+
+/** What stands before the dot. */
+function objectOf(node: Node): Node | undefined {
   const access = accessOf(node);
   if (!access) return undefined;
   const name = MEMBERS[access.type]?.[0];
@@ -415,7 +396,7 @@ function receiverOf(node: Node): string | undefined {
       access.childForFieldName("scope") ??
       (access.type === "scoped_type_identifier" ? access.firstNamedChild : null)
     : access.firstNamedChild;
-  return object && object.id !== node.id ? object.text : undefined;
+  return object && object.id !== node.id ? object : undefined;
 }
 
 const IMPORTS =

@@ -57,6 +57,13 @@ export {
   REFERENCE_KINDS,
   type ReferenceKind,
 } from "./reference_edges.ts";
+export { type FileFacts, type TypeFacts, type TypeTerm, UNKNOWN } from "./type_terms.ts";
 export { isCompiled } from "./graph_program.ts";
 export { type ReferenceOptions, resolveReferences } from "./graph_typescript.ts";
-export { findNameUses, hasNameGraph, type NameUse, occurrences } from "./graph_names.ts";
+export {
+  findNameUses,
+  findTypeFacts,
+  hasNameGraph,
+  type NameUse,
+  occurrences,
+} from "./graph_names.ts";

@@ -241,7 +241,7 @@ export class SymbolGraph implements SymbolAnswers {
     const best = new Map<string, Use>();
     for (const use of uses) {
       const key = `${use.file}:${use.line}`;
-      if (own.has(key) || use.kind === LITERAL_KIND) continue;
+      if (own.has(key) || use.kind === LITERAL_KIND || use.doubt === "possible") continue;
       const present = best.get(key);
       if (!present || use.kind < present.kind) best.set(key, use);
     }

@@ -13,9 +13,10 @@ import {
   type NameUse,
   REFERENCE_KINDS,
 } from "../ingest/mod.ts";
-import type { GraphStore } from "./graph_store.ts";
+import type { GraphStore, ImportEdge } from "./graph_store.ts";
 import {
   family,
+  type Doubt,
   type GraphSource,
   type GraphSourceFile,
   innermost,
@@ -23,6 +24,8 @@ import {
   type Located,
   type Use,
 } from "./graph_values.ts";
+import { fitOfMember } from "./member_fit.ts";
+import { ReceiverTypes } from "./receiver_types.ts";
 
 // Languages whose imports say where a bare name comes from.
 const IMPORTING = new Set([
@@ -84,6 +87,7 @@ export class UsesByName {
   readonly #files: readonly GraphSourceFile[];
   readonly #imports = new Map<number, readonly Import[]>();
   readonly #definitionsIn: (id: number) => readonly Definition[];
+  readonly #types: ReceiverTypes;
 
   constructor(
     source: GraphSource,
@@ -95,6 +99,18 @@ export class UsesByName {
     this.#edges = edges;
     this.#files = files;
     this.#definitionsIn = definitionsIn;
+    const byId = new Map(files.map((file) => [file.id, file]));
+    const targets = new Map<number, readonly ImportEdge[]>();
+    this.#types = new ReceiverTypes({
+      file: (id) => byId.get(id),
+      text: (id) => source.text(id),
+      imports: (id) => this.#importsOf(id),
+      targets: (id, ordinal) => {
+        let all = targets.get(id);
+        if (!all) targets.set(id, all = edges.importsFrom(id));
+        return all.filter((edge) => edge.ordinal === ordinal).map((edge) => edge.to);
+      },
+    });
   }
 
   /** The uses of a definition in all files of its language. */
@@ -116,8 +132,14 @@ export class UsesByName {
       const declaredAt = from.id === file.id ? definition.nameStart : undefined;
       for (const name of new Set([definition.name, ...aliases])) {
         for (const use of await findNameUses(from.path, text, name, declaredAt)) {
-          if (!this.#fits(use, name, from, entry, others, reach)) continue;
-          uses.push({ file: from.id, line: use.line, kind: REFERENCE_KINDS.indexOf(use.kind) });
+          const fit = await this.#fits(use, name, from, entry, others, reach);
+          if (!fit) continue;
+          uses.push({
+            file: from.id,
+            line: use.line,
+            kind: REFERENCE_KINDS.indexOf(use.kind),
+            ...fit !== "sure" && { doubt: fit },
+          });
         }
       }
     }
@@ -146,31 +168,41 @@ export class UsesByName {
         const entry = { file: to, definition: other };
         const others = named.filter((candidate) => candidate !== other);
         const reach = this.#reach(file, entry, others);
-        if (uses.some((use) => this.#fits(use, word, file, entry, others, reach))) {
+        for (const use of uses) {
+          const fit = await this.#fits(use, word, file, entry, others, reach);
+          if (!fit || fit === "possible") continue;
           found.push(entry);
+          break;
         }
       }
     }
     return found;
   }
 
-  #fits(
+  /** Whether a use may mean a definition, and what is in doubt about it. */
+  async #fits(
     use: NameUse,
     name: string,
     from: GraphSourceFile,
-    { file, definition }: Located,
+    entry: Located,
     others: readonly Named[],
     reach: Reach,
-  ): boolean {
+  ): Promise<"sure" | Doubt | undefined> {
+    const { file, definition } = entry;
     // A file does not import what it defines: the import means another thing of that name.
-    if (from.id === file.id && (use.kind === "import" || use.kind === "reexport")) return false;
-    return isMember(definition)
+    if (from.id === file.id && (use.kind === "import" || use.kind === "reexport")) return undefined;
+    if (isMember(definition) && use.type) {
+      const fit = await fitOfMember(this.#types, use.type, use.receiver!, from.id, entry, others);
+      return fit === "none" ? undefined : fit;
+    }
+    const fits = isMember(definition)
       ? this.#fitsMember(use, from, file, definition, others, reach)
       : fitsName(use, name, file, definition, reach, others.length === 0);
+    return fits ? "sure" : undefined;
   }
 
   #isInsideFunction(file: GraphSourceFile, definition: Definition): boolean {
-    if (definition.container.length === 0) return false;
+    if (definition.container.length === 0 || isMember(definition)) return false;
     return this.#definitionsIn(file.id).some((other) =>
       (other.kind === "function" || other.kind === "method") && other !== definition &&
       other.start <= definition.start && other.end >= definition.end &&

@@ -177,6 +177,7 @@ export interface Use {
   readonly file: number;
   readonly line: number;
   readonly kind: number;
+  readonly doubt?: Doubt;
 }
 
 // Languages that use each other's names.
@@ -190,6 +191,12 @@ const FAMILIES: Readonly<Record<string, string>> = {
 export function family(language: string): string {
   return FAMILIES[language] ?? language;
 }
+
+/**
+ * What is not known of a use by name. `likely`: nothing else in the workspace has that name, or the receiver is called as the type is.
+ * `possible`: the type of the receiver is not known and others have that name, or the use is through a base type.
+ */
+export type Doubt = "likely" | "possible";
 
 /** Whether a definition is something that code refers to by name. */
 export function isSymbol(definition: Definition): boolean {
