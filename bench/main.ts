@@ -142,6 +142,19 @@ const BENCHES: Readonly<Record<string, Bench>> = {
       });
     },
   },
+  refs: {
+    about: "references in Python against pyright: precision, recall, by kind of definition",
+    run: async (flags, log) => {
+      const { benchRefs } = await import("./refs.ts");
+      const onDifference = (side: string, target: string, edge: string) =>
+        log(`${side}: ${target} at ${edge}`);
+      return await benchRefs({
+        ...(flags.corpus !== undefined && { corpus: flags.corpus }),
+        ...(flags.verbose && { onDifference }),
+        log,
+      });
+    },
+  },
   chunking: {
     about: "chunks along the syntax tree beside LangChain's recursive splitter",
     run: async (flags, log) => {
@@ -199,7 +212,7 @@ Flags:
                      bench/queries/SET are kept as bench/results/NAME-SET.json
   --checkouts DIR    a checkout for each annotated repository, in a folder of its name
                      (default: made from npm packages where npm has the sources)
-  --corpus DIR       measure ingest (cold), query, vectors, graph or chunking on this folder (a copy of it)
+  --corpus DIR       measure ingest (cold), query, vectors, graph, refs or chunking on this folder (a copy of it)
                      instead of the pinned corpora; kept as bench/results/NAME-FOLDER.json
   --model NAME       ask: this model answers (llama:REFERENCE, openai:URL#MODEL); kept as bench/results/ask-model.json
   --part PART        only this part, may be given several times; such a run is not kept

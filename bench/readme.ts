@@ -170,6 +170,7 @@ export function updateReadme(repository: string, results: string): string[] {
   add<TokensResult>("tokens", (saved) => tokensSection(saved.result));
   add<KernelResult>("kernel", (saved) => kernelSection(saved.result));
   add<Runs>("graph", (saved) => graphSection(saved.result));
+  add<RefsResult>("refs", (saved) => refsSection(saved.result));
   add<ChunkingResult>(
     "chunking",
     (saved) =>
@@ -489,6 +490,17 @@ function graphSection(corpora: Runs): string {
     Object.fromEntries(Object.entries(one).filter(([, value]) => typeof value === "number")),
   ]);
   return runsTable("references", Object.fromEntries(flat));
+}
+
+type RefsResult = Readonly<Record<string, Runs[string] & { readonly kinds: Runs }>>;
+
+/** Of each package the figures alone; of those that no rule was made after, by kind of definition as well. */
+function refsSection(packages: RefsResult): string {
+  const flat = Object.entries(packages).map(([name, { kinds: _, ...figures }]) => [name, figures]);
+  return [
+    runsTable("references in Python", Object.fromEntries(flat)),
+    ...packages.unseen ? [runsTable("unseen, by kind", packages.unseen.kinds)] : [],
+  ].join("\n\n");
 }
 
 function runsTable(title: string, runs: Runs): string {

@@ -6,7 +6,7 @@
  * for and again for what changed since (`graph_build.ts`). What must hold:
  * - an answer is about the texts of the index; nothing is read from disk;
  * - TypeScript and JavaScript are answered by the compiler (`resolution: "compiler"`), other languages by name and scope
- *   (`"name"`), and the answer says which;
+ *   (`"name"`), and the answer says which; where types are read (`receiver_types.ts`), what they leave open is said a line;
  * - all that is stored is derived (see `graph_store.ts`).
  */
 import { DatabaseSync } from "node:sqlite";
@@ -113,6 +113,7 @@ export class SymbolGraph implements SymbolAnswers {
         target,
         definitions: [],
         references: [],
+        possible: [],
         literals: [],
         subtypes: [],
         callers: [],
@@ -147,6 +148,11 @@ export class SymbolGraph implements SymbolAnswers {
       target,
       definitions: [...definitions.values()].sort(byPlace),
       references,
+      possible: this.#perLine(
+        uses.filter((use) => use.doubt === "possible"),
+        new Set([...own, ...this.#keysOf(references)]),
+        "possible",
+      ),
       literals: this.#literals(uses, own),
       subtypes: await subtypes.of(located, options.transitive ?? false),
       callers: this.#around(references),
@@ -236,20 +242,36 @@ export class SymbolGraph implements SymbolAnswers {
     return this.#imports.importsTo(id);
   }
 
-  /** One reference a line: the kind that comes first wins. */
-  #perLine(uses: readonly Use[], own: ReadonlySet<string>): Reference[] {
+  /** Lines by file id, as `#perLine` is told to leave them out. */
+  #keysOf(references: readonly Reference[]): string[] {
+    return references.map(({ path, line }) => `${this.#files.byPath.get(path)!.id}:${line}`);
+  }
+
+  /** One reference a line: the kind that comes first wins; those without the wanted doubt are left out. */
+  #perLine(
+    uses: readonly Use[],
+    own: ReadonlySet<string>,
+    wanted: "stated" | "possible" = "stated",
+  ): Reference[] {
     const best = new Map<string, Use>();
     for (const use of uses) {
       const key = `${use.file}:${use.line}`;
-      if (own.has(key) || use.kind === LITERAL_KIND || use.doubt === "possible") continue;
+      if (own.has(key) || use.kind === LITERAL_KIND) continue;
+      if ((use.doubt === "possible") !== (wanted === "possible")) continue;
       const present = best.get(key);
       if (!present || use.kind < present.kind) best.set(key, use);
     }
-    return [...best.values()].flatMap(({ file, line, kind }) => {
+    return [...best.values()].flatMap(({ file, line, kind, doubt }) => {
       const path = this.#files.byId.get(file)?.path;
       if (path === undefined) return [];
       const resolution: Resolution = isCompiled(path) ? "compiler" : "name";
-      return [{ path, line, kind: REFERENCE_KINDS[kind]!, resolution }];
+      return [{
+        path,
+        line,
+        kind: REFERENCE_KINDS[kind]!,
+        resolution,
+        ...doubt === "likely" && { likely: true as const },
+      }];
     }).sort((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : a.line - b.line);
   }
 
@@ -319,6 +341,7 @@ export class SymbolGraph implements SymbolAnswers {
       target,
       definitions: [definition],
       references: this.#perLine(uses, new Set()),
+      possible: [],
       literals: [],
       subtypes: [],
       callers: [],

@@ -15,8 +15,8 @@ import {
 } from "../ingest/mod.ts";
 import type { GraphStore, ImportEdge } from "./graph_store.ts";
 import {
-  family,
   type Doubt,
+  family,
   type GraphSource,
   type GraphSourceFile,
   innermost,

@@ -108,7 +108,8 @@ export class ImpactSearch {
       for (const { from, line } of this.#graph.importersOf(id)) reach(from, line, via);
     }
     for (const entry of this.#definitions) {
-      for (const { file: id, line, kind } of await this.#graph.uses(entry)) {
+      for (const { file: id, line, kind, doubt } of await this.#graph.uses(entry)) {
+        if (doubt === "possible") continue;
         const file = reach(id, line, entry.definition.name);
         if (!file || kind === IMPORT || kind === REEXPORT) continue;
         for (const definition of dependingOn(this.#graph.definitionsIn(id), line)) {

@@ -49,6 +49,8 @@ export interface Reference {
   /** How the line uses the name; where it does so in several ways, the first of `REFERENCE_KINDS`. */
   readonly kind: ReferenceKind;
   readonly resolution: Resolution;
+  /** The type of the receiver is not known, but nothing else has the name, or the receiver is called as the type is. */
+  readonly likely?: true;
 }
 
 /**
@@ -75,6 +77,11 @@ export interface RefsResult {
   readonly definitions: readonly GraphDefinition[];
   /** One a line of code, ordered by path and line; lines of the definitions themselves are left out. */
   readonly references: readonly Reference[];
+  /**
+   * Further lines that may use it: through a receiver whose type is not known, where others have that name, or through a base type.
+   * Callers and impact take no account of them.
+   */
+  readonly possible: readonly Reference[];
   /**
    * Lines that name it only as a string in an indexed access type, in files that have the name nowhere else: editors do not
    * count them as references, a rename has to.

@@ -60,9 +60,14 @@ export const codeHandlers: Pick<
     );
     noteSuggestions(rest.suggestions, context);
     const textOf = fileLines(opened.memory);
+    const withText = <T extends { path: string; line: number }>(each: T) => ({
+      ...each,
+      text: textOf(each.path, each.line),
+    });
     return {
       ...rest,
-      references: rest.references.map((each) => ({ ...each, text: textOf(each.path, each.line) })),
+      references: rest.references.map(withText),
+      possible: rest.possible.map(withText),
       definitions: definitions.map(definitionResult),
       subtypes: subtypes.map((each) => {
         const { relation, of, distance, certainty, clause } = each;

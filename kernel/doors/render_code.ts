@@ -91,8 +91,10 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
       : dim(`nothing found for "${clip(safe(query, look), 50)}"`);
   },
 
-  refs({ target, definitions, references, subtypes, callers, callees, reason }, look) {
-    const { bold, cyan, dim } = look.colours;
+  refs(result, look) {
+    const { target, definitions, references, possible, subtypes, callers, callees, reason } =
+      result;
+    const { bold, dim } = look.colours;
     if (definitions.length + references.length === 0) return dim(nothingKnown([target], reason));
     const lines = [
       bold(count(definitions.length, "definition")),
@@ -104,23 +106,13 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
     lines.push(
       bold(count(references.length, "reference")) + (allByName ? dim(", found by name") : ""),
     );
-    const kinds = Math.max(0, ...references.map((reference) => reference.kind.length));
-    for (const { path, line, kind, resolution, text } of references) {
-      const where = fitPath(`${safe(path, look)}:${line}`, kinds + 4, look);
-      const around = callers.filter((caller) =>
-        caller.path === path && caller.start_line <= line && line <= caller.end_line
-      ).at(-1);
-      const scope = (around === undefined ? "" : `  in ${qualified(around)}`) +
-        (resolution === "name" && !allByName ? "  (by name)" : "");
-      const used = kinds + 4 + textWidth(where);
-      const room = (look.columns ?? Infinity) - used - textWidth(scope) - 2;
-      // A word or two of a line say nothing.
-      const said = room < Math.min(LEAST_OF_A_LINE, textWidth(text))
-        ? ""
-        : `  ${clip(text, MAX_LINE)}`;
-      const rest = fit(safe(scope + said, look), used, look);
-      const shown = linked(cyan(where), path, line, look);
-      lines.push(`  ${dim(pad(kind, kinds))}  ${shown}${dim(rest)}`);
+    lines.push(...referenceLines(references, callers, allByName, look));
+    if (possible.length > 0) {
+      lines.push(
+        bold(`${count(possible.length, "line")} more that may use it`) +
+          dim(", the type is not known"),
+      );
+      lines.push(...referenceLines(possible, callers, true, look));
     }
     if (subtypes.length > 0) {
       const isOverride = subtypes.every(({ relation }) => relation === "overrides");
@@ -282,6 +274,33 @@ const MAX_PROBLEMS = 20;
 
 function qualified({ name, container }: { name: string; container: readonly string[] }): string {
   return container.length === 0 ? name : `${container.at(-1)}.${name}`;
+}
+
+/** A line each, with the definition around it where that is known; what is the same for all is not repeated. */
+function referenceLines(
+  references: Result<"refs">["references"],
+  callers: Result<"refs">["callers"],
+  allByName: boolean,
+  look: Look,
+): string[] {
+  const { cyan, dim } = look.colours;
+  const kinds = Math.max(0, ...references.map((reference) => reference.kind.length));
+  return references.map(({ path, line, kind, resolution, likely, text }) => {
+    const where = fitPath(`${safe(path, look)}:${line}`, kinds + 4, look);
+    const around = callers.filter((caller) =>
+      caller.path === path && caller.start_line <= line && line <= caller.end_line
+    ).at(-1);
+    const scope = (around === undefined ? "" : `  in ${qualified(around)}`) +
+      (likely ? "  (likely)" : resolution === "name" && !allByName ? "  (by name)" : "");
+    const used = kinds + 4 + textWidth(where);
+    const room = (look.columns ?? Infinity) - used - textWidth(scope) - 2;
+    // A word or two of a line say nothing.
+    const said = room < Math.min(LEAST_OF_A_LINE, textWidth(text))
+      ? ""
+      : `  ${clip(text, MAX_LINE)}`;
+    const rest = fit(safe(scope + said, look), used, look);
+    return `  ${dim(pad(kind, kinds))}  ${linked(cyan(where), path, line, look)}${dim(rest)}`;
+  });
 }
 
 function definitionLines(definitions: Result<"refs">["definitions"], look: Look): string[] {

@@ -84,6 +84,7 @@ const reference = z.object({
   line,
   kind: z.enum(["import", "reexport", "call", "type", "extends", "implements", "read", "write"]),
   resolution,
+  likely: field(z.literal(true).optional(), "By name, and nothing else here has that name"),
   text: field(z.string(), "The line, without the blanks around it"),
 });
 
@@ -280,7 +281,7 @@ export const codeCommands = {
     summary: "Show where a symbol is defined and every place that uses it",
     doc:
       "Takes a name or a place. Edges of TypeScript and JavaScript are resolved as the compiler resolves them; " +
-      "those of other languages by name and scope.",
+      "those of other languages by name and scope, in Python by what the text says about types as well.",
     examples: [
       ["refs parseQuery", "definitions, importers, callers"],
       ["refs src/router.ts:42", "the symbol at that line"],
@@ -299,6 +300,10 @@ export const codeCommands = {
       target: z.string(),
       definitions: z.array(definition),
       references: field(z.array(reference), "One entry a line of code"),
+      possible: field(
+        z.array(reference),
+        "Lines that may use it: the type of what stands before the name is not known, or is a base type",
+      ),
       literals: field(
         z.array(z.object({ path: z.string(), line })),
         "Lines that name it only as a string in an indexed access type: a rename has to change them",

@@ -248,7 +248,7 @@ export const tools: readonly Tool[] = [
     tell(result, { max_tokens }) {
       const cut = fitLists(
         result,
-        ["references", "subtypes", "callers", "callees", "importers", "definitions"],
+        ["references", "subtypes", "callers", "callees", "importers", "possible", "definitions"],
         charactersOf(max_tokens),
       );
       return {

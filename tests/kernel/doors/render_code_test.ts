@@ -70,6 +70,7 @@ Deno.test("references that are all by name say so once, and no line is shown for
     definitions: [],
     references: [{ ...reference, line: 12, text }, { ...reference, line: 99, text }],
     callers: [definition],
+    possible: [{ ...reference, line: 120, text }],
     literals: [],
     subtypes: [],
     callees: [],
@@ -79,5 +80,6 @@ Deno.test("references that are all by name say so once, and no line is shown for
   assert.match(shown, /2 references, found by name\n/);
   assert.ok(!shown.includes("(by name)"));
   assert.match(shown, /core\.py:12 {2}in Option\.long_name_of_the_method_that_calls_it\n/);
+  assert.match(shown, /1 line more that may use it, the type is not known\n.*core\.py:120/);
   assert.match(shown, /core\.py:99 {2}rv = self\.resolve_envvar_value\(ctx\)\n/);
 });
