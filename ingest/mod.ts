@@ -57,7 +57,7 @@ export {
   REFERENCE_KINDS,
   type ReferenceKind,
 } from "./reference_edges.ts";
-export { type FileFacts, type TypeFacts, type TypeTerm, UNKNOWN } from "./type_terms.ts";
+export { type FileFacts, type TypeTerm } from "./type_terms.ts";
 export { isCompiled } from "./graph_program.ts";
 export { type ReferenceOptions, resolveReferences } from "./graph_typescript.ts";
 export {

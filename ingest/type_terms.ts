@@ -35,7 +35,9 @@ export type TypeTerm =
   | { readonly is: "literal" }
   | { readonly is: "unknown" };
 
+/** What the text does not say. */
 export const UNKNOWN: TypeTerm = { is: "unknown" };
+/** A value of a type that no workspace defines. */
 export const LITERAL: TypeTerm = { is: "literal" };
 
 /** A type that a file defines. */
