@@ -18,6 +18,7 @@ export type {
   Problem,
   SourceFile,
 } from "./source_file.ts";
+export { Pause } from "./pause.ts";
 export {
   type Known,
   listTree,

@@ -154,7 +154,7 @@ export class SymbolGraph implements SymbolAnswers {
         "possible",
       ),
       literals: this.#literals(uses, own),
-      subtypes: await subtypes.of(located, options.transitive ?? false),
+      subtypes: await subtypes.of(located, options.transitive ?? false, options.signal),
       callers: this.#around(references),
       callees: unique((await Promise.all(located.map((entry) => this.#callees(entry)))).flat()),
       importers: this.#importers(new Set(located.map((entry) => entry.file.id))),

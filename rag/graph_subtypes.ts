@@ -5,7 +5,7 @@
  * only where it stands in the head of a declaration, or where the language declares it in the body; what only names and numbers of
  * parameters tell is `likely`, never `certain`; a cycle of heirs ends.
  */
-import { type Definition, isCompiled, REFERENCE_KINDS } from "../ingest/mod.ts";
+import { type Definition, isCompiled, Pause, REFERENCE_KINDS } from "../ingest/mod.ts";
 import type { GraphFiles } from "./graph_files.ts";
 import {
   byPlace,
@@ -70,9 +70,15 @@ export class GraphSubtypes {
    * What is built on the types among `targets`, and what overrides the members among them, nearest first.
    *
    * @param transitive whether heirs of heirs are followed too; else only those one step away
+   * @param signal ends it between two types; throws what it was aborted with
    */
-  async of(targets: readonly Located[], transitive: boolean): Promise<Subtype[]> {
+  async of(
+    targets: readonly Located[],
+    transitive: boolean,
+    signal?: AbortSignal,
+  ): Promise<Subtype[]> {
     const found = new Map<string, Subtype>();
+    const pause = new Pause(signal);
     for (const target of targets) {
       const isMember = MEMBERS.has(target.definition.kind);
       const type = isMember ? this.#ownerOf(target) : target;
@@ -82,6 +88,7 @@ export class GraphSubtypes {
       for (let distance = 1; level.length > 0 && distance <= MOST_STEPS; distance++) {
         const next: typeof level = [];
         for (const { entry: base, isCertain } of level) {
+          if (pause.due()) await pause.take();
           for (const heir of await this.#heirsOf(base)) {
             if (seen.has(keyOf(heir.entry))) continue;
             seen.add(keyOf(heir.entry));

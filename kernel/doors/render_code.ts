@@ -118,9 +118,14 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
       const isOverride = subtypes.every(({ relation }) => relation === "overrides");
       lines.push(bold(count(subtypes.length, isOverride ? "override" : "subtype")));
       for (const each of subtypes) {
-        const said = each.relation === "overrides" ? "" : ` ${each.relation} ${each.of}`;
-        const likely = each.certainty === "likely" ? ", likely" : "";
-        lines.push(`${definitionLines([each], look)[0]}${dim(safe(said, look) + likely)}`);
+        const said = each.relation === "overrides" ? "" : `  ${each.relation} ${each.of}`;
+        const likely = each.certainty === "likely" ? "  (likely)" : "";
+        const about = safe(qualified(each) + said + likely, look);
+        const kept = Math.min(textWidth(about), LEAST_OF_A_LINE);
+        const where = fitPath(safe(place(each), look), kept + 4, look);
+        const rest = fit(about, textWidth(where) + 4, look);
+        const shown = linked(cyan(where), each.path, each.start_line, look);
+        lines.push(`  ${shown}  ${dim(rest)}`);
       }
     }
     if (callees.length > 0) lines.push(bold(`${count(callees.length, "definition")} used by it`));

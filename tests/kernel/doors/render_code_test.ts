@@ -83,3 +83,36 @@ Deno.test("references that are all by name say so once, and no line is shown for
   assert.match(shown, /1 line more that may use it, the type is not known\n.*core\.py:120/);
   assert.match(shown, /core\.py:99 {2}rv = self\.resolve_envvar_value\(ctx\)\n/);
 });
+
+Deno.test("subtypes are one line each within 80 columns, and say what is only likely", () => {
+  const subtype = {
+    path: "src/main/java/com/example/retrofit/adapters/guava/GuavaCallAdapterFactory.java",
+    name: "GuavaCallAdapterFactoryWithALongName",
+    kind: "class",
+    container: [],
+    start_line: 54,
+    end_line: 120,
+    relation: "implements" as const,
+    of: "Factory",
+    distance: 1,
+  };
+  const shown = render("refs", {
+    target: "Factory",
+    definitions: [{ ...subtype, name: "Factory" }],
+    references: [],
+    subtypes: [
+      { ...subtype, certainty: "certain" },
+      { ...subtype, path: "a.go", name: "File", certainty: "likely" },
+    ],
+    callers: [],
+    literals: [],
+    callees: [],
+    importers: [],
+    suggestions: [],
+  }, look);
+  const lines = shown.slice(shown.indexOf("2 subtypes\n")).trimEnd().split("\n");
+  assert.equal(lines.length, 3);
+  assert.ok(lines.every((line) => textWidth(line) <= 80), shown);
+  assert.match(lines[1]!, /54-120 {2}Guava/);
+  assert.match(lines[2]!, /a\.go:54-120 {2}File {2}implements Factory {2}\(likely\)$/);
+});
