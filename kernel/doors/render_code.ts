@@ -94,7 +94,7 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
   refs(result, look) {
     const { target, definitions, references, possible, subtypes, callers, callees, reason } =
       result;
-    const { bold, dim } = look.colours;
+    const { bold, cyan, dim } = look.colours;
     if (definitions.length + references.length === 0) return dim(nothingKnown([target], reason));
     const lines = [
       bold(count(definitions.length, "definition")),

@@ -100,6 +100,7 @@ Deno.test("subtypes are one line each within 80 columns, and say what is only li
     target: "Factory",
     definitions: [{ ...subtype, name: "Factory" }],
     references: [],
+    possible: [],
     subtypes: [
       { ...subtype, certainty: "certain" },
       { ...subtype, path: "a.go", name: "File", certainty: "likely" },
