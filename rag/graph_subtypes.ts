@@ -83,6 +83,8 @@ export class GraphSubtypes {
       const isMember = MEMBERS.has(target.definition.kind);
       const type = isMember ? this.#ownerOf(target) : target;
       if (!type || !TYPES.has(type.definition.kind)) continue;
+      // Looking for heirs reads every file that has the name of the type.
+      if (isMember && !this.#hasNamesakes(target)) continue;
       const seen = new Set([keyOf(type)]);
       let level: { entry: Located; isCertain: boolean }[] = [{ entry: type, isCertain: true }];
       for (let distance = 1; level.length > 0 && distance <= MOST_STEPS; distance++) {
@@ -243,6 +245,13 @@ export class GraphSubtypes {
     if (!SCATTERED.has(file.language)) return undefined;
     const named = this.#typesNamed(name, file.language);
     return named.find((entry) => folderOf(entry.file.path) === folderOf(file.path)) ?? named[0];
+  }
+
+  /** Whether a member of another type has the name, too. */
+  #hasNamesakes({ file, definition }: Located): boolean {
+    return this.#files.source.definitionsNamed(definition.name).some((other) =>
+      MEMBERS.has(other.kind) && (other.file !== file.id || other.start !== definition.start)
+    );
   }
 
   /** The members of a type that have a name. */
