@@ -2,14 +2,14 @@
  * The past of objects: what they were, and how they become that again.
  *
  * Owns history and undo. What must hold: undo writes a new transaction and never touches an old one; it is refused where a later
- * change rests on what it would take back, so that nobody's later work is lost by it.
+ * change rests on what it would take back, so that nobody's later work is lost by it, and where it would leave a reference to nothing.
  */
 import { UndoError } from "./errors.ts";
 import type { ImageStore, TransactionInfo } from "./image_store.ts";
 import { decodeRecord, type ObjectRecord, type Slot, visitRecord } from "./object_record.ts";
 import { slotCopy } from "./slot_spec.ts";
 import type { UnitOfWork } from "./unit_of_work.ts";
-import { type Oid, Ref } from "./values.ts";
+import { FIRST_MOUNTED_OID, type Oid, Ref } from "./values.ts";
 
 /** A state that an object had. */
 export interface ObjectRevision extends TransactionInfo {
@@ -60,14 +60,17 @@ export function restorePast(unit: UnitOfWork, store: ImageStore, tids: readonly 
     }
   }
   const gone = new Set<Oid>();
+  const back = new Map<Oid, ObjectRecord>();
   for (const [oid, target] of targets) {
     const data = target === 0 ? null : store.load(oid, target)!.data;
     const record: ObjectRecord | undefined = data === null
       ? undefined
       : decodeRecord(oid, target, data);
     if (record === undefined) gone.add(oid);
+    else back.set(oid, record);
     unit.restore(oid, record, store.revisionIds(oid).find((id) => id <= unit.snapshot)!);
   }
+  requireWhole(unit, back, tids.at(-1)!);
   if (gone.size > 0) requireUnreferred(unit, store, gone, tids.at(-1)!);
 }
 
@@ -75,6 +78,25 @@ export function restorePast(unit: UnitOfWork, store: ImageStore, tids: readonly 
 function isSame(store: ImageStore, oid: Oid, a: number, b: number): boolean {
   if (a === 0 || b === 0) return a === b;
   return store.load(oid, a)?.data === store.load(oid, b)?.data;
+}
+
+/** What comes back may refer to nothing that went meanwhile, as another undo takes away what a transaction made. */
+function requireWhole(
+  unit: UnitOfWork,
+  back: ReadonlyMap<Oid, ObjectRecord>,
+  tid: number,
+): void {
+  for (const [oid, record] of back) {
+    visitRecord(record, (reference) => {
+      if (!(reference instanceof Ref) || unit.has(reference.oid)) return;
+      // What is only shown comes and goes with whoever shows it.
+      if (reference.oid >= FIRST_MOUNTED_OID) return;
+      throw new UndoError(
+        tid,
+        `object ${oid} would refer to object ${reference.oid} again, which is gone; undo what took that away first, or with it`,
+      );
+    });
+  }
 }
 
 /** Nothing that stays may refer to an object that goes; only what was written since it was made can. */

@@ -155,6 +155,28 @@ export function pastBehaviours(behaviour: Behaviour): void {
     }
   });
 
+  behaviour(15, "undo leads back to no reference to what is gone", async ({ image }) => {
+    const owner = await create(image, {});
+    const part = await image.transact((unit) => {
+      const part = unit.create();
+      unit.set(owner, "part", new Ref(part));
+      return part;
+    });
+    const creation = image.newest;
+    await image.transact((unit) => unit.remove(owner, "part"));
+    const removal = image.newest;
+    const both = await image.undo([creation, removal]);
+    await assert.rejects(
+      image.undo(removal),
+      new RegExp(`object ${owner} would refer to object ${part} again, which is gone`),
+    );
+    assert.equal(image.newest, both);
+    await image.undo(both);
+    await image.undo(removal);
+    assert.deepEqual(read(image, owner, "part"), new Ref(part));
+    assert.deepEqual((await image.check()).problems, []);
+  });
+
   behaviour(
     16,
     "a pack keeps what can be reached, and drops the rest",
