@@ -44,6 +44,7 @@ import {
 const DEFAULT_DEPTH = 3;
 // Tests are looked for this far, whatever the depth: what is private is often tested through several public functions.
 const TEST_DEPTH = 6;
+const IMPLEMENTS = REFERENCE_KINDS.indexOf("implements");
 const IMPORT = REFERENCE_KINDS.indexOf("import"), REEXPORT = REFERENCE_KINDS.indexOf("reexport");
 
 /** Answers questions about the symbols of one index. */
@@ -206,7 +207,18 @@ export class SymbolGraph implements SymbolAnswers {
     if ([...files, ...located.map((entry) => entry.file)].some((file) => isCompiled(file.path))) {
       await this.build(options);
     }
-    const search = new ImpactSearch(this, located, files);
+    const search = new ImpactSearch(
+      {
+        file: (id) => this.file(id),
+        definitionsIn: (id) => this.definitionsIn(id),
+        importersOf: (id) => this.importersOf(id),
+        uses: async (
+          entry,
+        ) => [...await this.uses(entry), ...await this.#heirs(entry, options.signal)],
+      },
+      located,
+      files,
+    );
     const reached = await search.run(Math.max(depth, TEST_DEPTH));
     const affected = reached.filter((entry) => entry.distance <= depth || isTestPath(entry.path));
     return {
@@ -245,6 +257,20 @@ export class SymbolGraph implements SymbolAnswers {
   /** Lines by file id, as `#perLine` is told to leave them out. */
   #keysOf(references: readonly Reference[]): string[] {
     return references.map(({ path, line }) => `${this.#files.byPath.get(path)!.id}:${line}`);
+  }
+
+  /**
+   * Where a definition is overridden, or implemented without naming it, in languages of which no compiler tells it among the uses: a change
+   * of a signature breaks these first.
+   */
+  async #heirs(entry: Located, signal: AbortSignal | undefined): Promise<Use[]> {
+    if (isCompiled(entry.file.path)) return [];
+    const subtypes = new GraphSubtypes(this.#files, (one) => this.uses(one));
+    const isMember = entry.definition.kind === "method" || entry.definition.kind === "property";
+    return (await subtypes.of([entry], isMember, signal)).flatMap(({ path, startLine }) => {
+      const file = this.#files.byPath.get(path);
+      return file ? [{ file: file.id, line: startLine, kind: IMPLEMENTS }] : [];
+    });
   }
 
   /** One reference a line: the kind that comes first wins; those without the wanted doubt are left out. */

@@ -137,7 +137,8 @@ export class GraphSubtypes {
       family(this.#files.byId.get(other.file)?.language ?? "") === family(language)
     );
     for (const use of await this.#usesOf(base)) {
-      if (use.kind !== EXTENDS && use.kind !== IMPLEMENTS) continue;
+      const isHeritage = use.kind === EXTENDS || use.kind === IMPLEMENTS;
+      if (!isHeritage || use.doubt === "possible") continue;
       const file = this.#files.byId.get(use.file);
       const heir = file && this.#declaredAt(file, use.line);
       if (!file || !heir || keyOf(heir.entry) === keyOf(base)) continue;
@@ -150,7 +151,7 @@ export class GraphSubtypes {
         relation: isImplemented ? "implements" : "extends",
         // Found by name, it is this type where there is no other, or the other ones stand in other files.
         isCertain: isCompiled(file.path) ||
-          (isSure && (namesakes.length === 1 ||
+          (isSure && use.doubt === undefined && (namesakes.length === 1 ||
             (use.file === base.file.id &&
               namesakes.filter((other) => other.file === use.file).length === 1))),
         clause: { path: file.path, line: use.line },

@@ -284,3 +284,36 @@ Deno.test("refs() that does not wait for the compiler knows names of other langu
     rmSync(folder, { recursive: true });
   }
 });
+
+Deno.test("impact() of a method reaches what overrides it, of an interface what has its methods", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "batos-subtypes-"));
+  const files = {
+    "base.py": "class Shape:\n    def area(self):\n        return 0\n",
+    "middle.py": "from base import Shape\n\nclass Flat(Shape):\n    pass\n",
+    "square.py":
+      "from middle import Flat\n\nclass Square(Flat):\n    def area(self):\n        return 1\n",
+    "other.py": "class Land:\n    def area(self):\n        return 2\n",
+    "io/io.go": "package io\n\ntype Closer interface {\n\tClose() error\n}\n",
+    "file/file.go":
+      "package file\n\ntype File struct{}\n\nfunc (f *File) Close() error { return nil }\n",
+  };
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  }
+  const memory = openMemory(folder);
+  try {
+    await memory.absorb(readTree(folder, memory.known()));
+    const graph = new SymbolGraph(memory.store);
+    const reached = async (target: string) =>
+      (await graph.impact([target], { depth: 1 })).affected.map(({ path, lines }) =>
+        `${path}:${lines}`
+      );
+    assert.deepEqual(await reached("Shape.area"), ["square.py:4"]);
+    assert.deepEqual(await reached("Closer"), ["file/file.go:3"]);
+    assert.deepEqual(await reached("Closer.Close"), ["file/file.go:5"]);
+  } finally {
+    memory.close();
+    rmSync(folder, { recursive: true });
+  }
+});
