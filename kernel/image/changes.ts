@@ -136,6 +136,7 @@ export class Changes {
         const merged = this.#merge(writing, state, resolvers);
         if (merged.size > 0) records = new Map([...records, ...merged]);
         this.#requireDependencies(writing, state, snapshot);
+        this.#requireThere(records, writing, state, snapshot);
       }
       if (writing.drops !== drops) this.#requireReferred(records, writing, blobs);
       // A blob too many is collected by a pack; a reference without its blob would be a loss.
@@ -192,6 +193,44 @@ export class Changes {
       if (current <= snapshot) continue;
       const seen = state.record(oid, snapshot)?.tid ?? 0;
       throw new ConflictError(oid, seen, current, "on which this depends, changed meanwhile");
+    }
+  }
+
+  /** Others may have taken away what is referred to here, and may refer by now to what is taken away here: an undo does that. */
+  #requireThere(
+    records: ReadonlyMap<Oid, ObjectRecord | undefined>,
+    writing: Writing,
+    state: CommittedState,
+    snapshot: number,
+  ): void {
+    const gone = new Set<Oid>();
+    for (const [from, record] of records) {
+      if (record === undefined) {
+        gone.add(from);
+        continue;
+      }
+      visitRecord(record, (reference) => {
+        if (!(reference instanceof Ref)) return;
+        const { oid } = reference;
+        if (oid >= FIRST_MOUNTED_OID || records.has(oid)) return;
+        const current = writing.newest(oid);
+        if (current <= snapshot || state.record(oid, state.known) !== undefined) return;
+        const seen = state.record(oid, snapshot)?.tid ?? 0;
+        const reason = `was taken away meanwhile, and object ${from} refers to it`;
+        throw new ConflictError(oid, seen, current, reason);
+      });
+    }
+    if (gone.size === 0) return;
+    const since = state.store.transactions({ after: snapshot, upTo: writing.previous });
+    for (const from of new Set([...since].flatMap(({ oids }) => oids))) {
+      const record = records.has(from) ? undefined : state.record(from, state.known);
+      if (record === undefined) continue;
+      visitRecord(record, (reference) => {
+        if (!(reference instanceof Ref) || !gone.has(reference.oid)) return;
+        const { oid } = reference;
+        const reason = `is to be taken away, and object ${from} refers to it by now`;
+        throw new ConflictError(oid, this.#bases.get(oid)!, writing.newest(oid), reason);
+      });
     }
   }
 

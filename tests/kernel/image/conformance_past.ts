@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import {
+  ConflictError,
   NoSuchObjectError,
   PackedError,
   ReadOnlyError,
@@ -154,6 +155,29 @@ export function pastBehaviours(behaviour: Behaviour): void {
       await assert.rejects(image.undo(tid), UndoError);
     }
   });
+
+  behaviour(
+    15,
+    "undo and a reference that is made meanwhile: who comes second is refused",
+    async ({ image }) => {
+      const owner = await create(image, {});
+      const first = await create(image, {});
+      const creation = image.newest;
+      using unit = image.begin();
+      unit.set(owner, "part", new Ref(first));
+      await image.undo(creation);
+      await assert.rejects(unit.commit(), ConflictError);
+      unit.abort();
+      const second = await create(image, {});
+      const again = image.newest;
+      // Both begin before either commits.
+      using late = image.begin();
+      late.set(owner, "part", new Ref(second));
+      const outcomes = await Promise.allSettled([late.commit(), image.undo(again)]);
+      assert.deepEqual(outcomes.map(({ status }) => status), ["fulfilled", "rejected"]);
+      assert.deepEqual((await image.check()).problems, []);
+    },
+  );
 
   behaviour(15, "undo leads back to no reference to what is gone", async ({ image }) => {
     const owner = await create(image, {});

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
-import { UndoError } from "../../../kernel/image/errors.ts";
+import { ConflictError, UndoError } from "../../../kernel/image/errors.ts";
 import { Image } from "../../../kernel/image/image.ts";
 import { MemoryImageStore } from "../../../kernel/image/memory_store.ts";
 import { openImage } from "../../../kernel/image/open_image.ts";
@@ -171,4 +171,27 @@ Deno.test("in a file: whatever is committed, undone and packed, every transactio
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
+});
+
+Deno.test("an undo that waits for its turn takes nothing away that somebody refers to by then", async () => {
+  using image = await Image.open(new MemoryImageStore(), {
+    // As between processes: nobody commits at once.
+    exclusively: async (_action, commit) => {
+      await Promise.resolve();
+      return commit();
+    },
+  });
+  const owner = await image.transact((unit) => unit.create());
+  const part = await image.transact((unit) => unit.create());
+  const creation = image.newest;
+  using unit = image.begin();
+  unit.set(owner, "part", new Ref(part));
+  const [made, undone] = await Promise.allSettled([unit.commit(), image.undo(creation)]);
+  assert.equal(made.status, "fulfilled");
+  assert.ok(undone.status === "rejected" && undone.reason instanceof ConflictError);
+  assert.match(
+    String(undone.reason),
+    new RegExp(`object ${part} is to be taken away, and object ${owner} refers to it`),
+  );
+  assert.deepEqual((await image.check()).problems, []);
 });
