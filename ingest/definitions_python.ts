@@ -5,6 +5,7 @@
  * variables define nothing.
  */
 
+import type { Node } from "@vscode/tree-sitter-wasm";
 import {
   childrenOf,
   field,
@@ -25,6 +26,12 @@ const pythonDefinition = (isClass: boolean): Rule => (walk, node) => {
   const exported = walk.add(isTest ? "test" : kind, text, node, name, body);
   walk.within(text, isClass ? "class" : "function", exported, () => walk.open(body));
 };
+
+/** What an assignment gives values to: `a` and `b` of `a, b = …`. */
+function targetsOf(left: Node | null): Node[] {
+  if (left?.type !== "pattern_list" && left?.type !== "tuple_pattern") return left ? [left] : [];
+  return left.namedChildren.flatMap((one) => targetsOf(one));
+}
 
 /** Python: a leading underscore hides a name; attributes are defined where `__init__` sets them. */
 export const python: Rules = {
@@ -58,15 +65,18 @@ export const python: Rules = {
       const right = field(node, "right");
       if (walk.owner === "function") {
         // Attributes are defined where the constructor sets them.
-        const attribute = left?.type === "attribute" ? walk.slice(left) : "";
         const { container } = walk;
         const isConstructor = container.at(-1) === "__init__" && container.length > 1;
-        if (!isConstructor || !attribute.startsWith("self.")) return;
-        const name = field(left!, "attribute");
-        walk.add("property", walk.slice(name), node, name, undefined, {
-          container: container.slice(0, -1),
-          exported: !attribute.startsWith("self._"),
-        });
+        if (!isConstructor) return;
+        for (const target of targetsOf(left)) {
+          const attribute = target.type === "attribute" ? walk.slice(target) : "";
+          if (!attribute.startsWith("self.")) continue;
+          const name = field(target, "attribute");
+          walk.add("property", walk.slice(name), node, name, undefined, {
+            container: container.slice(0, -1),
+            exported: !attribute.startsWith("self._"),
+          });
+        }
         return;
       }
       const names = left?.type === "identifier"

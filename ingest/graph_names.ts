@@ -1,7 +1,8 @@
 /**
  * References by name and scope, for the languages that tree-sitter parses.
  *
- * Owns what a grammar's nodes say about how a name is used. What must hold: only identifiers count, never strings or comments;
+ * Owns what a grammar's nodes say about how a name is used. What must hold: only identifiers count, never strings or comments, but for the
+ * annotations that Python quotes and its `__all__`;
  * a name that a parameter or a local variable of an enclosing function takes is not a reference; nothing is claimed about
  * types, so whoever shows these edges marks them as found by name.
  */
@@ -9,7 +10,7 @@ import type * as sitter from "@vscode/tree-sitter-wasm";
 import type { ReferenceKind } from "./reference_edges.ts";
 import { keptTree } from "./kept_trees.ts";
 import { languageFor } from "./languages.ts";
-import { type Place, PLACES } from "./name_places.ts";
+import { type Place, PLACES, quotedPlace } from "./name_places.ts";
 import { lineAt, lineStarts } from "./syntax_tree.ts";
 import type { FileFacts, TypeTerm } from "./type_terms.ts";
 
@@ -103,9 +104,15 @@ function usesIn(
   for (const offset of offsets) {
     const end = offset + name.length;
     const node = root.namedDescendantForIndex(offset, end);
-    if (!node || !isIdentifier(node.type) || node.startIndex > offset || node.endIndex < end) {
+    if (!node || node.startIndex > offset || node.endIndex < end) continue;
+    const quoted = grammar === "python" && node.type === "string_content"
+      ? quotedPlace(node, offset, name)
+      : undefined;
+    if (quoted) {
+      found.push({ node, role: "use", place: quoted, scope: enclosing(node, outer) });
       continue;
     }
+    if (!isIdentifier(node.type)) continue;
     // Elixir's modules are whole paths; elsewhere a name has at most a mark before it.
     const isPath = node.type === "alias" && grammar === "elixir";
     if (node.endIndex - node.startIndex > name.length + 1 && !isPath) continue;

@@ -387,5 +387,23 @@ function isBound(node: Node): boolean {
   return false;
 }
 
+// --- Python --------------------------------------------------------------------------------------
+
+/** What a name in a string is: part of a quoted annotation, or an entry of `__all__`; undefined for any other string. */
+export function quotedPlace(content: Node, offset: number, name: string): Place | undefined {
+  const string = content.parent;
+  if (!string) return undefined;
+  const before = content.text.slice(0, offset - content.startIndex);
+  const list = /^(list|tuple)$/.test(string.parent?.type ?? "") ? string.parent : undefined;
+  if (list) {
+    const statement = above(list, 2, "assignment", "augmented_assignment");
+    const isListed = content.text === name &&
+      statement?.childForFieldName("left")?.text === "__all__";
+    if (isListed) return used("read");
+  }
+  if (!above(string, 5, "type")) return undefined;
+  return used("type", /([\w.]+)\.$/.exec(before)?.[1]);
+}
+
 /** By the names of grammars in `languages.ts`. */
 export const PLACES: Readonly<Record<string, Reader>> = { swift, scala, lua, elixir, zig, haskell };

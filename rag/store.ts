@@ -55,7 +55,7 @@ import { dropVectors, VECTOR_SCHEMA } from "./vectors.ts";
 /** Format of the whole file. A higher one was written by a later program and is not touched. */
 export const FORMAT = 1;
 /** Rises whenever chunking, terms, summaries or the form of a table change: an index made by another version is made again. */
-export const CONTENT_VERSION = "17";
+export const CONTENT_VERSION = "18";
 /** `PRAGMA application_id`: "bato". */
 const APPLICATION_ID = 0x6261746f;
 
