@@ -52,12 +52,15 @@ class PythonFacts {
             .filter((base) => base.type !== "keyword_argument" && base.type !== "comment")
             .map((base) => path((base.type === "subscript" ? child(base, "value")! : base).text)),
           members: new Map<string, TypeTerm>(),
+          undeclared: new Set<string>(),
         };
         types.set(inner.join("."), facts);
         const body = child(definition, "body");
         if (body) {
           this.#level(body, inner, types, members);
-          this.#attributes(body, members);
+          const declared = new Set(members.keys());
+          this.#attributes(body, members, declared);
+          facts.undeclared = new Set([...members.keys()].filter((name) => !declared.has(name)));
         }
         facts.members = joined(members);
       } else if (definition.type === "function_definition") {
@@ -92,8 +95,7 @@ class PythonFacts {
   }
 
   /** What methods assign to `self`. */
-  #attributes(body: Node, members: Map<string, TypeTerm[]>): void {
-    const declared = new Set(members.keys());
+  #attributes(body: Node, members: Map<string, TypeTerm[]>, declared: Set<string>): void {
     const visit = (node: Node, self: string): void => {
       for (const one of named(node)) {
         if (one.type === "class_definition") continue;

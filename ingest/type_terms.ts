@@ -45,6 +45,8 @@ export interface TypeFacts {
   readonly bases: readonly TypeTerm[];
   /** What a value of it has, by name: an attribute as its type, a method as a function. */
   readonly members: ReadonlyMap<string, TypeTerm>;
+  /** Those of them that are nowhere declared, only set by its methods: they are those of a base that declares them. */
+  readonly undeclared: ReadonlySet<string>;
 }
 
 /** What a file defines at its top, and its types by qualified name. */

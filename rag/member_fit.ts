@@ -32,7 +32,10 @@ export async function fitOfMember(
   others: readonly (Definition & { readonly file: number })[],
 ): Promise<"sure" | "none" | Doubt> {
   const { name } = definition;
-  const owner = { file: file.id, type: definition.container.join(".") };
+  const around = { file: file.id, type: definition.container.join(".") };
+  // What a method sets may be declared by a base.
+  const declaring = await types.ownerOf(around.file, around.type, name);
+  const owner = typeof declaring === "object" ? declaring : around;
   let isPossible = false, isUnknown = false;
   for (const known of await types.of(term, from)) {
     if (known.is === "unknown") isUnknown = true;

@@ -86,18 +86,26 @@ export class ReceiverTypes {
     seen.add(key);
     const facts = (await this.facts(file))?.types.get(type);
     if (!facts) return "unknown";
-    if (from === "type" && facts.members.has(name)) return { file, type };
+    const isOwn = from === "type" && facts.members.has(name);
+    if (isOwn && !facts.undeclared.has(name)) return { file, type };
     let isOpen = false;
     for (const base of facts.bases) {
       for (const known of await this.of(base, file)) {
         if (known.is === "type") {
           const found = await this.ownerOf(known.file, known.type, name, "type", seen);
-          if (typeof found === "object") return found;
+          if (typeof found === "object" && !(isOwn && await this.#isUndeclared(found, name))) {
+            return found;
+          }
           if (found === "unknown") isOpen = true;
         } else if (known.is === "unknown") isOpen = true;
       }
     }
+    if (isOwn) return { file, type };
     return isOpen ? "unknown" : "none";
+  }
+
+  async #isUndeclared({ file, type }: Owner, name: string): Promise<boolean> {
+    return (await this.facts(file))!.types.get(type)!.undeclared.has(name);
   }
 
   /** Whether a type is another one or built on it. */

@@ -121,3 +121,30 @@ Deno.test("refs() end where types go round in circles", async () => {
   assert.deepEqual(found.sure, []);
   assert.deepEqual(found.likely, ["a.py:9", "a.py:10"]);
 });
+
+Deno.test("refs() of a Python class hold quoted annotations and __all__, and no other strings", async () => {
+  const found = await refsOf({
+    "geo/shapes.py": SHAPES,
+    "geo/__init__.py": "from .shapes import Square\n__all__ = ['Square']\nother = ['Square']\n",
+    "app.py":
+      "import geo\n\ndef f(s: 'geo.Square', t: 'list[geo.Square]'):\n    return 'a Square'\n",
+  }, "Square");
+  assert.deepEqual(found.sure, ["app.py:3", "geo/__init__.py:1", "geo/__init__.py:2"]);
+});
+
+Deno.test("refs() take what a method sets for the attribute that a base declares", async () => {
+  const found = await refsOf({
+    "a.py":
+      "class A:\n    name: str\n\nclass B(A):\n    def __init__(self):\n        self.name, self.size = '', 1\n\nprint(B().name)\n" +
+      "class C:\n    name = 1\n\nC().name\n",
+  }, "A.name");
+  assert.deepEqual(found.sure, ["a.py:6", "a.py:8"]);
+});
+
+Deno.test("refs() of attributes that are set together find each", async () => {
+  const found = await refsOf({
+    "a.py":
+      "class A:\n    def __init__(self):\n        self.low, self.high = 1, 2\n\nprint(A().high)\n",
+  }, "A.high");
+  assert.deepEqual(found.sure, ["a.py:5"]);
+});
