@@ -30,6 +30,8 @@ const HERITAGE_IN_BODY: Readonly<Record<string, RegExp>> = {
   php: /^\s*use\s/,
   elixir: /^\s*(?:@behaviour|use)\s/,
 };
+/** Languages whose types say in their heads alone what they are built on; PHP's traits are taken in inside of bodies. */
+const HERITAGE_IN_HEAD = new Set(["python", "java", "kotlin", "scala", "csharp", "cpp", "php"]);
 /** Languages whose types have their members in other places than the type: `impl`, receivers, extensions, partial classes. */
 const SCATTERED = new Set(["go", "rust", "swift", "csharp", "cpp", "c"]);
 /** The type that takes a trait, a class or a protocol: `impl Trait for Type`, `instance Class Type`, `defimpl P, for: Type`. */
@@ -59,6 +61,7 @@ interface Heir {
 export class GraphSubtypes {
   readonly #files: GraphFiles;
   readonly #usesOf: (entry: Located) => Promise<readonly Use[]>;
+  #baseNames: ReadonlySet<string> | undefined;
 
   /** @param usesOf the uses of a definition, as `SymbolGraph.uses` gives them; of TypeScript the graph is built already */
   constructor(files: GraphFiles, usesOf: (entry: Located) => Promise<readonly Use[]>) {
@@ -91,6 +94,8 @@ export class GraphSubtypes {
         const next: typeof level = [];
         for (const { entry: base, isCertain } of level) {
           if (pause.due()) await pause.take();
+          // Most heirs have none, and to look for uses of each of them takes long.
+          if (distance > 1 && !this.#mayHaveHeirs(base)) continue;
           for (const heir of await this.#heirsOf(base)) {
             if (seen.has(keyOf(heir.entry))) continue;
             seen.add(keyOf(heir.entry));
@@ -125,6 +130,34 @@ export class GraphSubtypes {
       }
     }
     return [...found.values()].sort((a, b) => a.distance - b.distance || byPlace(a, b));
+  }
+
+  /** Whether any type may be built on this one, as far as the words in the heads of types tell. */
+  #mayHaveHeirs({ file, definition }: Located): boolean {
+    if (!HERITAGE_IN_HEAD.has(file.language) || definition.kind === "trait") return true;
+    return (this.#baseNames ??= this.#namesInHeads()).has(definition.name);
+  }
+
+  /** The words in the heads of types, and under which names those are imported that are aliases. */
+  #namesInHeads(): Set<string> {
+    const names = new Set<string>();
+    const { source, list } = this.#files;
+    const files = list.filter((file) => HERITAGE_IN_HEAD.has(file.language));
+    for (const { id } of files) {
+      const text = source.text(id);
+      for (const { kind, name, nameStart, body } of this.#files.definitionsIn(id)) {
+        if (!TYPES.has(kind)) continue;
+        const head = text.slice(nameStart + name.length, body);
+        for (const [word] of head.matchAll(/[\p{L}_$][\p{L}\p{N}_$]*/gu)) names.add(word);
+      }
+    }
+    const aliases = files.flatMap(({ id }) => source.imports(id).flatMap((one) => one.names));
+    // An alias may be imported under another alias.
+    for (let before = -1; before !== names.size;) {
+      before = names.size;
+      for (const { name, alias } of aliases) if (names.has(alias)) names.add(name);
+    }
+    return names;
   }
 
   /** What is one step below a type. */

@@ -257,6 +257,21 @@ Deno.test("subtypes of types inside of others are told apart by what stands befo
   );
 });
 
+Deno.test("subtypes of subtypes are found under the names that imports give them", async () => {
+  const files = {
+    "base.py": "class Shape:\n    pass\n\nclass Leaf(Shape):\n    pass\n",
+    "middle.py": "from base import Shape\n\nclass Flat(Shape):\n    pass\n",
+    "square.py":
+      "from middle import Flat as F\nimport middle as m\n\nclass Square(F):\n    pass\n\nclass Tile(m.Flat):\n    pass\n",
+  };
+  assert.deepEqual(await subtypesOf(files, ["Shape"], true), [[
+    "Leaf extends Shape",
+    "Flat extends Shape",
+    "Square extends Flat 2",
+    "Tile extends Flat 2",
+  ]]);
+});
+
 Deno.test("subtypes end in a cycle of bases, and a name without heirs has none", async () => {
   const files = {
     "a.py": "class A(B):\n    pass\n\nclass B(A):\n    pass\n\nclass C:\n    pass\n",
