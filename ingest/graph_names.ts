@@ -24,7 +24,7 @@ export interface NameUse {
   readonly kind: ReferenceKind;
   /** What stands before the dot, as written: `a.b` in `a.b.name`; undefined for a bare name. */
   readonly receiver: string | undefined;
-  /** What the text says about the type of that, in languages whose types are read (`type_terms.ts`). */
+  /** What the text says about the type of that, or of what goes unsaid, in languages whose types are read (`type_terms.ts`). */
   readonly type?: TypeTerm;
 }
 
@@ -53,8 +53,10 @@ export async function findNameUses(
   if (!tree) return [];
   const { types } = tree;
   return usesIn(tree.root, grammar, text, name, offsets, declaredAt).map(({ node, ...use }) => {
-    const object = types && use.receiver !== undefined ? objectOf(node) : undefined;
-    return object ? { ...use, type: types!.term(object) } : use;
+    if (!types) return use;
+    const object = use.receiver !== undefined ? objectOf(node) : undefined;
+    const type = object ? types.term(object) : types.implicit?.(node);
+    return type ? { ...use, type } : use;
   });
 }
 

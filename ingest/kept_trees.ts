@@ -7,6 +7,7 @@
 import type * as sitter from "@vscode/tree-sitter-wasm";
 import { parseKnown } from "./grammar_gaps.ts";
 import { loadGrammar } from "./syntax_treesitter.ts";
+import { javaTypes } from "./type_rules_java.ts";
 import { pythonTypes } from "./type_rules_python.ts";
 import type { FileFacts, TypeRules } from "./type_terms.ts";
 
@@ -14,7 +15,7 @@ import type { FileFacts, TypeRules } from "./type_terms.ts";
 const KEPT_CHARACTERS = 3_000_000;
 
 /** By the names of grammars in `languages.ts`: a reader of types, new for each tree. */
-const TYPES: Readonly<Record<string, () => TypeRules>> = { python: pythonTypes };
+const TYPES: Readonly<Record<string, () => TypeRules>> = { java: javaTypes, python: pythonTypes };
 
 const trees = new Map<string, KeptTree>();
 let kept = 0;

@@ -4,10 +4,12 @@
  * Owns the walk over definitions. What must hold: what a class declares outweighs what its methods assign to `self`; of a property counts
  * the getter.
  */
-import { child, named, path, PythonTerms } from "./type_terms_python.ts";
+import { path, PythonTerms } from "./type_terms_python.ts";
 import {
+  child,
   either,
   type FileFacts,
+  named,
   type Node,
   type TypeFacts,
   type TypeRules,

@@ -13,6 +13,8 @@ export type Node = sitter.Node;
 export type TypeTerm =
   /** A name seen from the top of the file: a value, or a type as a value. */
   | { readonly is: "name"; readonly name: string }
+  /** A name inside a type: a member of the type or of those around it, else a name seen from the top of the file. */
+  | { readonly is: "bare"; readonly type: string; readonly name: string }
   /** What another expression has under a name. */
   | { readonly is: "member"; readonly on: TypeTerm; readonly name: string }
   | { readonly is: "call"; readonly on: TypeTerm }
@@ -60,6 +62,8 @@ export interface TypeRules {
   facts(root: Node): FileFacts;
   /** The term of an expression where it stands. */
   term(node: Node): TypeTerm;
+  /** What a member is used on that nothing is written before, in languages that let `this` go unsaid. */
+  implicit?(node: Node): TypeTerm | undefined;
 }
 
 /** One of several, without repetition of what says nothing more. */
@@ -67,3 +71,10 @@ export function either(terms: readonly TypeTerm[]): TypeTerm {
   if (terms.length === 1) return terms[0]!;
   return terms.length === 0 ? UNKNOWN : { is: "either", of: terms };
 }
+
+/** The child under a name of the grammar. */
+export const child = (node: Node, name: string): Node | null => node.childForFieldName(name);
+
+/** The children that the grammar has names for. */
+export const named = (node: Node): Node[] =>
+  node.namedChildren.filter((one) => one !== null) as Node[];

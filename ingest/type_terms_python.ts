@@ -4,7 +4,7 @@
  * Owns the reading of expressions and of the variables of functions. What must hold: an annotation outweighs what is assigned; of several assignments those count that
  * may reach the place; a variable that is bound in ways not understood is unknown.
  */
-import { either, LITERAL, type Node, type TypeTerm, UNKNOWN } from "./type_terms.ts";
+import { child, either, LITERAL, named, type Node, type TypeTerm, UNKNOWN } from "./type_terms.ts";
 
 // Chains of variables and calls are followed so far; longer ones are rare, and a loop has no end.
 const MAX_DEPTH = 12;
@@ -40,10 +40,6 @@ interface Binding {
   readonly isDeclared: boolean;
   readonly term: (depth: number) => TypeTerm;
 }
-
-export const child = (node: Node, name: string): Node | null => node.childForFieldName(name);
-export const named = (node: Node): Node[] =>
-  node.namedChildren.filter((one) => one !== null) as Node[];
 
 /** Terms of the expressions of one tree; holds what it found in its functions. */
 export class PythonTerms {

@@ -105,6 +105,7 @@ export class UsesByName {
       file: (id) => byId.get(id),
       text: (id) => source.text(id),
       imports: (id) => this.#importsOf(id),
+      defining: (name) => source.definitionsNamed(name),
       targets: (id, ordinal) => {
         let all = targets.get(id);
         if (!all) targets.set(id, all = edges.importsFrom(id));
@@ -191,8 +192,18 @@ export class UsesByName {
     const { file, definition } = entry;
     // A file does not import what it defines: the import means another thing of that name.
     if (from.id === file.id && (use.kind === "import" || use.kind === "reexport")) return undefined;
-    if (isMember(definition) && use.type) {
-      const fit = await fitOfMember(this.#types, use.type, use.receiver!, from.id, entry, others);
+    if (
+      isMember(definition) && use.type &&
+      (use.receiver !== undefined || definition.kind !== "enum_member")
+    ) {
+      const fit = await fitOfMember(
+        this.#types,
+        use.type,
+        use.receiver ?? "",
+        from.id,
+        entry,
+        others,
+      );
       return fit === "none" ? undefined : fit;
     }
     const fits = isMember(definition)

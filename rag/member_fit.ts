@@ -36,7 +36,7 @@ export async function fitOfMember(
   // What a method sets may be declared by a base.
   const declaring = await types.ownerOf(around.file, around.type, name);
   const owner = typeof declaring === "object" ? declaring : around;
-  let isPossible = false, isUnknown = false;
+  let isBelow = false, isUnknown = false;
   for (const known of await types.of(term, from)) {
     if (known.is === "unknown") isUnknown = true;
     if (known.is !== "value" && known.is !== "type" && known.is !== "super") continue;
@@ -50,7 +50,7 @@ export async function fitOfMember(
     else if (found !== "none" && found.file === owner.file && found.type === owner.type) {
       return "sure";
     } // The value may be of a type built on the one that is declared.
-    else if (known.is === "value" && await types.isBelow(owner, known)) isPossible = true;
+    else if (known.is === "value" && await types.isBelow(owner, known)) isBelow = true;
   }
   if (isUnknown) {
     const words = receiver.match(/[\p{L}\p{N}_]+(?=\W*$)/u)?.[0] ?? "";
@@ -65,7 +65,8 @@ export async function fitOfMember(
     }
     return "likely";
   }
-  return isPossible ? "possible" : "none";
+  // Where types have to be written, the base type is how its heirs are called.
+  return !isBelow ? "none" : file.language === "java" ? "likely" : "possible";
 }
 
 function plain(name: string): string {

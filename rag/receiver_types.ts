@@ -4,7 +4,13 @@
  * Owns the evaluation and what it read for it. What must hold: what cannot be known is `unknown`, never the likeliest; evaluation ends, for
  * what is being worked out already is unknown.
  */
-import { type FileFacts, findTypeFacts, type Import, type TypeTerm } from "../ingest/mod.ts";
+import {
+  type Definition,
+  type FileFacts,
+  findTypeFacts,
+  type Import,
+  type TypeTerm,
+} from "../ingest/mod.ts";
 import type { GraphSourceFile } from "./graph_values.ts";
 
 /** What an expression may be. */
@@ -31,6 +37,8 @@ export interface TypeSource {
   file(id: number): GraphSourceFile | undefined;
   text(id: number): string;
   imports(id: number): readonly Import[];
+  /** What files define under a name. */
+  defining(name: string): readonly (Definition & { readonly file: number })[];
   /** The files that an import of a file means. */
   targets(id: number, ordinal: number): readonly number[];
 }
@@ -43,6 +51,9 @@ export interface Owner {
 
 const UNKNOWN: readonly Known[] = [{ is: "unknown" }];
 const FOREIGN: readonly Known[] = [{ is: "foreign" }];
+// Languages where the files of a folder see each other's types.
+const FOLDER_SCOPED = new Set(["java"]);
+const TYPES: ReadonlySet<string> = new Set(["class", "interface", "enum", "type", "struct"]);
 // A name is passed on by so many modules at most, an expression is so deep.
 const MAX_DEPTH = 24;
 // A value that may be of more types says nothing.
@@ -141,6 +152,8 @@ export class ReceiverTypes {
         return FOREIGN;
       case "name":
         return await this.#named(file, term.name);
+      case "bare":
+        return await this.#bare(file, term.type, term.name);
       case "self":
         return on?.is === "value" ? [on] : [{ is: "value", file, type: term.type }];
       case "selfType":
@@ -168,8 +181,12 @@ export class ReceiverTypes {
       }
       case "member":
         return await this.#each(term.on, file, on, (known) => this.#member(known, term.name));
-      case "call":
-        return await this.#each(term.on, file, on, (known) => this.#called(known));
+      case "call": {
+        const called = await this.#each(term.on, file, on, (known) => this.#called(known));
+        // Java says what comes back in files that are not here.
+        const isOpen = this.#source.file(file)?.language === "java";
+        return isOpen && called.some(({ is }) => is === "foreign") ? UNKNOWN : called;
+      }
       case "element":
         return await this.#each(term.on, file, on, (known) => this.#element(known));
       case "item":
@@ -223,6 +240,32 @@ export class ReceiverTypes {
     return found;
   }
 
+  /** A name inside a type: of the type, of those around it, of the file. */
+  async #bare(file: number, type: string, name: string): Promise<readonly Known[]> {
+    const facts = await this.facts(file);
+    for (let at = type; at !== ""; at = at.slice(0, Math.max(at.lastIndexOf("."), 0))) {
+      if (facts?.types.has(`${at}.${name}`)) return [{ is: "type", file, type: `${at}.${name}` }];
+      // While the bases of a type are looked up, its members are not asked for.
+      const owner = await this.ownerOf(file, at, name);
+      if (typeof owner === "object") {
+        return await this.#member({ is: "value", file, type: at }, name);
+      }
+    }
+    return await this.#named(file, name);
+  }
+
+  /** What files of the same folder define at their top, in languages where that needs no import. */
+  #besides(file: number, name: string): Known[] {
+    const { language, path } = this.#source.file(file)!;
+    if (!FOLDER_SCOPED.has(language)) return [];
+    return this.#source.defining(name).flatMap((other): Known[] => {
+      const near = this.#source.file(other.file);
+      const isNear = near !== undefined && other.container.length === 0 && TYPES.has(other.kind) &&
+        near.language === language && folderOf(near.path) === folderOf(path);
+      return isNear ? [{ is: "type", file: other.file, type: name }] : [];
+    });
+  }
+
   async #lookUp(file: number, name: string): Promise<readonly Known[]> {
     const facts = await this.facts(file);
     if (!facts) return UNKNOWN;
@@ -249,7 +292,9 @@ export class ReceiverTypes {
         else found.push(...await this.#imported(targets, imported));
       }
     }
+    if (found.length === 0) found.push(...this.#besides(file, name));
     if (found.length > 0) return found;
+    if (this.#source.defining(name).length === 0) return FOREIGN;
     // What no file defines and nothing imports is the language's own.
     return isOpen ? UNKNOWN : FOREIGN;
   }
@@ -391,27 +436,32 @@ export class ReceiverTypes {
   }
 }
 
-/** What the methods of lists and mappings give. */
+/** What the methods of lists and mappings give, of Python and of Java. */
 function ofContainer({ list, name }: Known & { is: "of" }): readonly Known[] {
+  if (ONE.has(name)) return list.at(-1) ?? UNKNOWN;
+  if (ITSELF.has(name)) return [{ is: "list", of: list }];
   switch (name) {
-    case "get":
-    case "pop":
-    case "popleft":
-    case "popitem":
-    case "setdefault":
-      return list.at(-1) ?? UNKNOWN;
-    case "copy":
-      return [{ is: "list", of: list }];
     case "values":
       return [{ is: "list", of: [list.at(-1) ?? UNKNOWN] }];
     case "keys":
+    case "keySet":
       return [{ is: "list", of: [list[0] ?? UNKNOWN] }];
     case "items":
       return [{ is: "list", of: [[{ is: "tuple", of: list }]] }];
+    case "entrySet":
+      return [{ is: "list", of: [[{ is: "list", of: list }]] }];
+    case "getKey":
+      return list[0] ?? UNKNOWN;
     default:
-      return FOREIGN;
+      return UNKNOWN;
   }
 }
+
+const ONE = new Set(
+  ("get pop popleft popitem setdefault poll peek next orElse orElseThrow orElseGet getFirst getLast remove take first last " +
+    "getOrDefault computeIfAbsent getValue").split(" "),
+);
+const ITSELF = new Set("copy iterator stream filter sorted limit skip".split(" "));
 
 function distinct(all: readonly Known[]): readonly Known[] {
   if (all.length < 2) return all;
@@ -429,4 +479,8 @@ function distinct(all: readonly Known[]): readonly Known[] {
 function stemOf(path: string): string | undefined {
   const segments = path.replace(/\.[^./]+$/, "").split("/");
   return segments.at(-1) === "__init__" ? segments.at(-2) : segments.at(-1);
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
 }
