@@ -2,8 +2,9 @@
  * Uses of definitions in languages without a compiler here: by name, scope and imports.
  *
  * Owns the decision which occurrences of a name may mean a definition. What must hold: a name that a file binds by an import of
- * something else is not a use; a member is used through a receiver, unless the language lets `this` go unsaid; where types would
- * decide, all candidates are kept, so these uses are complete rather than exact.
+ * something else is not a use; a member is used through a receiver, unless the language lets `this` go unsaid. In languages whose
+ * types are read (`ingest/type_terms.ts`) the type of the receiver decides, and what it leaves open is said (`Doubt`); in others all
+ * candidates are kept, so these uses are complete rather than exact.
  */
 import {
   type Definition,
@@ -88,6 +89,7 @@ export class UsesByName {
   readonly #imports = new Map<number, readonly Import[]>();
   readonly #definitionsIn: (id: number) => readonly Definition[];
   readonly #types: ReceiverTypes;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(
     source: GraphSource,
@@ -196,14 +198,13 @@ export class UsesByName {
       isMember(definition) && use.type &&
       (use.receiver !== undefined || definition.kind !== "enum_member")
     ) {
-      const fit = await fitOfMember(
-        this.#types,
-        use.type,
-        use.receiver ?? "",
-        from.id,
-        entry,
-        others,
+      const { type, receiver = "" } = use;
+      // One at a time: what one question is working out is unknown to itself, and must not be to another.
+      const turn = this.#turn.then(() =>
+        fitOfMember(this.#types, type, receiver, from.id, entry, others)
       );
+      this.#turn = turn.catch(() => {});
+      const fit = await turn;
       return fit === "none" ? undefined : fit;
     }
     const fits = isMember(definition)

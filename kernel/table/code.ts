@@ -281,7 +281,7 @@ export const codeCommands = {
     summary: "Show where a symbol is defined and every place that uses it",
     doc:
       "Takes a name or a place. Edges of TypeScript and JavaScript are resolved as the compiler resolves them; " +
-      "those of other languages by name and scope, in Python by what the text says about types as well.",
+      "those of other languages by name and scope, in Python and Java by what the text says about types as well.",
     examples: [
       ["refs parseQuery", "definitions, importers, callers"],
       ["refs src/router.ts:42", "the symbol at that line"],

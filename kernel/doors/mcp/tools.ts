@@ -238,7 +238,7 @@ export const tools: readonly Tool[] = [
       "Show where a symbol is defined, every line that uses it, who calls it, what it uses, which files import it, " +
       "which types extend or implement it, which members override it (certain, or likely by name). " +
       "TypeScript and JavaScript are resolved by the compiler (aliases and re-exports included, same names elsewhere " +
-      "excluded), other languages by name and scope. Use it instead of grep before renaming or changing a function.",
+      "excluded), other languages by name and scope, Python and Java by types as well; `possible` are lines that may use it. Use it instead of grep before renaming or changing a function.",
     input: {
       target: refs.input.shape.target,
       transitive: refs.input.shape.transitive,
