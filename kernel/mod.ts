@@ -81,6 +81,7 @@ export {
   type BlobSource,
   PendingBlob,
 } from "./image/blobs.ts";
+export { notChosen, wasChosen } from "./chosen_models.ts";
 export {
   chosenModel,
   environment,

@@ -4,6 +4,7 @@
  * Owns the handlers of `table/models.ts`. What must hold: a model is chosen only when it is here or at a server; removing one that is in
  * use says so; what names mean is not decided here, whoever wires the program hands that in.
  */
+import { notChosen, wasChosen } from "./chosen_models.ts";
 import type { HandlerContext, Handlers, Result } from "./commands.ts";
 import { anchorModel, findModel, locateModel, modelReference, modelStore } from "./model_place.ts";
 import { machineMemory, RECOMMENDED_MODELS } from "./recommended_models.ts";
@@ -14,14 +15,26 @@ const MODEL_VARIABLE = "BATOS_MODEL";
 /** What stands for no model. */
 export const NO_MODEL = "extractive";
 
-/** Which model answers, and who says so: the environment, else what was chosen for the workspace, else none does. */
+/** A model, and who says that it answers. */
+export interface ChosenModel {
+  readonly name: string;
+  readonly by: string;
+  /** Why another that the settings name does not. */
+  readonly problem?: string;
+}
+
+/** Which model answers: the one that the environment names, else the one that was chosen for the workspace, else none does. */
 export function chosenModel(
-  workspace: { readonly model?: string | undefined } | undefined,
-): { name: string; by: string } {
+  workspace: Pick<Workspace, "root" | "folder" | "model"> | undefined,
+): ChosenModel {
   const variable = environment(MODEL_VARIABLE);
   if (variable) return { name: variable, by: MODEL_VARIABLE };
+  const none = { name: NO_MODEL, by: "default" };
   const setting = workspace?.model;
-  return setting ? { name: setting, by: "settings" } : { name: NO_MODEL, by: "default" };
+  if (!setting) return none;
+  if (wasChosen(setting, workspace!.root)) return { name: setting, by: "settings" };
+  const remedy = `batos model use ${setting}`;
+  return { ...none, problem: notChosen(setting, workspace!.folder, remedy) };
 }
 
 /** Value of an environment variable; undefined too where reading it is not permitted. */
@@ -57,9 +70,10 @@ export function modelHandlers(
     }
   };
   return {
-    async model_list({ repo }): Promise<Result<"model_list">> {
+    async model_list({ repo }, { progress }): Promise<Result<"model_list">> {
       const store = await modelStore();
-      const { name, by } = chosenModel(workspaceIfAny(repo));
+      const { name, by, problem } = chosenModel(workspaceIfAny(repo));
+      if (problem !== undefined) progress({ phase: "", detail: problem, note: true });
       const memory = machineMemory();
       return {
         folder: store.path,

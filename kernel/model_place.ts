@@ -12,6 +12,11 @@ import type { ModelFiles, ModelStore } from "./models.ts";
 /** What stands for a file of one's own in the name of a model. */
 const PATH = /^(?:\.{0,2}[\\/]|[A-Za-z]:[\\/])/;
 
+/** Whether what stands behind the kind in a name is a file of one's own. */
+export function isModelPath(model: string): boolean {
+  return PATH.test(model);
+}
+
 /** The models of this machine. */
 export async function modelStore(): Promise<ModelStore> {
   const { ModelStore } = await import("./models.ts");

@@ -9,7 +9,7 @@
  * - one process at a time changes a model; no file name of a hub leads out of the model's folder;
  * - a person's own files, referred to by path, are never written or removed.
  */
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { download, type DownloadProgress, type FreeBytes, requireSpace } from "./model_download.ts";
 import { Hub, type HubOptions, type RemoteFile } from "./model_hub.ts";
@@ -26,6 +26,7 @@ import {
   showReference,
   unsafeName,
 } from "./model_reference.ts";
+import { userCache } from "./user_cache.ts";
 import { type LockHolder, WorkspaceLock } from "./workspace_lock.ts";
 
 /** Which files of a folder model are wanted, `/`-separated; an optional one may be missing at the hub. */
@@ -110,7 +111,7 @@ export class ModelStore {
    * @throws {ModelError} when there is no place for a cache, or the address or the token of the hub cannot be one
    */
   constructor({ folder, hub, freeBytes, ...rest }: ModelStoreOptions = {}) {
-    this.path = resolve(folder ?? modelsFolder());
+    this.path = resolve(folder ?? join(userCache(), "models"));
     const address = hub ?? (Deno.env.get("HF_ENDPOINT") || PUBLIC_HUB);
     const url = URL.parse(address.replace(/\/*$/, "/"));
     if (url === null || !/^https?:$/.test(url.protocol)) {
@@ -374,31 +375,6 @@ export class ModelStore {
         usable.map(({ reference }) => `"${showReference(parseReference(reference))}"`).join(", ")
       }`;
   }
-}
-
-/**
- * The folder of models in the user's cache; it may be missing.
- * @throws {ModelError} where the environment names no place for a cache
- */
-export function modelsFolder(): string {
-  const variable = (name: string) => {
-    const value = Deno.env.get(name);
-    return value !== undefined && isAbsolute(value) ? value : undefined;
-  };
-  const home = variable("HOME");
-  const caches = Deno.build.os === "windows"
-    ? variable("LOCALAPPDATA")
-    : Deno.build.os === "darwin"
-    ? home && join(home, "Library", "Caches")
-    : variable("XDG_CACHE_HOME") ?? (home && join(home, ".cache"));
-  if (caches === undefined) {
-    throw new ModelError(
-      `no place for models: ${
-        Deno.build.os === "windows" ? "LOCALAPPDATA" : "HOME"
-      } is not set; set it, or name a folder`,
-    );
-  }
-  return join(caches, "batos", "models");
 }
 
 interface Wanted {

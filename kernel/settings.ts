@@ -4,17 +4,22 @@
  * Owns the file and its form. It is ground state: a rebuild of the index leaves it alone. What must hold: a file that cannot be
  * understood is an error that names it, never a silent default; the file is replaced whole.
  */
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { z } from "zod";
 
 const schema = z.strictObject({
   /** Subfolder that the workspace is limited to, relative to its root; empty for all of it. */
-  root: z.string().default(""),
+  root: z.string().default("").refine(isInside, "its root leads out of the workspace"),
   /** Embedder that gives chunks and questions their vectors, as `ingest --embedder` names it; absent: the one that ships. */
   embedder: z.string().min(1).optional(),
   /** Model that answers, as `model use` names it; absent: none was chosen. */
   model: z.string().min(1).optional(),
 });
+
+/** Whether a path is in the folder that it is relative to. */
+function isInside(path: string): boolean {
+  return !isAbsolute(path) && !path.split(/[\\/]/).includes("..");
+}
 
 /** Settings of a workspace. */
 export type Settings = z.output<typeof schema>;

@@ -6,6 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { noteChosen } from "./chosen_models.ts";
 import { CommandError, type HandlerContext } from "./commands.ts";
 import { writeProblem } from "./doctor.ts";
 import { readSettings, writeSettings } from "./settings.ts";
@@ -63,21 +64,23 @@ export class Workspace {
     writeSettings(this.folder, { ...readSettings(this.folder), root: path });
   }
 
-  /** Name of the embedder that was chosen; undefined where nobody chose one. */
+  /** Name of the embedder that the settings name; undefined where they name none. Setting it is choosing it. */
   get embedder(): string | undefined {
     return readSettings(this.folder).embedder;
   }
 
   set embedder(name: string | undefined) {
+    if (name !== undefined) noteChosen(name, this.root);
     writeSettings(this.folder, { ...readSettings(this.folder), embedder: name });
   }
 
-  /** Name of the model that was chosen to answer; undefined where nobody chose. */
+  /** Name of the model that the settings name; undefined where they name none. Setting it is choosing it. */
   get model(): string | undefined {
     return readSettings(this.folder).model;
   }
 
   set model(name: string | undefined) {
+    if (name !== undefined) noteChosen(name, this.root);
     writeSettings(this.folder, { ...readSettings(this.folder), model: name });
   }
 

@@ -57,8 +57,10 @@ export const askHandlers: Pick<Handlers, "ask"> = {
     const { progress, signal } = context;
     let written = 0;
     let length = 0;
+    const chosen = chosenModel(workspace);
+    if (named === undefined && chosen.problem !== undefined) note(context, chosen.problem);
     return await answerByModel({
-      name: named === undefined ? chosenModel(workspace).name : anchorModel(named, root),
+      name: named === undefined ? chosen.name : anchorModel(named, root),
       isNamed: named !== undefined,
       models: kept.models,
       locate: (reference) => findModel(reference, root),

@@ -12,7 +12,9 @@ import {
   listTrailFiles,
   locateModel,
   ModelError,
+  notChosen,
   parseTrailLine,
+  wasChosen,
   Workspace,
   WorkspaceLockedError,
 } from "../../kernel/mod.ts";
@@ -63,10 +65,15 @@ export function note({ progress }: HandlerContext, detail: string): void {
 export function embedderOf(
   workspace: Workspace,
   context: HandlerContext,
-  named = workspace.embedder ?? DEFAULT_EMBEDDER,
+  named?: string,
 ): ChosenEmbedder | undefined {
   const choose = kept.embedders?.choose ?? chooseEmbedder;
-  return choose(named, async (reference, forms) => {
+  const name = named ?? workspace.embedder ?? DEFAULT_EMBEDDER;
+  return choose(name, async (reference, forms) => {
+    if (named === undefined && !wasChosen(name, workspace.root)) {
+      const remedy = `deno task with-models ingest --rebuild --embedder ${name}`;
+      throw new EmbedderError(notChosen(name, workspace.folder, remedy));
+    }
     try {
       return await locateModel(reference, { forms, root: workspace.root, context });
     } catch (error) {

@@ -13,7 +13,7 @@ import { existsSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { z } from "zod";
 import { CommandError, type HandlerContext, type Result } from "../commands.ts";
-import { modelsFolder } from "../models.ts";
+import { userCache } from "../user_cache.ts";
 import {
   type Agent,
   AGENT_NAMES,
@@ -346,7 +346,7 @@ function sha256Of(text: string): string {
 /** Where the record is; undefined where the environment names no place. */
 function recordPath(): string | undefined {
   try {
-    return join(dirname(modelsFolder()), "agents.json");
+    return join(userCache(), "agents.json");
   } catch {
     return undefined;
   }

@@ -14,7 +14,7 @@ import {
   type Progress,
 } from "../commands.ts";
 import { chosenModel, NO_MODEL } from "../model_commands.ts";
-import { readSettings } from "../settings.ts";
+import type { Workspace } from "../workspace.ts";
 import { type ConnectionInfo, kernelHolder, readConnection } from "../connection_file.ts";
 import { KernelGoneError } from "./kernel_gone.ts";
 import { each } from "./results.ts";
@@ -43,7 +43,7 @@ const REPEATABLE: readonly CommandName[] = ["ask", "search", "refs", "impact", "
 /** Where the kernel of a command is looked for. */
 export interface KernelPlace {
   /** Folder of the workspace's state, for an input that may name a repository. */
-  readonly locate: (repo: string | undefined) => { readonly folder: string };
+  readonly locate: (repo: string | undefined) => Pick<Workspace, "root" | "folder" | "model">;
   /** Version of this program: a kernel of another one may answer otherwise. */
   readonly version: string;
 }
@@ -112,8 +112,9 @@ function findKernel(
 ): Kernel | undefined {
   // Lines of standard input, or of a file, are read where they are.
   if (input.queries !== undefined) return undefined;
-  const { folder } = locate(input.repo as string | undefined);
-  if (input.question !== undefined && reasonsHere(input, folder)) return undefined;
+  const workspace = locate(input.repo as string | undefined);
+  const { folder } = workspace;
+  if (input.question !== undefined && reasonsHere(input, workspace)) return undefined;
   try {
     if (!existsSync(join(folder, "mail")) || kernelHolder(folder) === undefined) return undefined;
   } catch {
@@ -132,8 +133,11 @@ function findKernel(
  * Whether a question goes to a model from here: one that was named for it, and one that was chosen where this process was started with
  * the right to run native code and the kernel may not have been.
  */
-function reasonsHere({ model }: Record<string, unknown>, folder: string): boolean {
+function reasonsHere(
+  { model }: Record<string, unknown>,
+  workspace: Parameters<typeof chosenModel>[0],
+): boolean {
   if (model !== undefined) return true;
-  return chosenModel(readSettings(folder)).name !== NO_MODEL &&
+  return chosenModel(workspace).name !== NO_MODEL &&
     Deno.permissions.querySync({ name: "ffi" }).state === "granted";
 }

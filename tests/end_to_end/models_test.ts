@@ -157,6 +157,37 @@ Deno.test("a model at a server answers where it is named, by flag or environment
   }
 });
 
+Deno.test("a server that only a repository's own settings name is sent nothing, until a person chooses it", async () => {
+  using place = new Place();
+  await using server = new ChatServer({
+    reply: ({ body }) =>
+      body.response_format
+        ? '{"thought":"x","action":"answer","arguments":{}}'
+        : "See src/order.ts:1-4.",
+  });
+  const name = `openai:${server.url}#tiny`;
+  Deno.mkdirSync(join(place.repo, ".batos"));
+  const settings = join(place.repo, ".batos/settings.json");
+  Deno.writeTextFileSync(settings, JSON.stringify({ model: name }));
+  const asked = await place.run("with-models", ["ask", QUESTION, "--json"]);
+  assert.equal(asked.code, 0, asked.err);
+  assert.equal(JSON.parse(asked.out).driver, "extractive");
+  assert.match(asked.err, /only "[^"]+settings\.json" names it.*expected "batos model use openai:/);
+  const embedder = "transformers:acme/tiny";
+  Deno.writeTextFileSync(settings, JSON.stringify({ embedder }));
+  const read = await place.run("with-models", ["ingest", "--rebuild"]);
+  assert.equal(read.code, 2);
+  assert.match(
+    read.err,
+    /only "[^"]+settings\.json" names it.*--embedder transformers:acme\/tiny" once/,
+  );
+  assert.deepEqual(server.requests, []);
+  Deno.removeSync(settings);
+  assert.equal((await place.run("model", ["model", "use", name])).code, 0);
+  const trusted = await place.run("with-models", ["ask", QUESTION, "--json"]);
+  assert.equal(JSON.parse(trusted.out).driver, name, trusted.err);
+});
+
 Deno.test("a kernel that may reach the server answers by the model for those who may not", async () => {
   using place = new Place();
   await using server = new ChatServer({

@@ -13,6 +13,7 @@ import {
 import { delegateToKernel } from "../../kernel/doors/delegate.ts";
 import { briefOf, KernelClient, KernelError } from "../../kernel/doors/kernel_client.ts";
 import { each } from "../../kernel/doors/results.ts";
+import { Workspace } from "../../kernel/workspace.ts";
 import { AtTerminal, CAN_TYPE, until } from "../support/at_terminal.ts";
 import { ChatServer } from "../support/chat_server.ts";
 import { Chromium, NO_BROWSER } from "../support/chromium.ts";
@@ -240,7 +241,7 @@ atDoor(
       },
     } as unknown as Handlers;
     const { ask } = delegateToKernel(alone, {
-      locate: () => ({ folder: repository.at(".batos") }),
+      locate: () => new Workspace(repository.path, repository.at(".batos")),
       version: config.version,
     });
     const results: unknown[] = [];

@@ -15,7 +15,17 @@ Deno.test("settings are the defaults until somebody decides, and then what was d
 Deno.test("settings that cannot be understood are an error that names the file", () => {
   const folder = Deno.makeTempDirSync();
   const path = join(folder, "settings.json");
-  for (const text of ["", "{", "[]", '{"root": 3}', '{"rot": "src"}']) {
+  for (
+    const text of [
+      "",
+      "{",
+      "[]",
+      '{"root": 3}',
+      '{"rot": "src"}',
+      '{"root": "../x"}',
+      '{"root": "/etc"}',
+    ]
+  ) {
     Deno.writeTextFileSync(path, text);
     assert.throws(
       () => readSettings(folder),

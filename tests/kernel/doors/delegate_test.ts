@@ -6,6 +6,7 @@ import { kernelLockPath, writeConnection } from "../../../kernel/connection_file
 import { delegateToKernel } from "../../../kernel/doors/delegate.ts";
 import { mailFolder } from "../../../kernel/doors/mail_desk.ts";
 import { allOf } from "../../../kernel/doors/results.ts";
+import { Workspace } from "../../../kernel/workspace.ts";
 import { WorkspaceLock } from "../../../kernel/workspace_lock.ts";
 import { until } from "./kernel_fixture.ts";
 
@@ -41,7 +42,8 @@ async function given(
     });
     let doneHere = 0;
     const alone = { [command]: () => Promise.resolve(`done here, time ${++doneHere}`) };
-    const place = { locate: () => ({ folder }), version: "1.2.3" };
+    const workspace = new Workspace(folder, folder);
+    const place = { locate: () => workspace, version: "1.2.3" };
     const { [command]: run } = delegateToKernel(alone as unknown as Handlers, place);
     const context = { signal: AbortSignal.timeout(20_000), progress: () => {} };
     const outcome = allOf((run as (...given: unknown[]) => Promise<unknown>)({}, context))
