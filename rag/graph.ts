@@ -106,7 +106,7 @@ export class SymbolGraph implements SymbolAnswers {
   async refs(target: string, options: RefsOptions = {}): Promise<RefsResult> {
     this.refresh();
     const file = this.#targets.fileOf(target);
-    const named = file ? [] : this.#targets.locate(target);
+    const named = file ? [] : await this.#located(target);
     const isCompilers = named.some(({ file }) => isCompiled(file.path));
     const located = isCompilers && options.withoutBuild && !this.isCurrent() ? [] : named;
     if (located.length === 0) {
@@ -195,7 +195,7 @@ export class SymbolGraph implements SymbolAnswers {
     const reasons: string[] = [];
     for (const target of targets) {
       const file = this.#targets.fileOf(target);
-      const found = file ? [] : this.#targets.locate(target);
+      const found = file ? [] : await this.#located(target);
       if (file) files.push(file);
       else if (found.length === 0) {
         suggestions.push(...this.#targets.suggest(target));
@@ -252,6 +252,18 @@ export class SymbolGraph implements SymbolAnswers {
   /** The imports of a file. */
   importersOf(id: number): { from: number; line: number }[] {
     return this.#imports.importsTo(id);
+  }
+
+  /** The definitions that a target means; of a member that a type inherits, that of its base. */
+  async #located(target: string): Promise<readonly Located[]> {
+    const found = this.#targets.locate(target);
+    const parts = /^(.+)(?:\.|::|#)([^.:#\s()]+)(?:\(\))?$/.exec(target.trim());
+    if (found.length > 0 || !parts) return found;
+    const inherited: Located[] = [];
+    for (const type of this.#targets.locate(parts[1]!)) {
+      inherited.push(...await this.#byName.inherited(type, parts[2]!));
+    }
+    return inherited;
   }
 
   /** Lines by file id, as `#perLine` is told to leave them out. */

@@ -149,6 +149,25 @@ export class UsesByName {
     return uses;
   }
 
+  /** The members of a name that a type has from its bases, in languages whose types are read; none where it has none. */
+  async inherited({ file, definition }: Located, name: string): Promise<Located[]> {
+    const type = [...definition.container, definition.name].join(".");
+    const owner = await this.#inTurn(() => this.#types.ownerOf(file.id, type, name));
+    if (typeof owner !== "object") return [];
+    const at = this.#files.find((other) => other.id === owner.file);
+    if (!at) return [];
+    return this.#definitionsIn(at.id)
+      .filter((one) => one.name === name && one.container.join(".") === owner.type)
+      .map((one) => ({ file: at, definition: one }));
+  }
+
+  /** One question about types at a time: what one is working out is unknown to itself, and must not be to another. */
+  #inTurn<T>(ask: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(ask);
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
   /** The definitions that the lines of a definition use. */
   async calleesOf({ file, definition }: Located): Promise<Located[]> {
     if (!hasNameGraph(file.path)) return [];
@@ -199,12 +218,9 @@ export class UsesByName {
       (use.receiver !== undefined || definition.kind !== "enum_member")
     ) {
       const { type, receiver = "" } = use;
-      // One at a time: what one question is working out is unknown to itself, and must not be to another.
-      const turn = this.#turn.then(() =>
+      const fit = await this.#inTurn(() =>
         fitOfMember(this.#types, type, receiver, from.id, entry, others)
       );
-      this.#turn = turn.catch(() => {});
-      const fit = await turn;
       return fit === "none" ? undefined : fit;
     }
     const fits = isMember(definition)

@@ -112,7 +112,11 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
         bold(`${count(possible.length, "line")} more that may use it`) +
           dim(", the type is not known"),
       );
-      lines.push(...referenceLines(possible, callers, true, look));
+      // A screen of them is enough for a person; a pipe has them all.
+      const shown = look.columns === undefined ? possible.length : MOST_POSSIBLE;
+      lines.push(...referenceLines(possible.slice(0, shown), callers, true, look));
+      const rest = possible.length - shown;
+      if (rest > 0) lines.push(dim(`  and ${rest} more: --json lists them`));
     }
     if (subtypes.length > 0) {
       const isOverride = subtypes.every(({ relation }) => relation === "overrides");
@@ -273,6 +277,8 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
 
 /** Columns of a line of code below which it is not shown. */
 const LEAST_OF_A_LINE = 16;
+/** Lines that only may be references, on a terminal: they stand below those that are, and must not push them out of sight. */
+const MOST_POSSIBLE = 20;
 
 /** Problems listed in text; a repository full of broken fixtures must not hide the report. */
 const MAX_PROBLEMS = 20;

@@ -148,3 +148,12 @@ Deno.test("refs() of attributes that are set together find each", async () => {
   }, "A.high");
   assert.deepEqual(found.sure, ["a.py:5"]);
 });
+
+Deno.test("refs() of an inherited member asked for by its heir are those of the base", async () => {
+  const found = await refsOf({
+    "shapes.py": SHAPES,
+    "app.py": "from shapes import Square\n\nSquare(1).twice()\n",
+  }, "Square.twice");
+  assert.deepEqual(found.sure, ["app.py:3"]);
+  assert.deepEqual((await refsOf({ "shapes.py": SHAPES }, "Land.twice")).sure, []);
+});

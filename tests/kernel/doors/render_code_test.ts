@@ -65,7 +65,7 @@ Deno.test("references that are all by name say so once, and no line is shown for
     start_line: 10,
     end_line: 20,
   };
-  const shown = render("refs", {
+  const result = {
     target: "resolve_envvar_value",
     definitions: [],
     references: [{ ...reference, line: 12, text }, { ...reference, line: 99, text }],
@@ -76,12 +76,19 @@ Deno.test("references that are all by name say so once, and no line is shown for
     callees: [],
     importers: [],
     suggestions: [],
-  }, look);
+  };
+  const shown = render("refs", result, look);
   assert.match(shown, /2 references, found by name\n/);
   assert.ok(!shown.includes("(by name)"));
   assert.match(shown, /core\.py:12 {2}in Option\.long_name_of_the_method_that_calls_it\n/);
   assert.match(shown, /1 line more that may use it, the type is not known\n.*core\.py:120/);
   assert.match(shown, /core\.py:99 {2}rv = self\.resolve_envvar_value\(ctx\)\n/);
+  const many = {
+    ...result,
+    possible: Array.from({ length: 30 }, (_, at) => ({ ...reference, line: 200 + at, text })),
+  };
+  assert.match(render("refs", many, look), /core\.py:219.*\n {2}and 10 more: --json lists them/);
+  assert.match(render("refs", many, { ...look, columns: undefined }), /core\.py:229/);
 });
 
 Deno.test("subtypes are one line each within 80 columns, and say what is only likely", () => {
