@@ -124,14 +124,20 @@ function usesIn(
     const role = place?.role ?? roleOf(node);
     found.push({ node, role, place, scope: enclosing(node, outer) });
   }
+  // Functions that say of this name that it is the one at the top: what they assign is that.
+  const global = new Set(
+    found.filter(({ node }) => node.parent?.type === "global_statement").map(({ scope }) => scope),
+  );
   const hidden = new Set<number>(); // functions that have a local of this name
   for (const { node, role, scope } of found) {
-    if (role === "local" && scope !== 0 && node.startIndex !== declaredAt) hidden.add(scope);
+    if (role !== "local" || scope === 0 || global.has(scope)) continue;
+    if (node.startIndex !== declaredAt) hidden.add(scope);
   }
   const lines = lineStarts(text);
   const uses: (NameUse & { readonly node: Node })[] = [];
   for (const { node, role, place, scope } of found) {
-    if (role !== "use" || node.startIndex === declaredAt) continue;
+    const isUse = role === "use" || (role === "local" && global.has(scope));
+    if (!isUse || node.startIndex === declaredAt) continue;
     const receiver = place ? place.receiver : receiverOf(node);
     if (receiver === undefined && hides(scope, hidden, outer)) continue;
     uses.push({

@@ -157,3 +157,11 @@ Deno.test("refs() of an inherited member asked for by its heir are those of the 
   assert.deepEqual(found.sure, ["app.py:3"]);
   assert.deepEqual((await refsOf({ "shapes.py": SHAPES }, "Land.twice")).sure, []);
 });
+
+Deno.test("refs() of a Python variable hold what functions assign to it as global, and no locals", async () => {
+  const found = await refsOf({
+    "a.py":
+      "count = 0\n\ndef up():\n    global count\n    count = count + 1\n\ndef other():\n    count = 2\n    return count\n",
+  }, "count");
+  assert.deepEqual(found.sure, ["a.py:4", "a.py:5"]);
+});
