@@ -9,7 +9,7 @@
  * What must hold: a client that does not read costs a bounded amount of memory and is then let go; so is one that floods, with whatever kind
  * of frame, one that does not end what it began, and one that is silent; none delays the kernel or another client.
  */
-import { WebSocketServer } from "ws";
+import type { WebSocketServer } from "ws";
 import type { RefusalReason } from "../../audit/refusal_log.ts";
 import type { Runs } from "../runs.ts";
 import { refusal } from "./access.ts";
@@ -105,18 +105,7 @@ export class Events implements Disposable {
   readonly #options: EventsOptions;
   readonly #clients = new Set<Client>();
   readonly #end: (() => void)[] = [];
-  readonly #server = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    handleProtocols: () => false,
-    maxPayload: MAX_MESSAGE,
-    maxFragments: MAX_PIECES,
-    maxBufferedChunks: MAX_PIECES,
-    // Answered here, where it is counted: a flood of pings by who does not read would pile up.
-    autoPong: false,
-    closeTimeout: CLOSE_MS,
-  });
+  #server: Promise<WebSocketServer> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pulse: ReturnType<typeof setInterval> | undefined;
   #isOver = false;
@@ -137,12 +126,13 @@ export class Events implements Disposable {
    * @param takeover there where the client asked for a WebSocket
    * @returns undefined when it is open
    */
-  upgrade(address: string, takeover: Takeover | undefined): Response | undefined {
+  async upgrade(address: string, takeover: Takeover | undefined): Promise<Response | undefined> {
     if (takeover === undefined) {
       return refusal(426, "/events: speaks WebSocket only", { upgrade: "websocket" });
     }
     const note = (reason: RefusalReason, detail: string) =>
       this.#options.note?.(reason, `/events: ${detail}`, address);
+    const server = await (this.#server ??= frameReader());
     if (this.#isOver) return refusal(503, "the server stops");
     if (this.#clients.size >= MAX_CONNECTIONS) {
       note("too_many_connections", `${MAX_CONNECTIONS} connections are open`);
@@ -150,7 +140,7 @@ export class Events implements Disposable {
     }
     const { request, socket, head } = takeover;
     // What is wrong with the handshake it answers by itself.
-    this.#server.handleUpgrade(request, socket, head, (opened: Socket) => {
+    server.handleUpgrade(request, socket, head, (opened: Socket) => {
       const client = new Client(opened, this.#options.slowMs ?? SLOW_MS, note);
       this.#clients.add(client);
       socket.on("data", ({ length }) => client.countUnheard(length));
@@ -199,6 +189,23 @@ export class Events implements Disposable {
   #runs(): string {
     return JSON.stringify({ type: "runs", runs: this.#options.runs.list() });
   }
+}
+
+/** What reads frames, loaded with the first connection: a kernel that no page looks at does without its 5 MB. */
+async function frameReader(): Promise<WebSocketServer> {
+  const { WebSocketServer } = await import("ws");
+  return new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    handleProtocols: () => false,
+    maxPayload: MAX_MESSAGE,
+    maxFragments: MAX_PIECES,
+    maxBufferedChunks: MAX_PIECES,
+    // Answered here, where it is counted: a flood of pings by who does not read would pile up.
+    autoPong: false,
+    closeTimeout: CLOSE_MS,
+  });
 }
 
 /** One connection. */

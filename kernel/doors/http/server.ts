@@ -169,7 +169,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpDoor> {
     if (first === "api" && second !== undefined && isPlain) {
       return await allow(request, "POST", () => api.run(second, request));
     }
-    if (pathname === EVENTS) return events.upgrade(address, takeover);
+    if (pathname === EVENTS) return await events.upgrade(address, takeover);
     if (pathname === "/runs") {
       return await allow(request, "GET", () => Response.json({ runs: runs.list() }));
     }

@@ -75,14 +75,23 @@ class Bare implements Disposable {
     this.#socket = socket;
   }
 
-  static async open(door: HttpDoor, { reads = true } = {}): Promise<Bare> {
+  /** @param early sent without waiting for the answer: the first behind the head at once, the others each in a turn of its own */
+  static async open(
+    door: HttpDoor,
+    { reads = true, early = [] }: { reads?: boolean; early?: readonly Uint8Array[] } = {},
+  ): Promise<Bare> {
     const socket = await Deno.connect({ hostname: "127.0.0.1", port: door.port });
     // What a browser offers; nothing is to be agreed on.
-    await socket.write(upgradeHead(
+    const head = upgradeHead(
       door,
       "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
       "Sec-WebSocket-Protocol: chat",
-    ));
+    );
+    await socket.write(join([head, ...early.slice(0, 1)]));
+    for (const frame of early.slice(1)) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      await socket.write(frame);
+    }
     let bytes: Uint8Array = new Uint8Array();
     const more = async () => {
       const buffer = new Uint8Array(65_536);
@@ -295,6 +304,22 @@ Deno.test("a message in fragments, with a ping between them and off the wire in 
   await bare.send(frame(CLOSE, Uint8Array.of(3, 232)));
   await until(() => bare.isOver, "the end");
   assert.equal(bare.code, 1000);
+  assert.deepEqual(notes, []);
+});
+
+Deno.test("what a client says before it was answered is heard, of the first client too", async () => {
+  const { door, notes } = await watchedDoor();
+  await using _ = door;
+  for (let client = 0; client < 3; client++) {
+    const early = ["one", "two", "three"].map((text) => frame(PING, text));
+    using bare = await Bare.open(door, { early });
+    const pongs = () => bare.frames.filter(({ opcode }) => opcode === PONG);
+    await until(() => pongs().length === 3, "the answers");
+    assert.deepEqual(
+      pongs().map(({ payload }) => new TextDecoder().decode(payload)),
+      ["one", "two", "three"],
+    );
+  }
   assert.deepEqual(notes, []);
 });
 
