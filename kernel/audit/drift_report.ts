@@ -62,7 +62,9 @@ export function driftReport(questions: readonly CountedQuestion[], window: numbe
       missing,
       measures: [],
       said: [
-        `Nothing to compare yet: ${questions.length} questions have ended so far, ${missing} more are needed (${LEAST} to look at, ${LEAST} before them).`,
+        `Nothing to compare yet: questions that have ended: ${questions.length}, needed: ${
+          2 * LEAST
+        } (${LEAST} to look at, ${LEAST} before them).`,
       ],
     };
   }
