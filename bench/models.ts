@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { answerQuestion } from "../agent/mod.ts";
 import type { Generation, LanguageModel } from "../agent/models/language_model.ts";
 import { openLlamaModel } from "../agent/models/llama.ts";
-import { SHOP, withRepository } from "../tests/agent/repository.ts";
+import { SHOP, withRepository } from "../tests/support/repository.ts";
 import { tinyModel, type TinyModelOptions } from "../tests/support/tiny_gguf.ts";
 import { median, quantile } from "./process.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { actionKey, parseStep, perform, type Step, type World } from "../../agent/actions.ts";
 import type { Memory } from "../../rag/mod.ts";
-import { SHOP, withRepository } from "./repository.ts";
+import { SHOP, withRepository } from "../support/repository.ts";
 
 function world(memory: Memory, root: string, query = "discount"): World {
   return { memory, root, query, signal: undefined, ms: 10_000 };

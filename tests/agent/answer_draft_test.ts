@@ -5,7 +5,7 @@ import { AnswerDraft, type TextPiece } from "../../agent/answer_draft.ts";
 import { checkCitations, CitationChecker, REMOVED } from "../../agent/citations.ts";
 import { withoutThoughts } from "../../agent/thoughts.ts";
 import type { Memory } from "../../rag/mod.ts";
-import { SHOP, withRepository } from "./repository.ts";
+import { SHOP, withRepository } from "../support/repository.ts";
 
 /** Whoever reads along. */
 class Reader {

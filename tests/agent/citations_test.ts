@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
 import { checkCitations, findCitations, REMOVED } from "../../agent/citations.ts";
-import { SHOP, withRepository } from "./repository.ts";
+import { SHOP, withRepository } from "../support/repository.ts";
 
 const paths = new Set(["mux.go", "src/a b.ts", "app/[id]/page.tsx", "README.md"]);
 const places = (text: string) =>

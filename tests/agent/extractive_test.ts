@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { answerQuestion } from "../../agent/mod.ts";
 import { HEADLINE, HOW_TO_ATTACH } from "../../agent/answer_text.ts";
 import { SymbolGraph } from "../../rag/graph.ts";
-import { SHOP, withRepository } from "./repository.ts";
+import { SHOP, withRepository } from "../support/repository.ts";
 
 const ask = (question: string, files: Readonly<Record<string, string>> = SHOP) => {
   let text = "";

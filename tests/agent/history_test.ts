@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { historyOf } from "../../agent/history.ts";
 import type { Memory } from "../../rag/mod.ts";
-import { withRepository } from "./repository.ts";
+import { withRepository } from "../support/repository.ts";
 
 const CHANGELOG = `# Changes
 

@@ -7,7 +7,7 @@ import { openOpenAiModel } from "../../agent/models/openai.ts";
 import { countTokens } from "../../ingest/mod.ts";
 import { ChatServer, type ChatServerOptions } from "../support/chat_server.ts";
 import { tinyModel } from "../support/tiny_gguf.ts";
-import { SHOP, withRepository } from "./repository.ts";
+import { SHOP, withRepository } from "../support/repository.ts";
 
 const FOLDER = Deno.makeTempDirSync({ prefix: "batos-driver-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(FOLDER, { recursive: true }));

@@ -5,7 +5,7 @@ import type { TextPiece } from "../../agent/answer_draft.ts";
 import { CitationChecker, REMOVED } from "../../agent/citations.ts";
 import { PartsDraft } from "../../agent/parts_draft.ts";
 import type { Memory } from "../../rag/mod.ts";
-import { SHOP, withRepository } from "./repository.ts";
+import { SHOP, withRepository } from "../support/repository.ts";
 
 /** Whoever reads along. */
 class Reader {

@@ -7,7 +7,7 @@ import { PersonaAdapters } from "../../agent/persona_adapters.ts";
 import type { Activation } from "../../agent/adapters/adapter_weaver.ts";
 import { temporaryFolder } from "../support/models.ts";
 import { tinyLora, tinyModel, type TinyModelOptions } from "../support/tiny_gguf.ts";
-import { SHOP, withRepository } from "./repository.ts";
+import { SHOP, withRepository } from "../support/repository.ts";
 
 const ROOT = temporaryFolder();
 globalThis.addEventListener("unload", () => ROOT[Symbol.dispose]());

@@ -9,7 +9,7 @@ import {
   parseStep,
   type StepEvent,
 } from "../../agent/mod.ts";
-import { SHOP, withRepository } from "./repository.ts";
+import { SHOP, withRepository } from "../support/repository.ts";
 
 /** Proposes what the list says, then nothing more; composes a fixed text. */
 class ListDriver implements Driver {

@@ -13,7 +13,7 @@ import { defineFacets, giveVoice, PERSONAS, roleOf } from "../../agent/personas.
 import type { GenerateRequest, Generation, LanguageModel } from "../../agent/mod.ts";
 import { type NewEvent, openMemoryImage, type Value } from "../../kernel/mod.ts";
 import type { Memory } from "../../rag/mod.ts";
-import { SHOP, withRepository } from "./repository.ts";
+import { SHOP, withRepository } from "../support/repository.ts";
 
 const QUESTION = "how is a discount code applied to the total of an order?";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { answerQuestion } from "../../agent/mod.ts";
 import { referencesByText } from "../../agent/text_places.ts";
-import { SHOP, withRepository } from "./repository.ts";
+import { SHOP, withRepository } from "../support/repository.ts";
 
 const FILES = {
   ...SHOP,

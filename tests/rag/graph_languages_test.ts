@@ -1,25 +1,14 @@
 /** References by name over real indexes, in Swift, Scala, Lua, Elixir, Zig and Haskell: imports, modules and namesakes. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { readTree } from "../../ingest/mod.ts";
 import { SymbolGraph } from "../../rag/graph.ts";
-import { openMemory } from "../../rag/mod.ts";
+import { withRepository } from "../support/repository.ts";
 
 /** The references of each target, as `path:line kind`. */
 async function refsOf(
   files: Record<string, string>,
   targets: readonly string[],
 ): Promise<Record<string, string[]>> {
-  const folder = mkdtempSync(join(tmpdir(), "batos-graph-"));
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), text);
-  }
-  const memory = openMemory(folder);
-  try {
-    await memory.absorb(readTree(folder, memory.known()));
+  return await withRepository(files, async (memory) => {
     const graph = new SymbolGraph(memory.store);
     const found: Record<string, string[]> = {};
     for (const target of targets) {
@@ -28,10 +17,7 @@ async function refsOf(
       );
     }
     return found;
-  } finally {
-    memory.close();
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 Deno.test("refs() of Elixir follow aliases, tell modules apart, and leave the kernel's own names alone", async () => {

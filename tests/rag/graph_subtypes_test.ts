@@ -1,11 +1,7 @@
 /** Subtypes and overrides over real indexes: what a declaration says, what only a shape says, step by step. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { readTree } from "../../ingest/mod.ts";
 import { SymbolGraph } from "../../rag/graph.ts";
-import { openMemory } from "../../rag/mod.ts";
+import { withRepository } from "../support/repository.ts";
 
 /** The subtypes of each target as `name relation of`, with distance where above 1 and `?` where likely. */
 async function subtypesOf(
@@ -13,14 +9,7 @@ async function subtypesOf(
   targets: readonly string[],
   transitive = false,
 ): Promise<string[][]> {
-  const folder = mkdtempSync(join(tmpdir(), "batos-subtypes-"));
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), text);
-  }
-  const memory = openMemory(folder);
-  try {
-    await memory.absorb(readTree(folder, memory.known()));
+  return await withRepository(files, async (memory) => {
     const graph = new SymbolGraph(memory.store);
     const found: string[][] = [];
     for (const target of targets) {
@@ -32,10 +21,7 @@ async function subtypesOf(
       }));
     }
     return found;
-  } finally {
-    memory.close();
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 const TYPESCRIPT = {
@@ -280,12 +266,11 @@ Deno.test("subtypes end in a cycle of bases, and a name without heirs has none",
 });
 
 Deno.test("refs() that does not wait for the compiler knows names of other languages, and its own once it has been there", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "batos-subtypes-"));
-  writeFileSync(join(folder, "a.ts"), "export class Tile {}\nexport class Roof extends Tile {}\n");
-  writeFileSync(join(folder, "a.py"), "class Shape:\n    pass\n\nclass Square(Shape):\n    pass\n");
-  const memory = openMemory(folder);
-  try {
-    await memory.absorb(readTree(folder, memory.known()));
+  const files = {
+    "a.ts": "export class Tile {}\nexport class Roof extends Tile {}\n",
+    "a.py": "class Shape:\n    pass\n\nclass Square(Shape):\n    pass\n",
+  };
+  await withRepository(files, async (memory) => {
     const graph = new SymbolGraph(memory.store);
     const namesOf = async (target: string) =>
       (await graph.refs(target, { withoutBuild: true })).subtypes.map(({ name }) => name);
@@ -294,14 +279,10 @@ Deno.test("refs() that does not wait for the compiler knows names of other langu
     assert.equal(graph.isCurrent(), false);
     await graph.build();
     assert.deepEqual(await namesOf("Tile"), ["Roof"]);
-  } finally {
-    memory.close();
-    rmSync(folder, { recursive: true });
-  }
+  });
 });
 
 Deno.test("impact() of a method reaches what overrides it, of an interface what has its methods", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "batos-subtypes-"));
   const files = {
     "base.py": "class Shape:\n    def area(self):\n        return 0\n",
     "middle.py": "from base import Shape\n\nclass Flat(Shape):\n    pass\n",
@@ -312,13 +293,7 @@ Deno.test("impact() of a method reaches what overrides it, of an interface what 
     "file/file.go":
       "package file\n\ntype File struct{}\n\nfunc (f *File) Close() error { return nil }\n",
   };
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), text);
-  }
-  const memory = openMemory(folder);
-  try {
-    await memory.absorb(readTree(folder, memory.known()));
+  await withRepository(files, async (memory) => {
     const graph = new SymbolGraph(memory.store);
     const reached = async (target: string) =>
       (await graph.impact([target], { depth: 1 })).affected.map(({ path, lines }) =>
@@ -327,8 +302,5 @@ Deno.test("impact() of a method reaches what overrides it, of an interface what 
     assert.deepEqual(await reached("Shape.area"), ["square.py:4"]);
     assert.deepEqual(await reached("Closer"), ["file/file.go:3"]);
     assert.deepEqual(await reached("Closer.Close"), ["file/file.go:5"]);
-  } finally {
-    memory.close();
-    rmSync(folder, { recursive: true });
-  }
+  });
 });

@@ -1,11 +1,7 @@
 /** Uses of Java's members over real indexes: declared types decide, calls through a base type are likely, others are left out. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { readTree } from "../../ingest/mod.ts";
 import { SymbolGraph } from "../../rag/graph.ts";
-import { openMemory } from "../../rag/mod.ts";
+import { withRepository } from "../support/repository.ts";
 
 const FILES = {
   "src/geo/Shape.java": "package geo;\npublic interface Shape {\n  int area();\n}\n",
@@ -19,16 +15,9 @@ const FILES = {
 
 /** Lines of a method `f` of `body` that use a member: `?` behind those that are likely, `??` behind those that are possible. */
 async function uses(target: string, body: string, head = ""): Promise<string[]> {
-  const folder = mkdtempSync(join(tmpdir(), "batos-java-"));
   const app =
     `package app;\nimport geo.*;\nimport java.util.*;\npublic class App<T> {\n${head}\n${body}\n}\n`;
-  for (const [path, text] of Object.entries({ ...FILES, "src/app/App.java": app })) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), text);
-  }
-  const memory = openMemory(folder);
-  try {
-    await memory.absorb(readTree(folder, memory.known()));
+  return await withRepository({ ...FILES, "src/app/App.java": app }, async (memory) => {
     const { references, possible } = await new SymbolGraph(memory.store).refs(target);
     const shown = [
       ...references.map(({ path, line, likely }) => [path, line, likely ? "?" : ""] as const),
@@ -37,10 +26,7 @@ async function uses(target: string, body: string, head = ""): Promise<string[]> 
     return shown.map(([path, line, doubt]) =>
       path === "src/app/App.java" ? `${line - 5}${doubt}` : `${path}:${line}${doubt}`
     );
-  } finally {
-    memory.close();
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 for (

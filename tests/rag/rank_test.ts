@@ -1,29 +1,10 @@
 /** Which of several places that speak of a thing comes first, over real folders and a real index. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { readTree } from "../../ingest/mod.ts";
-import { DEFAULT_RANKING, type Memory, openMemory } from "../../rag/mod.ts";
-
-async function withFiles(files: Record<string, string>, work: (memory: Memory) => void) {
-  const folder = mkdtempSync(join(tmpdir(), "batos-rank-"));
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), text);
-  }
-  const memory = openMemory(folder);
-  try {
-    await memory.absorb(readTree(folder, memory.known()));
-    work(memory);
-  } finally {
-    memory.close();
-    rmSync(folder, { recursive: true });
-  }
-}
+import { DEFAULT_RANKING } from "../../rag/mod.ts";
+import { withRepository } from "../support/repository.ts";
 
 Deno.test("the definition of a C function comes before its declaration and before the page about it", async () => {
-  await withFiles({
+  await withRepository({
     "src/kettle.h": "/* Boils the kettle. */\nint kettle_boil(int litres);\n",
     "src/kettle.c":
       '#include "kettle.h"\n\nint kettle_boil(int litres) {\n  int heat = litres * 4;\n  return heat;\n}\n',
@@ -41,7 +22,7 @@ Deno.test("who includes a header of C speaks for the source beside it", async ()
     `src/user${at}.c`,
     `#include "steam.h"\n\nint user${at}(void) {\n  return steam_release(${at});\n}\n`,
   ]));
-  await withFiles({
+  await withRepository({
     ...users,
     "src/steam.h": "/* Releases steam. */\nint steam_release(int bar);\n",
     "src/steam.c":
@@ -61,7 +42,7 @@ Deno.test("a second place in a file of thousands of lines counts more than one i
     );
     const steam = (name: string) => `/** Steam. */\nexport function ${name}() {}\n`;
     const found = { own: 0, other: 0 };
-    await withFiles({
+    await withRepository({
       "kettle.ts": [steam("first"), ...filling, steam("last")].join("\n"),
     }, (memory) => {
       const own = memory.search("steam");
@@ -86,7 +67,7 @@ Deno.test("a rare word of the question weighs more in names and paths than the o
       `/** The ${name.toLowerCase()} of log records. */\nexport class LogRecord${name} {\n  record() {}\n}\n`,
     ]),
   );
-  await withFiles({
+  await withRepository({
     ...others,
     "src/Sampling.ts": "export class Sampling {\n  pick(log: unknown) {\n    return log;\n  }\n}\n",
   }, (memory) => {
@@ -95,7 +76,7 @@ Deno.test("a rare word of the question weighs more in names and paths than the o
 });
 
 Deno.test("a prototype in the public header of a library of C comes after the definition", async () => {
-  await withFiles({
+  await withRepository({
     "include/kettle.h":
       "/* Boils the kettle: boil, boil, boil. */\nint kettle_boil(int litres);\nint kettle_pour(int cups);\n",
     "src/boil.c":
@@ -108,7 +89,7 @@ Deno.test("a prototype in the public header of a library of C comes after the de
 });
 
 Deno.test("words of the question are found by their initials", async () => {
-  await withFiles({
+  await withRepository({
     "src/mdc.ts":
       "const values = new Map();\nexport const mdc = { put: values.set, get: values.get };\n",
     "src/context.ts": "export class Context {\n  parent?: Context;\n}\n",

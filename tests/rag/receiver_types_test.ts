@@ -1,22 +1,11 @@
 /** Uses of Python's members over real indexes: the type of what stands before the dot decides, and what it leaves open is said. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { readTree } from "../../ingest/mod.ts";
 import { SymbolGraph } from "../../rag/graph.ts";
-import { openMemory } from "../../rag/mod.ts";
+import { withRepository } from "../support/repository.ts";
 
 /** What is said of a target: its references, with `?` where they are only likely, and lines that may be some. */
 async function refsOf(files: Record<string, string>, target: string) {
-  const folder = mkdtempSync(join(tmpdir(), "batos-types-"));
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), text);
-  }
-  const memory = openMemory(folder);
-  try {
-    await memory.absorb(readTree(folder, memory.known()));
+  return await withRepository(files, async (memory) => {
     const found = await new SymbolGraph(memory.store).refs(target);
     return {
       sure: found.references.filter(({ likely }) => !likely).map(({ path, line }) =>
@@ -27,10 +16,7 @@ async function refsOf(files: Record<string, string>, target: string) {
       ),
       possible: found.possible.map(({ path, line }) => `${path}:${line}`),
     };
-  } finally {
-    memory.close();
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 const SHAPES = `class Shape:

@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { readTree } from "../../ingest/mod.ts";
 import { type Memory, openMemory } from "../../rag/mod.ts";
 
-/** Writes `files`, ingests them, hands both to `run`, and removes the folder. */
-export async function withRepository(
+/** Writes `files`, ingests them, hands memory and folder to `run`, and removes the folder; gives what `run` gives. */
+export async function withRepository<T>(
   files: Readonly<Record<string, string>>,
-  run: (memory: Memory, root: string) => Promise<void>,
-): Promise<void> {
-  const root = await Deno.realPath(await Deno.makeTempDir({ prefix: "batos-agent-" }));
+  run: (memory: Memory, root: string) => T | Promise<T>,
+): Promise<T> {
+  const root = await Deno.realPath(await Deno.makeTempDir({ prefix: "batos-repository-" }));
   try {
     for (const [path, text] of Object.entries(files)) {
       await Deno.mkdir(join(root, path, ".."), { recursive: true });
@@ -16,7 +16,7 @@ export async function withRepository(
     }
     using memory = openMemory(root);
     await memory.absorb(readTree(root, memory.known()));
-    await run(memory, root);
+    return await run(memory, root);
   } finally {
     await Deno.remove(root, { recursive: true });
   }
