@@ -61,6 +61,16 @@ class Place implements Disposable {
 
 const QUESTION = "how is a discount applied?";
 
+/** A server whose model answers at once, with one citation. */
+function answeringServer(): ChatServer {
+  return new ChatServer({
+    reply: ({ body }) =>
+      body.response_format
+        ? '{"thought":"x","action":"answer","arguments":{}}'
+        : "See src/order.ts:1-4.",
+  });
+}
+
 Deno.test("a model is brought, listed, chosen, asked, and removed", async () => {
   using place = new Place();
   await using hub = new LoopbackHub({ "acme/tiny/tiny.gguf": tinyModel({ context: 16_384 }) });
@@ -128,12 +138,7 @@ Deno.test("a model is brought, listed, chosen, asked, and removed", async () => 
 Deno.test("a model at a server answers where it is named, by flag or environment; its key is in no output", async () => {
   using place = new Place();
   const key = "k-secret-of-the-user";
-  await using server = new ChatServer({
-    reply: ({ body }) =>
-      body.response_format
-        ? '{"thought":"x","action":"answer","arguments":{}}'
-        : "See src/order.ts:1-4.",
-  });
+  await using server = answeringServer();
   const name = `openai:${server.url}#tiny`;
   const env = { OPENAI_API_KEY: key, BATOS_MODEL: name };
   const asked = await place.run("with-models", ["ask", QUESTION], env);
@@ -159,12 +164,7 @@ Deno.test("a model at a server answers where it is named, by flag or environment
 
 Deno.test("a server that only a repository's own settings name is sent nothing, until a person chooses it", async () => {
   using place = new Place();
-  await using server = new ChatServer({
-    reply: ({ body }) =>
-      body.response_format
-        ? '{"thought":"x","action":"answer","arguments":{}}'
-        : "See src/order.ts:1-4.",
-  });
+  await using server = answeringServer();
   const name = `openai:${server.url}#tiny`;
   Deno.mkdirSync(join(place.repo, ".batos"));
   const settings = join(place.repo, ".batos/settings.json");
@@ -190,12 +190,7 @@ Deno.test("a server that only a repository's own settings name is sent nothing, 
 
 Deno.test("a kernel that may reach the server answers by the model for those who may not", async () => {
   using place = new Place();
-  await using server = new ChatServer({
-    reply: ({ body }) =>
-      body.response_format
-        ? '{"thought":"x","action":"answer","arguments":{}}'
-        : "See src/order.ts:1-4.",
-  });
+  await using server = answeringServer();
   const used = await place.run("model", ["model", "use", `openai:${server.url}#tiny`]);
   assert.equal(used.code, 0, used.err);
   const kernel = place.start("serve", ["serve", "--no-watch"]);
