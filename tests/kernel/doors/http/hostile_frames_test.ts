@@ -3,6 +3,7 @@
  * nobody else. What a frame, a fragment or an answer may cost in memory is measured, not believed.
  */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import type { Refusal } from "../../../../kernel/audit/refusal_log.ts";
 import type { HttpDoor, HttpOptions } from "../../../../kernel/doors/http/server.ts";
@@ -55,16 +56,6 @@ function frame(opcode: number, payload: Uint8Array | string = "", odd: Odd = {})
   return whole;
 }
 
-function join(frames: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(frames.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const frame of frames) {
-    all.set(frame, at);
-    at += frame.length;
-  }
-  return all;
-}
-
 /** A connection on a bare socket: everything that comes is kept as frames. */
 class Bare implements Disposable {
   readonly frames: { readonly opcode: number; readonly payload: Uint8Array }[] = [];
@@ -87,7 +78,7 @@ class Bare implements Disposable {
       "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
       "Sec-WebSocket-Protocol: chat",
     );
-    await socket.write(join([head, ...early.slice(0, 1)]));
+    await socket.write(Buffer.concat([head, ...early.slice(0, 1)]));
     for (const frame of early.slice(1)) {
       await new Promise((resolve) => setTimeout(resolve, 0));
       await socket.write(frame);
@@ -96,7 +87,7 @@ class Bare implements Disposable {
     const more = async () => {
       const buffer = new Uint8Array(65_536);
       const count = await socket.read(buffer).catch(() => null);
-      if (count !== null) bytes = join([bytes, buffer.subarray(0, count)]);
+      if (count !== null) bytes = Buffer.concat([bytes, buffer.subarray(0, count)]);
       return count !== null;
     };
     const headOf = () => new TextDecoder("latin1").decode(bytes).indexOf("\r\n\r\n");
@@ -199,7 +190,7 @@ Deno.test("a message of fragments without end is refused at its bound, and costs
     using bare = await Bare.open(door);
     await bare.send(begins);
     const piece = frame(CONTINUATION, new Uint8Array(size), { fin: false });
-    const block = join(Array(Math.ceil(1_000_000 / piece.length)).fill(piece));
+    const block = Buffer.concat(Array(Math.ceil(1_000_000 / piece.length)).fill(piece));
     let sent = 0;
     while (!bare.isOver && sent < 200_000_000) {
       const taken = await bare.send(block);
@@ -271,7 +262,7 @@ Deno.test("what breaks the protocol is closed with the code that says so, and no
   for (const [name, code, reason, frames] of cases) {
     notes.length = 0;
     using bare = await Bare.open(door);
-    await bare.send(join(frames));
+    await bare.send(Buffer.concat(frames));
     await until(() => bare.code !== undefined, `${name}: a reason`);
     assert.equal(bare.code, code, name);
     // Answered as the protocol wants it, the connection ends.
@@ -287,7 +278,7 @@ Deno.test("a message in fragments, with a ping between them and off the wire in 
   const { door, notes } = await watchedDoor();
   await using _ = door;
   using bare = await Bare.open(door);
-  const bytes = join([
+  const bytes = Buffer.concat([
     frame(TEXT, '{"type"', { fin: false }),
     frame(PING, "are you there?"),
     frame(CONTINUATION, "", { fin: false }),
@@ -350,7 +341,7 @@ Deno.test("pings by who reads no answers do not pile up", async () => {
   await using _ = door;
   const before = Deno.memoryUsage();
   using deaf = await Bare.open(door, { reads: false });
-  const block = join(Array(10_000).fill(frame(PING, "x".repeat(125))));
+  const block = Buffer.concat(Array(10_000).fill(frame(PING, "x".repeat(125))));
   for (let i = 0; i < 50 && await deaf.send(block) === block.length; i++);
   await until(() => notes.length > 0, "the note");
   assert.deepEqual(notes.map(({ reason }) => reason), ["flood"]);
@@ -386,7 +377,7 @@ Deno.test("whatever bytes come, the door goes on", async () => {
   await fc.assert(
     fc.asyncProperty(frames, async (frames) => {
       using bare = await Bare.open(door);
-      await bare.send(join(frames));
+      await bare.send(Buffer.concat(frames));
     }),
     { numRuns: 100 },
   );
