@@ -7,7 +7,8 @@
 import type { MorphState } from "./driver.ts";
 import { remark, sentencesOf, shorten } from "./doc_text.ts";
 import type { Evidence } from "./evidence.ts";
-import { counted, type List, LIST_REMARK, rowsOf } from "./answer_lists.ts";
+import { counted } from "../kernel/mod.ts";
+import { type List, LIST_REMARK, rowsOf } from "./answer_lists.ts";
 import { cite, type Lines, named, quoteProse, uncited, visible } from "./excerpt.ts";
 import { qualified } from "./references.ts";
 import { roleOf } from "./roles.ts";

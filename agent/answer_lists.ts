@@ -4,6 +4,7 @@
  * Owns what goes into each and how rows are cut. Pure. What must hold: a list that is cut says how many rows are missing; a count that
  * is only a lower bound says so.
  */
+import { counted } from "../kernel/mod.ts";
 import type { MorphState, Reference } from "./driver.ts";
 import { remark, shorten } from "./doc_text.ts";
 import { type Evidence, lastName, type Place } from "./evidence.ts";
@@ -120,11 +121,9 @@ export function callersList(
     of(role).length ? [`${of(role).length} ${where}`] : []
   );
   return {
-    text: `${names.join(", ")} ${
-      names.length > 1 ? "are" : "is"
-    } ${verb} ${least}${listed.length} time${listed.length === 1 ? "" : "s"} (${by}): ${
-      counts.join(", ")
-    }\n${rowsOf(ordered, room, callerRow)}`,
+    text: `${names.join(", ")} ${names.length > 1 ? "are" : "is"} ${verb} ${least}${
+      counted(listed.length, "time")
+    } (${by}): ${counts.join(", ")}\n${rowsOf(ordered, room, callerRow)}`,
     sources: ordered.slice(0, room).map(sourceOf),
   };
 }
@@ -165,9 +164,9 @@ export function testsList(
     ? "resolved by the compiler"
     : "found by name";
   return {
-    text: `${name} is used in ${least}${rows.length} test${
-      rows.length === 1 ? "" : "s"
-    } (${by}):\n${rowsOf(rows, room, callerRow)}`,
+    text: `${name} is used in ${least}${counted(rows.length, "test")} (${by}):\n${
+      rowsOf(rows, room, callerRow)
+    }`,
     sources: rows.slice(0, room).map(sourceOf),
   };
 }
@@ -389,11 +388,6 @@ export function impactList(
 
 function isPath(path: string, asked: string): boolean {
   return path === asked || path.endsWith(`/${asked}`);
-}
-
-/** A number with what it counts, in the plural where there are several. */
-export function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function filesOfFolder(state: MorphState, room: number): List | undefined {

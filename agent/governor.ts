@@ -5,6 +5,7 @@
  * `assemblePrompt_withBudget` counts at most its budget, for any counter that does not shrink when text is added; every part
  * handed in is either whole in the text, or cut with a line that says how much is missing, or listed as left out.
  */
+import { counted } from "../kernel/mod.ts";
 
 /** Size of a text in tokens. */
 export type TokenCounter = (text: string) => number;
@@ -73,7 +74,7 @@ function renderPart(part: Part): string {
 
 /** "… 1 more line", "… 34 more lines". */
 export function moreLines(lines: number): string {
-  return `… ${lines} more line${lines === 1 ? "" : "s"}`;
+  return `… ${counted(lines, "more line")}`;
 }
 
 /**

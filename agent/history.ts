@@ -4,6 +4,7 @@
  * Owns how git is run and which commits and which section of a changelog speak of a question. What must hold: git only reads, and
  * nothing that a repository configures makes it start other programs; commits are what git says, lines are lines of the index.
  */
+import { counted } from "../kernel/mod.ts";
 import { eachWord, type OutlineEntry, splitIdentifier, stemOf } from "../rag/mod.ts";
 import type { ContextItem } from "./driver.ts";
 import type { MemoryPort } from "./memory_port.ts";
@@ -67,9 +68,7 @@ export async function historyOf(query: string, place: HistoryPlace): Promise<Fou
     ? speaking(read.commits, words)
     : read.commits.slice(0, MOST_COMMITS);
   const said = [
-    ...passages.length
-      ? [`${passages.length} passage${passages.length === 1 ? "" : "s"} of the changelog`]
-      : [],
+    ...passages.length ? [`${counted(passages.length, "passage")} of the changelog`] : [],
     "problem" in read
       ? `no commits: ${read.problem}`
       : commits.length

@@ -4,7 +4,7 @@
  * Owns how cycles of the trail become an observation and a text. What must hold: everything said of a cycle is what its events say; each
  * is cited by its lines in the trail, numbered over the whole of it, so that a citation stays true when files are moved aside.
  */
-import { parseTime, TIME_FORMS, TRAIL_PATH } from "../kernel/mod.ts";
+import { counted, parseTime, TIME_FORMS, TRAIL_PATH } from "../kernel/mod.ts";
 import type { Fractal, FractalFilter, LinesStatus } from "../rag/mod.ts";
 import type { ContextItem, MorphState } from "./driver.ts";
 import { visible } from "./excerpt.ts";
@@ -145,9 +145,7 @@ function row(fractal: Fractal, steps: boolean): string {
   const files = [...new Set(digest.citations.map((place) => place.replace(/:\d+(-\d+)?$/, "")))];
   const named = files.slice(0, MOST_FILES).map((path) => `\`${visible(path)}\``).join(", ");
   const more = files.length > MOST_FILES ? ` and ${files.length - MOST_FILES} more` : "";
-  const stepCount = digest.stepCount > 0
-    ? ` in ${digest.stepCount} step${digest.stepCount === 1 ? "" : "s"}`
-    : "";
+  const stepCount = digest.stepCount > 0 ? ` in ${counted(digest.stepCount, "step")}` : "";
   const lines = [
     `- ${localTime(fractal.since)} ${`${kind}${subject}`.trim()}: ${
       kind && digest.outcome === "done" ? "done" : ended

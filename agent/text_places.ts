@@ -4,6 +4,7 @@
  * Owns how a text is compared with files. What must hold: what is said to stand somewhere stands there word by word, in that order; where only
  * part of it does, since code puts values into messages, the observation says so.
  */
+import { counted } from "../kernel/mod.ts";
 import type { ContextItem, Reference } from "./driver.ts";
 import type { MemoryPort } from "./memory_port.ts";
 import {
@@ -75,9 +76,7 @@ export function referencesByText(text: string, memory: MemoryPort, signal?: Abor
   return {
     summary: isNear
       ? `"${text}" stands nowhere as it is; most of its words stand together in ${shown}${limits}`
-      : `"${text}" stands in ${places.length} line${
-        places.length === 1 ? "" : "s"
-      }: ${shown}${limits}`,
+      : `"${text}" stands in ${counted(places.length, "line")}: ${shown}${limits}`,
     items,
   };
 }

@@ -82,6 +82,7 @@ export {
   PendingBlob,
 } from "./image/blobs.ts";
 export { notChosen, wasChosen } from "./chosen_models.ts";
+export { counted } from "./counted.ts";
 export {
   chosenModel,
   environment,

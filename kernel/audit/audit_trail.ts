@@ -14,6 +14,7 @@
  * then on, kill -9 included. `flush`, `close` and the moving aside of a file bring it to the disk (`fdatasync`), so a power cut
  * may cost what came after the last of these.
  */
+import { counted } from "../counted.ts";
 import { seal } from "./chain.ts";
 import { type AuditEvent, NEW_EVENT, type NewEvent, type Recorder } from "./event.ts";
 import { type Repair, TrailError, TrailFiles } from "./trail_files.ts";
@@ -326,7 +327,7 @@ function lost(events: number, reason: string | undefined): NewEvent {
 function describe({ cut, lost }: Repair): string {
   const said = [
     ...cut > 0 ? [`a torn line of ${cut} bytes was cut off`] : [],
-    ...lost > 0 ? [`${lost} line${lost === 1 ? "" : "s"} that had been written are gone`] : [],
+    ...lost > 0 ? [`${counted(lost, "line")} that had been written are gone`] : [],
   ];
   return `the audit trail did not end as it was left: ${
     said.join(", ")

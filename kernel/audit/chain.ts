@@ -19,6 +19,7 @@
  * whoever rewrites everything behind a change, the head included, is not found out by it.
  */
 import { createHash } from "node:crypto";
+import { counted } from "../counted.ts";
 import { parseTrailLine } from "./event.ts";
 import type { Head } from "./trail_files.ts";
 
@@ -172,7 +173,7 @@ export async function verifyTrail(
     return broken(
       file,
       verified + 1,
-      `the trail ends here, ${missing} line${missing === 1 ? "" : "s"} that had been written ${
+      `the trail ends here, ${counted(missing, "line")} that had been written ${
         missing === 1 ? "is" : "are"
       } missing`,
     );

@@ -7,6 +7,7 @@
  * - no number where something that it is made of is not known: what is missing is said instead;
  * - what is read is bounded, however long the trail is.
  */
+import { counted } from "../counted.ts";
 import type { Result } from "../commands.ts";
 import { PackedError } from "../image/errors.ts";
 import type { Image } from "../image/image.ts";
@@ -389,8 +390,4 @@ function spanOf({ cycles }: Measured) {
 
 function valueOf(part: Part<unknown>): number | null {
   return "problem" in part ? null : part.value;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

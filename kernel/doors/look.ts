@@ -32,11 +32,6 @@ export function linked(shown: string, path: string, line: number, look: Look): s
   return look.link === undefined ? shown : look.link(shown, path, line);
 }
 
-/** "1 file", "3 files". */
-export function count(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? "" : "s"}`;
-}
-
 /** Milliseconds for people. */
 export function duration(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;

@@ -3,9 +3,10 @@
  *
  * Owns the looks of `table/audit.ts`; see `render.ts` for what must hold.
  */
+import { counted } from "../counted.ts";
 import type { TrailLine } from "../audit/event.ts";
 import type { auditCommands } from "../table/audit.ts";
-import { count, duration, fit, type Look, type Renderers, safe, wrap } from "./look.ts";
+import { duration, fit, type Look, type Renderers, safe, wrap } from "./look.ts";
 import { clip, pad, textWidth } from "./terminal.ts";
 
 /** Digits of a cycle that tell it from the others of a screen; `--cycle` takes them. */
@@ -32,12 +33,12 @@ export const auditRenderers: Renderers<keyof typeof auditCommands> = {
     const { cyan, dim, green, red, yellow } = look.colours;
     if ("whole" in result) {
       const { whole, verified, files, broken } = result;
-      const proved = `${count(verified, "line")} in ${count(files.length, "file")}`;
+      const proved = `${counted(verified, "line")} in ${counted(files.length, "file")}`;
       if (whole) return `${green("whole")}  ${proved}`;
       return `${red("broken")}  ${broken!.file}, line ${broken!.line}: ${
         safe(broken!.reason, look)
       }\n        ${
-        dim(`${count(verified, "line")} before it ${verified === 1 ? "is" : "are"} sound`)
+        dim(`${counted(verified, "line")} before it ${verified === 1 ? "is" : "are"} sound`)
       }`;
     }
     const event = result as TrailLine;
@@ -89,8 +90,10 @@ export const auditRenderers: Renderers<keyof typeof auditCommands> = {
 
 function describe({ event_type: type, event_data: data }: TrailLine): string {
   if (type === "ANSWER" && Array.isArray(data.citations)) {
-    const cited = data.found === false ? "nothing found" : count(data.citations.length, "citation");
-    return `${cited}, ${data.driver}, ${count(Number(data.steps), "step")}, ${
+    const cited = data.found === false
+      ? "nothing found"
+      : counted(data.citations.length, "citation");
+    return `${cited}, ${data.driver}, ${counted(Number(data.steps), "step")}, ${
       duration(Number(data.ms))
     }`;
   }

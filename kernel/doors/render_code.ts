@@ -3,11 +3,11 @@
  *
  * Owns the looks of `table/code.ts`; see `render.ts` for what must hold.
  */
+import { counted } from "../counted.ts";
 import type { codeCommands } from "../table/code.ts";
 import type { Result } from "../commands.ts";
 import { clip, pad, printable, textWidth } from "./terminal.ts";
 import {
-  count,
   duration,
   fit,
   fitPath,
@@ -97,19 +97,19 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
     const { bold, cyan, dim } = look.colours;
     if (definitions.length + references.length === 0) return dim(nothingKnown([target], reason));
     const lines = [
-      bold(count(definitions.length, "definition")),
+      bold(counted(definitions.length, "definition")),
       ...definitionLines(definitions, look),
     ];
     // What is true of all is said once, and leaves room for the lines themselves.
     const byName = references.filter(({ resolution }) => resolution === "name").length;
     const allByName = byName > 0 && byName === references.length;
     lines.push(
-      bold(count(references.length, "reference")) + (allByName ? dim(", found by name") : ""),
+      bold(counted(references.length, "reference")) + (allByName ? dim(", found by name") : ""),
     );
     lines.push(...referenceLines(references, callers, allByName, look));
     if (possible.length > 0) {
       lines.push(
-        bold(`${count(possible.length, "line")} more that may use it`) +
+        bold(`${counted(possible.length, "line")} more that may use it`) +
           dim(", the type is not known"),
       );
       // A screen of them is enough for a person; a pipe has them all.
@@ -120,7 +120,7 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
     }
     if (subtypes.length > 0) {
       const isOverride = subtypes.every(({ relation }) => relation === "overrides");
-      lines.push(bold(count(subtypes.length, isOverride ? "override" : "subtype")));
+      lines.push(bold(counted(subtypes.length, isOverride ? "override" : "subtype")));
       for (const each of subtypes) {
         const said = each.relation === "overrides" ? "" : `  ${each.relation} ${each.of}`;
         const likely = each.certainty === "likely" ? "  (likely)" : "";
@@ -132,7 +132,7 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
         lines.push(`  ${shown}  ${dim(rest)}`);
       }
     }
-    if (callees.length > 0) lines.push(bold(`${count(callees.length, "definition")} used by it`));
+    if (callees.length > 0) lines.push(bold(`${counted(callees.length, "definition")} used by it`));
     return [...lines, ...definitionLines(callees, look)].join("\n");
   },
 
@@ -142,10 +142,10 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
       return dim(nothingKnown(targets, reason));
     }
     const lines = [
-      bold(count(definitions.length, "definition")),
+      bold(counted(definitions.length, "definition")),
       ...definitionLines(definitions, look),
     ];
-    lines.push(bold(`${count(affected.length, "file")} may break`));
+    lines.push(bold(`${counted(affected.length, "file")} may break`));
     for (const { path, distance, lines: at, via } of affected) {
       const shown = at.slice(0, 4).join(",") + (at.length > 4 ? ",…" : "");
       const where = `${safe(path, look)}${shown === "" ? "" : `:${shown}`}`;
@@ -157,12 +157,14 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
       );
     }
     lines.push(
-      bold(tests.length === 0 ? "no test covers it" : `${count(tests.length, "test file")} to run`),
+      bold(
+        tests.length === 0 ? "no test covers it" : `${counted(tests.length, "test file")} to run`,
+      ),
     );
     const named = (path: string) => `  ${linked(cyan(safe(path, look)), path, 1, look)}`;
     lines.push(...tests.map(named));
     if (benchmarks.length > 0) {
-      lines.push(bold(`${count(benchmarks.length, "benchmark")} among them`));
+      lines.push(bold(`${counted(benchmarks.length, "benchmark")} among them`));
       lines.push(...benchmarks.map(named));
     }
     return lines.join("\n");
@@ -171,7 +173,9 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
   outline({ path, language, lines: total, summary, definitions }, look) {
     const { bold, cyan, dim } = look.colours;
     const [title = "", ...about] = summary.split("\n");
-    const head = title.startsWith(path) ? title : `${path} (${language}, ${count(total, "line")})`;
+    const head = title.startsWith(path)
+      ? title
+      : `${path} (${language}, ${counted(total, "line")})`;
     const lines = [cyan(safe(head, look))];
     const rest = title.startsWith(path) ? about : summary === "" ? [] : [title, ...about];
     lines.push(...rest.flatMap((line) => wrap(safe(line, look), look)).map((line) => dim(line)));
@@ -209,10 +213,10 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
       `${yellow(safe(line === undefined ? path : `${path}:${line}`, look))}  ${safe(reason, look)}`
     );
     const more = result.problems.length - lines.length;
-    if (more > 0) lines.push(dim(`and ${count(more, "problem")} more, all of them with --json`));
+    if (more > 0) lines.push(dim(`and ${counted(more, "problem")} more, all of them with --json`));
     lines.push(
-      `${bold(count(result.files, "file"))}, ${
-        count(result.chunks, "chunk")
+      `${bold(counted(result.files, "file"))}, ${
+        counted(result.chunks, "chunk")
       }; ${result.changed} changed, ` +
         `${result.removed} removed, ${result.skipped} skipped; ${duration(result.ms)}`,
     );
@@ -244,13 +248,15 @@ export const codeRenderers: Renderers<keyof typeof codeCommands> = {
         "image",
         result.image === null
           ? "none"
-          : `${count(result.image.objects, "object")}, ${
-            count(result.image.transactions, "transaction")
+          : `${counted(result.image.objects, "object")}, ${
+            counted(result.image.transactions, "transaction")
           }, ${size(result.image.bytes)}`,
       ],
       [
         "stale",
-        result.stale === 0 ? "0, up to date" : `${count(result.stale, "file")}: run "batos ingest"`,
+        result.stale === 0
+          ? "0, up to date"
+          : `${counted(result.stale, "file")}: run "batos ingest"`,
       ],
       ["languages", languages],
     ], look);
@@ -412,7 +418,7 @@ export function excerpt(text: string, startLine: number, query: string, look: Lo
     numbered(window.slice(blank).join("\n"), startLine + from + best + blank, look, width),
   );
   const left = to - (from + best + EXCERPT_LINES);
-  if (left > 0) parts.push(dim(`${" ".repeat(width)} … ${count(left, "line")} more`));
+  if (left > 0) parts.push(dim(`${" ".repeat(width)} … ${counted(left, "line")} more`));
   return parts.join("\n");
 }
 

@@ -3,6 +3,7 @@
  *
  * Owns the looks of `table/conversations.ts`; see `render.ts` for what must hold.
  */
+import { counted } from "../counted.ts";
 import { type conversationCommands, UNNAMED } from "../table/conversations.ts";
 import { fit, type Look, type Renderers, safe } from "./look.ts";
 
@@ -12,7 +13,7 @@ export const conversationRenderers: Renderers<keyof typeof conversationCommands>
     const { bold, dim } = look.colours;
     if (conversations.length === 0) return dim("no conversation to go on with");
     return conversations.map(({ name, own, questions, time }) => {
-      const facts = `${count(questions.length, "question")}, the last ${time.slice(0, 16)}${
+      const facts = `${counted(questions.length, "question")}, the last ${time.slice(0, 16)}${
         own ? ", yours" : ""
       }`;
       return [
@@ -33,13 +34,9 @@ export const conversationRenderers: Renderers<keyof typeof conversationCommands>
       ? "the conversation without a name"
       : `the conversation "${safe(only!.name, look)}"`;
     return [
-      `forgot ${bold(what)}, ${count(questions, "question")}`,
+      `forgot ${bold(what)}, ${counted(questions, "question")}`,
       dim(`"batos image undo ${tid}" brings back what "batos image pack" has not yet taken away;`),
       dim("the audit trail keeps what was asked"),
     ].join("\n");
   },
 };
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? "" : "s"}`;
-}

@@ -3,9 +3,10 @@
  *
  * Owns the looks of `table/image.ts`; see `render.ts` for what must hold.
  */
+import { counted } from "../counted.ts";
 import type { Result } from "../commands.ts";
 import type { imageCommands } from "../table/image.ts";
-import { count, fit, type Look, type Renderers, safe, size, wrap } from "./look.ts";
+import { fit, type Look, type Renderers, safe, size, wrap } from "./look.ts";
 import { pad, textWidth } from "./terminal.ts";
 
 type Change = Result<"image_set">["changes"][number];
@@ -23,7 +24,7 @@ export const imageRenderers: Renderers<keyof typeof imageCommands> = {
       const head = `${pad(oids[index]!, oidWidth)}  `;
       const name = pad(clipped(names[index]!, nameWidth), nameWidth);
       const rest = `  ${prototype === null ? "no parent" : refText(prototype)}, ${
-        count(slots, "slot")
+        counted(slots, "slot")
       }`;
       return `${cyan(head)}${bold(name)}${
         dim(fit(safe(rest, look), textWidth(head + name), look))
@@ -126,10 +127,10 @@ export const imageRenderers: Renderers<keyof typeof imageCommands> = {
     const { bold, dim } = look.colours;
     const { objects, revisions, transactions, blobs, bytes_before, bytes_after } = result;
     const removed = [
-      count(revisions, "revision"),
-      count(objects, "object"),
-      count(blobs, "blob"),
-      count(transactions, "transaction"),
+      counted(revisions, "revision"),
+      counted(objects, "object"),
+      counted(blobs, "blob"),
+      counted(transactions, "transaction"),
     ].join(", ");
     const kept = result.up_to === 0
       ? "all of the past is kept"
@@ -142,10 +143,10 @@ export const imageRenderers: Renderers<keyof typeof imageCommands> = {
     const { bold, green, red, cyan, dim } = look.colours;
     const end = tail === undefined ? [] : wrap(tail.detail, look).map((line) => dim(line));
     const read = [
-      count(objects, "object"),
-      count(revisions, "revision"),
-      count(blobs, "blob"),
-      count(transactions, "transaction"),
+      counted(objects, "object"),
+      counted(revisions, "revision"),
+      counted(blobs, "blob"),
+      counted(transactions, "transaction"),
     ].join(", ");
     if (problems.length === 0) return [`${green("sound")}: ${read}`, ...end].join("\n");
     const shown = problems.slice(0, MOST_PROBLEMS).flatMap(({ oid, tid, problem }) => [
@@ -157,7 +158,7 @@ export const imageRenderers: Renderers<keyof typeof imageCommands> = {
       ...wrap(safe(problem, look), look, 2).map((line) => `  ${line}`),
     ]);
     return [
-      `${red(bold(count(problems.length, "problem")))} in ${read}`,
+      `${red(bold(counted(problems.length, "problem")))} in ${read}`,
       ...shown,
       ...(problems.length > MOST_PROBLEMS
         ? [dim(`… ${problems.length - MOST_PROBLEMS} more; --json lists all`)]
@@ -168,7 +169,7 @@ export const imageRenderers: Renderers<keyof typeof imageCommands> = {
   },
 
   image_export({ file, objects, blobs, bytes, ...object }, look) {
-    const what = `${refText(object)}: ${count(objects, "object")}, ${count(blobs, "blob")}, ${
+    const what = `${refText(object)}: ${counted(objects, "object")}, ${counted(blobs, "blob")}, ${
       size(bytes)
     }`;
     return safe(`${what} in "${file}"`, look);
@@ -179,7 +180,9 @@ export const imageRenderers: Renderers<keyof typeof imageCommands> = {
       look.colours.bold(safe(object.name, look))
     }`;
     return `${head}\n${
-      look.colours.dim(`${count(objects, "object")}, ${count(blobs, "blob")}, transaction ${tid}`)
+      look.colours.dim(
+        `${counted(objects, "object")}, ${counted(blobs, "blob")}, transaction ${tid}`,
+      )
     }`;
   },
 };

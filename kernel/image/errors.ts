@@ -4,6 +4,7 @@
  * Owns errors that carry fields, or that callers must tell apart; whatever is neither is the nearest built-in error. What must hold:
  * a message is one line that says what was done, on what, what was found, and what would be right.
  */
+import { counted } from "../counted.ts";
 
 /** The image refused something. The message is for people; subclasses carry the fields. */
 export class ImageError extends Error {
@@ -78,8 +79,8 @@ export class ArgumentCountError extends ImageError {
     readonly given: number,
   ) {
     super(
-      `send ${JSON.stringify(selector)} to object ${oid}: takes ${expected} argument${
-        expected === 1 ? "" : "s"
+      `send ${JSON.stringify(selector)} to object ${oid}: takes ${
+        counted(expected, "argument")
       }, got ${given}`,
     );
   }

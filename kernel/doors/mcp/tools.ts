@@ -6,9 +6,10 @@
  * to `max_tokens` and says what it left out; text and structured content say the same.
  */
 import { z } from "zod";
+import { counted } from "../../counted.ts";
 import { TRAIL_LINE } from "../../audit/event.ts";
 import { type CommandName, commands, type Input, type Result } from "../../commands.ts";
-import { count, type Look, place } from "../look.ts";
+import { type Look, place } from "../look.ts";
 import { excerpt, numbered, render } from "../render.ts";
 import { colours } from "../terminal.ts";
 import { charactersOf, fitLines, fitLists, type LeftOut } from "../fit.ts";
@@ -385,5 +386,5 @@ export function schemaOf(schema: z.ZodObject, io: "input" | "output"): { type: "
 
 /** "3 tools" for messages. */
 export function toolNames(): string {
-  return `${count(tools.length, "tool")}: ${tools.map(({ name }) => name).join(", ")}`;
+  return `${counted(tools.length, "tool")}: ${tools.map(({ name }) => name).join(", ")}`;
 }
