@@ -16,29 +16,17 @@ import {
 import { chosenModel, NO_MODEL } from "../model_commands.ts";
 import type { Workspace } from "../workspace.ts";
 import { type ConnectionInfo, kernelHolder, readConnection } from "../connection_file.ts";
+import { WRITING } from "./image_changes.ts";
 import { KernelGoneError } from "./kernel_gone.ts";
 import { each } from "./results.ts";
 
 /**
- * Commands that a kernel answers sooner, since it has open what they need, and those whose changes it tells to whoever watches; the
- * others gain nothing.
+ * Commands that a kernel answers sooner, since it has open what they need. Done twice they leave no more behind than a turn of a conversation.
  */
-const DELEGATED: readonly CommandName[] = [
-  "ask",
-  "search",
-  "refs",
-  "impact",
-  "outline",
-  "image_new",
-  "image_set",
-  "image_rm",
-  "image_send",
-  "image_undo",
-  "conversation_forget",
-];
+const SOONER: readonly CommandName[] = ["ask", "search", "refs", "impact", "outline"];
 
-/** Those that only read, or that leave no more behind when they are done twice than a turn of a conversation. */
-const REPEATABLE: readonly CommandName[] = ["ask", "search", "refs", "impact", "outline"];
+/** What is left to a kernel: these, and those whose changes it tells to whoever watches; the others gain nothing. */
+const DELEGATED: readonly CommandName[] = [...SOONER, ...WRITING];
 
 /** Where the kernel of a command is looked for. */
 export interface KernelPlace {
@@ -78,7 +66,7 @@ export function delegateToKernel(handlers: Handlers, place: KernelPlace): Handle
         }
       } catch (error) {
         if (!(error instanceof KernelGoneError) || given > 0) throw error;
-        if (error.mayHaveBegun && !REPEATABLE.includes(name)) {
+        if (error.mayHaveBegun && WRITING.includes(name)) {
           throw new CommandError(
             `${error.message} while it did this, perhaps after it was done; "batos image log" shows whether it was, if not run the command again`,
             { cause: error },

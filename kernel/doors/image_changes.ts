@@ -1,14 +1,14 @@
 /**
  * Changes of the image that commands of this kernel make, told to whoever listens.
  *
- * Owns which commands those are. Each opens the image for itself, so that the image which the kernel keeps open does not hear of it. What must hold: a change is told after it was committed, and never when nothing was; a listener that throws
- * harms no command.
+ * Owns which commands those are. Each opens the image for itself, so that the image which the kernel keeps open does not hear of it. What must
+ * hold: a change is told after it was committed, and never when nothing was.
  */
 import type { CommandName, HandlerContext, Handlers } from "../commands.ts";
 import { each } from "./results.ts";
 
-/** Commands that write to the image. */
-const WRITING: readonly CommandName[] = [
+/** Commands that write to the image: done twice they would change it twice. */
+export const WRITING: readonly CommandName[] = [
   "image_new",
   "image_set",
   "image_rm",
@@ -27,7 +27,10 @@ export interface ImageState {
   readonly description: string;
 }
 
-/** The same handlers, telling what they changed. */
+/**
+ * The same handlers, telling what they changed.
+ * @param tell does not throw
+ */
 export function tellChanges(handlers: Handlers, tell: (state: ImageState) => void): Handlers {
   const wrapped: Record<string, unknown> = { ...handlers };
   for (const name of WRITING) {
@@ -43,11 +46,7 @@ export function tellChanges(handlers: Handlers, tell: (state: ImageState) => voi
         };
         if (typeof tid === "number") {
           const oids = [...new Set(changes.map(({ oid }) => oid))];
-          try {
-            tell({ type: "commit", tid, oids, user: "command", description: name });
-          } catch {
-            // It is the listener's loss.
-          }
+          tell({ type: "commit", tid, oids, user: "command", description: name });
         }
         yield result;
       }

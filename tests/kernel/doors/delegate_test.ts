@@ -4,6 +4,7 @@ import type { Handlers } from "../../../kernel/commands.ts";
 import { CommandError } from "../../../kernel/commands.ts";
 import { kernelLockPath, writeConnection } from "../../../kernel/connection_file.ts";
 import { delegateToKernel } from "../../../kernel/doors/delegate.ts";
+import { WRITING } from "../../../kernel/doors/image_changes.ts";
 import { mailFolder } from "../../../kernel/doors/mail_desk.ts";
 import { allOf } from "../../../kernel/doors/results.ts";
 import { Workspace } from "../../../kernel/workspace.ts";
@@ -92,4 +93,14 @@ Deno.test("whoever waits for a kernel notices the next one, which clears away wh
     Deno.mkdirSync(mailFolder(folder));
   });
   assert.deepEqual([outcome, doneHere], [["done here, time 1"], 1]);
+});
+
+Deno.test("whatever changes the image is left to a kernel, which tells those who watch", () => {
+  const names = [...WRITING, "status"] as const;
+  const alone = Object.fromEntries(names.map((name) => [name, () => Promise.resolve(name)]));
+  const place = { locate: () => new Workspace("/", "/"), version: "1.2.3" };
+  const wrapped: Record<string, unknown> = {
+    ...delegateToKernel(alone as unknown as Handlers, place),
+  };
+  assert.deepEqual(names.filter((name) => wrapped[name] === alone[name]), ["status"]);
 });
