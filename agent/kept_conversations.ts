@@ -104,7 +104,7 @@ export function conversationsIn(image: Image): KeptConversation[] {
     .map(({ name, turns, spoke }) => ({
       name,
       questions: turns.map(({ question }) => question),
-      time: new Date(image.log({ before: spoke + 1, limit: 1 })[0]?.time ?? 0),
+      time: new Date(image.transaction(spoke)?.time ?? 0),
     }));
 }
 
@@ -158,9 +158,7 @@ function emptyWork(image: Image, unit: UnitOfWork, conversation: Oid): Oid[] {
   const kinds = Object.entries(WORDS).filter(([prototype]) => knows(image, prototype))
     .map(([prototype, slots]) => ({ prototype: image.named(prototype), slots }));
   return image.history(conversation).flatMap(({ tid }) => {
-    const [transaction] = image.log({ before: tid + 1, limit: 1 });
-    if (transaction?.tid !== tid) return [];
-    return transaction.oids.filter((oid) => {
+    return (image.transaction(tid)?.oids ?? []).filter((oid) => {
       if (!unit.has(oid)) return false;
       const parents = unit.parents(oid);
       const { slots = [] } = kinds.find(({ prototype }) => parents.includes(prototype)) ?? {};
@@ -181,8 +179,7 @@ export interface TurnChange {
 export function turnChanges(image: Image, tid: number): TurnChange[] {
   using before = image.at(tid - 1);
   using after = image.at(tid);
-  const [transaction] = image.log({ before: tid + 1, limit: 1 });
-  return (transaction?.oids ?? []).flatMap((oid) => {
+  return (image.transaction(tid)?.oids ?? []).flatMap((oid) => {
     const views = [before, after].filter((view) => view.has(oid));
     if (!views.some((view) => view.kindOf(oid) === CONVERSATION)) return [];
     const conversation = views.map((view) => nameOf(image, view, oid)).find((name) => name) ?? "";

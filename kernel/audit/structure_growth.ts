@@ -78,8 +78,7 @@ export function elementsOf({ objects, slots, methods, parents }: Growth): number
 
 /** Whether a transaction of the image is the one that kept a cycle: one may have been packed away, or the image made anew. */
 export function keepsCycle(image: Image, tid: number, cycle: string): boolean {
-  const [transaction] = image.log({ before: tid + 1, limit: 1 });
-  return transaction?.tid === tid && transaction.description.startsWith(`cycle ${cycle}:`);
+  return image.transaction(tid)?.description.startsWith(`cycle ${cycle}:`) ?? false;
 }
 
 /** Transactions of others than the kernel, newest first. */

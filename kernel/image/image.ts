@@ -203,6 +203,12 @@ export class Image implements Disposable {
 
   // --- the past -------------------------------------------------------------------------------------------------------
 
+  /** A transaction; undefined where there is none, or a pack took it away. */
+  transaction(tid: number): StoredTransaction | undefined {
+    this.#requireOpen();
+    return this.#state.store.transaction(tid);
+  }
+
   /** Transactions, newest first. */
   log(
     { before = Infinity, limit = 100 }: { before?: number; limit?: number } = {},

@@ -94,7 +94,7 @@ export class ImageDesk {
     const slots = [...unit.slots(oid)].map(([name, slot]) => shownSlot(name, slot));
     if (inherited) slots.push(...inheritedSlots(unit, names, oid));
     const tid = unit.revisionOf(oid);
-    const transaction = tid === 0 ? undefined : this.#image.log({ before: tid + 1, limit: 1 })[0];
+    const transaction = tid === 0 ? undefined : this.#image.transaction(tid);
     return {
       ...headOf(unit, names, oid),
       kind: unit.kindOf(oid),
@@ -299,11 +299,10 @@ export class ImageDesk {
   }
 
   #changesAt(tid: number): Change[] {
-    const [transaction] = this.#image.log({ before: tid + 1, limit: 1 });
     using before = this.#image.at(tid - 1);
     using after = this.#image.at(tid);
     const names = new ObjectNames(after, this.#findShown);
-    return changesBetween(before, after, names, transaction?.oids ?? []);
+    return changesBetween(before, after, names, this.#image.transaction(tid)?.oids ?? []);
   }
 }
 
