@@ -10,7 +10,6 @@
  * A terminal's conversation has the terminal's name (`kernel/doors/own_terminal.ts`): windows, consoles and clients have names of their own.
  */
 import {
-  ConflictError,
   type ConflictResolver,
   type GenesisDefinition,
   type Image,
@@ -18,6 +17,7 @@ import {
   LOBBY_OID,
   type Oid,
   Ref,
+  retried,
   type UnitOfWork,
   type ValueMap,
 } from "../kernel/mod.ts";
@@ -41,9 +41,6 @@ export const MOST_CONVERSATIONS = 64;
 export const MOST_TERMINALS = 16;
 /** A longer conversation has another subject by now. */
 const MOST_TURNS = 8;
-
-/** Two that forget the same at once are rare; more conflicts than this in a row mean something else. */
-const RETRIES = 5;
 
 /** What a question leaves beside the turn, and the slots in which its words are. */
 const WORDS: Readonly<Record<string, readonly string[]>> = {
@@ -127,7 +124,7 @@ export async function forgetConversations(
   names: readonly string[] | undefined,
 ): Promise<Forgotten> {
   image.resolveConflicts(CONVERSATION, mergeConversations);
-  for (let attempt = 0;; attempt++) {
+  return await retried(async () => {
     using unit = image.begin({ user: "command", description: "forget conversations" });
     const leaving = allIn(image, unit).filter(({ name, turns }) =>
       // One that has a name may have lost its turns, and is still there.
@@ -139,14 +136,10 @@ export async function forgetConversations(
       if (name !== "") unit.remove(image.named(NAMED), slotOf(name));
       return emptied;
     });
-    try {
-      const tid = oids.length === 0 ? null : await unit.commit();
-      const conversations = leaving.map(({ name, turns }) => ({ name, questions: turns.length }));
-      return { conversations, tid, oids };
-    } catch (error) {
-      if (!(error instanceof ConflictError) || attempt >= RETRIES) throw error;
-    }
-  }
+    const tid = oids.length === 0 ? null : await unit.commit();
+    const conversations = leaving.map(({ name, turns }) => ({ name, questions: turns.length }));
+    return { conversations, tid, oids };
+  });
 }
 
 /**

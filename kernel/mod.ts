@@ -146,6 +146,7 @@ export type { ImageDesk } from "./image/image_desk.ts";
 export type { FindShown } from "./image/object_names.ts";
 export type { WatchedImage } from "./image/image_port.ts";
 export type { ImageFile } from "./image/image_file.ts";
+export { retried } from "./image/retried.ts";
 export type { ImageUpkeep } from "./image/image_upkeep.ts";
 export type { StoredTransaction, StoreProblem, TransactionInfo } from "./image/image_store.ts";
 export type { Found } from "./image/lookup.ts";

@@ -9,8 +9,8 @@
  */
 import { type GenesisDefinition, namedObject } from "../image/genesis.ts";
 import type { Image } from "../image/image.ts";
-import { retried } from "../image/image_desk.ts";
 import { LOBBY_OID } from "../image/primitives.ts";
+import { retried } from "../image/retried.ts";
 import { type Change, changesOf } from "../image/shown_objects.ts";
 import type { UnitOfWork } from "../image/unit_of_work.ts";
 import { CommandError } from "../commands.ts";

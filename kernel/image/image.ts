@@ -16,7 +16,7 @@ import {
   type CopyReport,
 } from "./check.ts";
 import { CommittedState, type Mount } from "./committed_state.ts";
-import { ConflictError, ImageError, NoImageError, PackedError, ReadOnlyError } from "./errors.ts";
+import { ImageError, NoImageError, PackedError, ReadOnlyError } from "./errors.ts";
 import {
   defineFirstObjects,
   defineObjects,
@@ -29,6 +29,7 @@ import { type ConflictResolver, KNOWN_RESOLVERS } from "./merge.ts";
 import { packImage, type PackOptions, type PackReport } from "./pack.ts";
 import { exportLines, importLines, type TransferReport } from "./transfer.ts";
 import { type Author, Messenger, type MethodRunner, type Primitive } from "./send.ts";
+import { retried } from "./retried.ts";
 import type { Oid } from "./values.ts";
 
 export interface ImageParts {
@@ -147,18 +148,14 @@ export class Image implements Disposable {
     work: (unit: UnitOfWork) => T | Promise<T>,
     { retries = RETRIES, signal, ...options }: TransactOptions = {},
   ): Promise<T> {
-    for (let attempt = 0;; attempt++) {
+    return await retried(async () => {
       signal?.throwIfAborted();
       using unit = this.begin(options);
-      try {
-        const result = await work(unit);
-        signal?.throwIfAborted();
-        await unit.commit();
-        return result;
-      } catch (error) {
-        if (!isConflict(error) || attempt >= retries) throw error;
-      }
-    }
+      const result = await work(unit);
+      signal?.throwIfAborted();
+      await unit.commit();
+      return result;
+    }, retries);
   }
 
   /** Looks at the present without changing it. Dispose of it. */
@@ -398,11 +395,4 @@ export class Image implements Disposable {
       throw new ImageError(`use the image "${this.name}": it was closed; open it again`);
     }
   }
-}
-
-function isConflict(error: unknown): boolean {
-  for (let one = error; one instanceof Error; one = one.cause) {
-    if (one instanceof ConflictError) return true;
-  }
-  return false;
 }

@@ -6,9 +6,10 @@
  * run leaves nothing.
  */
 import type { Input, Result } from "../commands.ts";
-import { ConflictError, ImageError } from "./errors.ts";
+import { ImageError } from "./errors.ts";
 import type { Image } from "./image.ts";
 import { type FindShown, type Named, nameOf, ObjectNames } from "./object_names.ts";
+import { retried } from "./retried.ts";
 import { LOBBY_OID } from "./primitives.ts";
 import {
   type Change,
@@ -25,8 +26,6 @@ import { type Oid, parseOid, Ref, type Value } from "./values.ts";
 
 /** Who commits what a command changes, as the log shows it. */
 const USER = "command";
-/** Commands that change one object at once are few; more conflicts than this in a row mean something else. */
-const RETRIES = 5;
 /** Objects looked at in one go while listing. */
 const PAGE = 1_000;
 /** Longest description that a command gives a transaction: a line of the log. */
@@ -303,17 +302,6 @@ export class ImageDesk {
     using after = this.#image.at(tid);
     const names = new ObjectNames(after, this.#findShown);
     return changesBetween(before, after, names, this.#image.transaction(tid)?.oids ?? []);
-  }
-}
-
-/** Does the work again, on what is there then, when somebody else changed the same meanwhile. */
-export async function retried<R>(work: () => Promise<R>): Promise<R> {
-  for (let attempt = 0;; attempt++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof ConflictError) || attempt >= RETRIES) throw error;
-    }
   }
 }
 
