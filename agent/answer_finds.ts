@@ -179,9 +179,7 @@ function wasLookedFor(state: MorphState, name: string): boolean {
 
 /** A name in whatever way it is written. */
 export function nameOf(wanted: string): RegExp {
-  const words = settingText(wanted).split(" ").map((word) =>
-    word.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")
-  );
+  const words = settingText(wanted).split(" ").map(RegExp.escape);
   return new RegExp(words.join("[\\s_.-]*"), "i");
 }
 

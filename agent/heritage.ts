@@ -21,7 +21,7 @@ const PYTHON_BASES = /^\(.*\)\s*:\s*(?:#.*)?$/;
 /** Whether `text`, a line of a file without its indentation, says that something is built on `name`. */
 export function isHeritage(text: string, name: string): boolean {
   const holds = (part: string | undefined) =>
-    part !== undefined && new RegExp(`(?<![\\w$])${escaped(name)}(?![\\w$])`).test(part);
+    part !== undefined && new RegExp(`(?<![\\w$])${RegExp.escape(name)}(?![\\w$])`).test(part);
   const implemented = IMPLEMENTS.exec(text);
   if (implemented) return holds(implemented[1] ?? implemented[2] ?? implemented[3]);
   const taken = TAKES_IN.exec(text);
@@ -42,8 +42,4 @@ export function isHeritage(text: string, name: string): boolean {
   const rest = continued && text.slice(continued[0].length).replace(/[{=].*$/, "");
   // A colon also stands before the other value of a choice, and before a type of something else.
   return rest !== null && !/\bnew\b|[;"'`]|\w\(/.test(rest) && holds(rest);
-}
-
-function escaped(name: string): string {
-  return name.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 }

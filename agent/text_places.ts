@@ -41,7 +41,7 @@ export function referencesByText(text: string, memory: MemoryPort, signal?: Abor
     ? paths
     : [...new Set(memory.search(text, { limit: 200 }).map((hit) => hit.path))];
   const files = scan.toSorted(bySource);
-  const exact = new RegExp(words.map(escaped).join(BETWEEN), "giu");
+  const exact = new RegExp(words.map(RegExp.escape).join(BETWEEN), "giu");
   let places = linesOf(files, memory, signal, (content) => exactLines(content, exact));
   const isNear = places.length === 0;
   if (isNear) {
@@ -87,7 +87,7 @@ export function asWritten<T extends { readonly text: string }>(
   text: string,
 ): readonly T[] {
   const between = "[^\\p{L}\\p{N}_-]*\\s[^\\p{L}\\p{N}_-]*";
-  const pattern = new RegExp(wordsIn(text).map(escaped).join(between), "iu");
+  const pattern = new RegExp(wordsIn(text).map(RegExp.escape).join(between), "iu");
   const held = lines.filter((line) => pattern.test(line.text));
   return held.length > 0 ? held : lines;
 }
@@ -173,8 +173,4 @@ function inOrder(words: readonly string[], others: readonly string[]): number {
 
 function wordsIn(text: string): string[] {
   return text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
-}
-
-function escaped(word: string): string {
-  return word.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 }
