@@ -133,14 +133,15 @@ export function referencesByName(name: string, memory: MemoryPort, signal?: Abor
     const file = memory.file(path);
     if (!file || !file.text.includes(last)) continue;
     signal?.throwIfAborted();
-    const lines = linesWithName(file.text, last, file.language);
+    const lines = linesWithName(file.text, last, file.language)
+      .map((line) => ({ ...line, builds: isHeritage(line.text, last) }));
     total += lines.length;
     const room = roomFor(path, found);
-    if (!lines.length || room === 0 && !lines.some(({ text }) => isHeritage(text, last))) continue;
+    if (!lines.length || room === 0 && !lines.some(({ builds }) => builds)) continue;
     const outline = memory.outline(path);
     // What is built on a type counts whatever else uses it.
-    const kept = lines.filter(({ text }, at) => at < room || isHeritage(text, last));
-    for (const { line, text, prose } of kept) {
+    const kept = lines.filter(({ builds }, at) => at < room || builds);
+    for (const { line, text, prose, builds } of kept) {
       const defined = outline.some((entry) =>
         entry.name === last && entry.startLine <= line && line <= entry.startLine + 1
       );
@@ -148,7 +149,7 @@ export function referencesByName(name: string, memory: MemoryPort, signal?: Abor
         ? "definition"
         : prose
         ? "comment"
-        : isHeritage(text, last)
+        : builds
         ? "subtype"
         : kindOfUse(text, last, definitions);
       found.push({
