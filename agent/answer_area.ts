@@ -11,7 +11,7 @@ import { counted } from "../kernel/mod.ts";
 import { type List, LIST_REMARK, rowsOf } from "./answer_lists.ts";
 import { cite, type Lines, named, quoteProse, uncited, visible } from "./excerpt.ts";
 import { qualified } from "./references.ts";
-import { roleOf } from "./roles.ts";
+import { baseOf, parentOf, roleOf } from "./roles.ts";
 
 /** How a README begins: what it is about is said there. */
 export const README_LINES = 60;
@@ -39,14 +39,6 @@ export function readmeOf(state: MorphState, folder: string): string | undefined 
     parentOf(one.summary.path) === folder && /^readme(\.|$)/i.test(baseOf(one.summary.path))
   );
   return item?.type === "summary" ? item.summary.path : undefined;
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
-}
-
-function baseOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 /** A place as a whole: what it says of itself, and what is in it, a line each. */

@@ -18,7 +18,7 @@ import {
   qualified,
   splitName,
 } from "./references.ts";
-import { isChangelog, roleOf } from "./roles.ts";
+import { baseOf, isChangelog, parentOf, roleOf } from "./roles.ts";
 import { splitIdentifier, stemOf } from "../rag/mod.ts";
 
 /** A place that an answer cites. */
@@ -399,7 +399,7 @@ function filesOfFolder(state: MorphState, room: number): List | undefined {
   for (const item of state.retrieved_context) {
     if (item.type !== "summary" || item.summary.level !== "file") continue;
     const { path, text } = item.summary;
-    const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
+    const parent = parentOf(path);
     // The first line of a summary is the file itself, the second what it says of itself.
     if (parent === folder.arguments.path && roleOf(path) === "code") {
       said.set(path, text.split("\n")[1] ?? "");
@@ -417,7 +417,7 @@ function filesOfFolder(state: MorphState, room: number): List | undefined {
 
 function definitionsOfFile(wanted: string, evidence: Evidence, room: number): List | undefined {
   for (const path of new Set(evidence.places.map((place) => place.path))) {
-    const stem = path.slice(path.lastIndexOf("/") + 1).replace(/\..*$/, "");
+    const stem = baseOf(path).replace(/\..*$/, "");
     if (roleOf(path) !== "code" || !endsIn(stem, wanted)) continue;
     const top = evidence.outline(path).filter((entry) =>
       !entry.container.length && !entry.name.startsWith("_") && entry.kind !== "module"

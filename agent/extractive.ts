@@ -21,7 +21,7 @@ import {
 import { CLASS_LIKE } from "./candidates.ts";
 import { Evidence, lastName } from "./evidence.ts";
 import { alike } from "./references.ts";
-import { isChangelog, roleOf } from "./roles.ts";
+import { baseOf, isChangelog, parentOf, roleOf } from "./roles.ts";
 import { Matcher } from "./matcher.ts";
 import { asWritten } from "./text_places.ts";
 import { parseQuestion, type Question, termsOf } from "./question.ts";
@@ -166,12 +166,8 @@ export class ExtractiveDriver implements Driver {
     if (!certain) yield* symbols.map((name) => followName(name, false));
     let evidence = this.#evidence(state, question);
     if (question.shape === "list" && question.listed) {
-      const folders = evidence.places.map((place) =>
-        place.path.slice(0, Math.max(0, place.path.lastIndexOf("/")))
-      );
-      const path = folders.find((folder) =>
-        termsOf(folder.slice(folder.lastIndexOf("/") + 1)).includes(question.listed)
-      );
+      const folders = evidence.places.map((place) => parentOf(place.path));
+      const path = folders.find((folder) => termsOf(baseOf(folder)).includes(question.listed));
       if (path) {
         yield {
           thought: `${path} is called what is to be listed.`,

@@ -35,3 +35,13 @@ export function isChangelog(path: string): boolean {
   return /(^|\/)(change(s|log)|history|releases?|news|migrat\w*)[^/]*\.(md|mdx|rst|txt|adoc|html)$|(^|\/)(change(s|log)|history|news)$/i
     .test(path);
 }
+
+/** Folder of a path; empty at the top. */
+export function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}
+
+/** Last part of a path. */
+export function baseOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}

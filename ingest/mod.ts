@@ -49,6 +49,7 @@ export { countTokens, type Measure, nonWhitespace, tokens } from "./measure.ts";
 export { languageOf } from "./languages.ts";
 export type { SyntaxTree } from "./syntax_tree.ts";
 export { createResolver, type FileView, type Resolver } from "./resolve.ts";
+export { folderOf } from "./resolve_paths.ts";
 export {
   type FileReferences,
   type GraphFile,

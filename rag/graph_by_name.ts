@@ -9,6 +9,7 @@
 import {
   type Definition,
   findNameUses,
+  folderOf,
   hasNameGraph,
   type Import,
   type NameUse,
@@ -370,8 +371,4 @@ function isMember({ kind }: Definition): boolean {
 
 function lastSegment(path: string): string {
   return /[\w$@]+(?=\W*$)/.exec(path)?.[0] ?? path;
-}
-
-function folderOf(path: string): string {
-  return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
 }

@@ -5,7 +5,7 @@
  * only where it stands in the head of a declaration, or where the language declares it in the body; what only names and numbers of
  * parameters tell is `likely`, never `certain`; a cycle of heirs ends.
  */
-import { type Definition, isCompiled, Pause, REFERENCE_KINDS } from "../ingest/mod.ts";
+import { type Definition, folderOf, isCompiled, Pause, REFERENCE_KINDS } from "../ingest/mod.ts";
 import type { GraphFiles } from "./graph_files.ts";
 import {
   byPlace,
@@ -404,10 +404,6 @@ function groupAt(text: string, open: number): { count: number; end: number } {
 
 function keyOf({ file, definition }: Located): string {
   return `${file.id}:${definition.nameStart}:${definition.name}`;
-}
-
-function folderOf(path: string): string {
-  return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
 }
 
 /** Where a line begins. */

@@ -8,6 +8,7 @@ import {
   type Definition,
   type FileFacts,
   findTypeFacts,
+  folderOf,
   type Import,
   type TypeTerm,
 } from "../ingest/mod.ts";
@@ -479,8 +480,4 @@ function distinct(all: readonly Known[]): readonly Known[] {
 function stemOf(path: string): string | undefined {
   const segments = path.replace(/\.[^./]+$/, "").split("/");
   return segments.at(-1) === "__init__" ? segments.at(-2) : segments.at(-1);
-}
-
-function folderOf(path: string): string {
-  return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
 }
