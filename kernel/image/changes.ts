@@ -203,6 +203,9 @@ export class Changes {
     state: CommittedState,
     snapshot: number,
   ): void {
+    const since = state.store.transactions({ after: snapshot, upTo: writing.previous });
+    // Told by what the others wrote: to ask the store for each reference is a query each, while everybody waits.
+    const changed = new Set(since.flatMap(({ oids }) => oids));
     const gone = new Set<Oid>();
     for (const [from, record] of records) {
       if (record === undefined) {
@@ -212,17 +215,16 @@ export class Changes {
       visitRecord(record, (reference) => {
         if (!(reference instanceof Ref)) return;
         const { oid } = reference;
-        if (oid >= FIRST_MOUNTED_OID || records.has(oid)) return;
+        if (!changed.has(oid) || records.has(oid)) return;
+        if (state.record(oid, state.known) !== undefined) return;
         const current = writing.newest(oid);
-        if (current <= snapshot || state.record(oid, state.known) !== undefined) return;
         const seen = state.record(oid, snapshot)?.tid ?? 0;
         const reason = `was taken away meanwhile, and object ${from} refers to it`;
         throw new ConflictError(oid, seen, current, reason);
       });
     }
     if (gone.size === 0) return;
-    const since = state.store.transactions({ after: snapshot, upTo: writing.previous });
-    for (const from of new Set([...since].flatMap(({ oids }) => oids))) {
+    for (const from of changed) {
       const record = records.has(from) ? undefined : state.record(from, state.known);
       if (record === undefined) continue;
       visitRecord(record, (reference) => {
