@@ -4,7 +4,7 @@
  * What must hold: everything that the picture says is said in words as well; without a number there is no picture, but what is missing.
  */
 /// <reference lib="dom" />
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { Result } from "../../commands.ts";
 import { useImageVersion, useResult } from "./load.ts";
 import { kernel, useStore } from "./store.ts";
@@ -25,14 +25,16 @@ const STATES = {
 export function EntropyGauge() {
   const { table, runs } = useStore(kernel);
   const [version, again] = useImageVersion();
-  // A question is in the trail a moment after it is in the image.
-  const asking = runs.filter(({ command }) => command === "ask").length;
+  // A question is in the trail a moment after it is in the image; while one is answered the kernel has better things to do.
+  const isAsking = runs.some(({ command }) => command === "ask");
+  const looked = useRef(version);
+  if (!isAsking) looked.current = version;
   useEffect(() => {
-    if (asking === 0 && version > 0) again();
-  }, [asking]);
+    if (!isAsking && version > 0) again();
+  }, [isAsking]);
   const isThere = table !== undefined && "cem" in table.commands;
   const { result, problem } = useResult("cem", isThere ? {} : undefined, {
-    again: version,
+    again: looked.current,
     keep: true,
   });
   if (!isThere) return null;
